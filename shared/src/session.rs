@@ -1,0 +1,113 @@
+//! Classes of users, each a Markov chain from START over endpoints to END.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::flow;
+
+/// The absorbing state that ends a session.
+pub const END: &str = "END";
+
+/// The state that stands for every endpoint too rare to be named. A replay passes through it without a request.
+pub const OTHER: &str = "other";
+
+/// A kind of user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// Its name.
+    pub id: String,
+    /// Share of sessions, 0..=1.
+    pub weight: f64,
+    /// Sessions, to three significant digits.
+    pub sessions: u64,
+    /// Where sessions begin: probability per endpoint id or `other`.
+    #[serde(serialize_with = "flow::map")]
+    pub start: BTreeMap<String, f64>,
+    /// Where they go from each endpoint.
+    pub chain: BTreeMap<String, State>,
+    /// Where they go after a longer memory, only where it is proved to matter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contexts: Vec<Context>,
+    /// Which think time applies where.
+    pub think_time: ThinkTimes,
+    /// Correlation of the gaps of one session, -1..=1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<f64>,
+}
+
+/// One row of a chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// Visits, to three significant digits.
+    pub visits: u64,
+    /// Probability of each endpoint id, `other` or `END` to come next.
+    #[serde(serialize_with = "flow::map")]
+    pub next: BTreeMap<String, f64>,
+}
+
+/// A row that applies after a longer history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Context {
+    /// The last endpoints, oldest first.
+    #[serde(serialize_with = "flow::list")]
+    pub after: Vec<String>,
+    /// Visits, to three significant digits.
+    pub visits: u64,
+    /// Probability of each endpoint id, `other` or `END` to come next.
+    #[serde(serialize_with = "flow::map")]
+    pub next: BTreeMap<String, f64>,
+}
+
+/// Which think time applies where: names from the profile's `think_times`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThinkTimes {
+    /// Everywhere that `on` does not name.
+    pub default: String,
+    /// After a response of this endpoint.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "flow::map")]
+    pub on: BTreeMap<String, String>,
+}
+
+impl ThinkTimes {
+    /// The name of the think time that follows endpoint `id`.
+    pub fn after(&self, id: &str) -> &str {
+        self.on.get(id).unwrap_or(&self.default)
+    }
+}
+
+impl Class {
+    /// Requests per session in the mean: visits summed over the chain, divided by sessions.
+    ///
+    /// Solved from the probabilities (`v = a + v Q`, by iteration), so that it also holds for edited profiles.
+    /// A chain that cannot end gives infinity. The visits of [`OTHER`] are not requests and not counted.
+    pub fn mean_requests_per_session(&self) -> f64 {
+        const STEPS: usize = 100_000;
+        const NEGLIGIBLE: f64 = 1e-9;
+        let mut alive: BTreeMap<&str, f64> =
+            self.start.iter().map(|(id, probability)| (id.as_str(), *probability)).collect();
+        let mut requests = 0.0;
+        for _ in 0..STEPS {
+            let mass: f64 = alive.values().sum();
+            if mass < NEGLIGIBLE {
+                return requests;
+            }
+            requests += mass - alive.get(OTHER).copied().unwrap_or(0.0);
+            let mut next: BTreeMap<&str, f64> = BTreeMap::new();
+            for (id, probability) in &alive {
+                for (to, step) in self.chain.get(*id).iter().flat_map(|state| &state.next) {
+                    if to != END {
+                        *next.entry(to.as_str()).or_insert(0.0) += probability * step;
+                    }
+                }
+            }
+            alive = next;
+        }
+        f64::INFINITY
+    }
+}

@@ -1,0 +1,311 @@
+//! Meaning: everything in a well-formed profile that contradicts itself, at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::arrivals::{Arrivals, DAY_S};
+use crate::distribution::LogHistogram;
+use crate::endpoint::{Endpoint, Summary};
+use crate::error::{Violation, nearest};
+use crate::profile::Profile;
+use crate::session::{Class, END, OTHER};
+use crate::units::Weekday;
+
+/// How far probabilities that should add up to 1 may be off: they are published rounded, and edited by hand.
+const SUM_TOLERANCE: f64 = 0.005;
+
+/// Everything that is wrong with `profile`; empty when it can be executed.
+pub fn validate(profile: &Profile) -> Vec<Violation> {
+    let mut check = Check::default();
+    check.endpoints(&profile.endpoints);
+    let ids: BTreeSet<&str> = profile.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
+    let think_times: BTreeSet<&str> = profile.think_times.keys().map(String::as_str).collect();
+    if profile.classes.is_empty() {
+        check.wrong("/classes", "an empty list", "at least one class");
+    }
+    check.sum("/classes", "the weights of all classes", profile.classes.iter().map(|class| class.weight));
+    for (i, class) in profile.classes.iter().enumerate() {
+        check.class(&format!("/classes/{i}"), class, &ids, &think_times);
+    }
+    for (name, think_time) in &profile.think_times {
+        let place = format!("/think_times/{name}");
+        match (&think_time.law, &think_time.histogram) {
+            (None, None) => check.wrong(&place, "neither `law` nor `histogram`", "one of them"),
+            (Some(law), _) if !law.is_proper() => {
+                check.wrong(
+                    &format!("{place}/law"),
+                    "parameters out of range",
+                    "finite numbers, scales above 0",
+                );
+            }
+            _ => {}
+        }
+        think_time
+            .histogram
+            .iter()
+            .for_each(|histogram| check.histogram(&format!("{place}/histogram"), histogram));
+    }
+    check.arrivals(&profile.arrivals);
+    for (i, background) in profile.background.iter().enumerate() {
+        let place = format!("/background/{i}");
+        check.reference(&format!("{place}/endpoint"), &background.endpoint, &ids, "endpoint");
+        check.positive(&format!("{place}/period_s"), background.period_s);
+    }
+    check.violations
+}
+
+#[derive(Default)]
+struct Check {
+    violations: Vec<Violation>,
+}
+
+impl Check {
+    fn endpoints(&mut self, endpoints: &[Endpoint]) {
+        if endpoints.is_empty() {
+            self.wrong("/endpoints", "an empty list", "at least one endpoint");
+        }
+        let mut seen = BTreeSet::new();
+        for (i, endpoint) in endpoints.iter().enumerate() {
+            let place = format!("/endpoints/{i}");
+            if !seen.insert(endpoint.id.as_str()) {
+                self.wrong(
+                    &format!("{place}/id"),
+                    format!("`{}` a second time", endpoint.id),
+                    "ids used once",
+                );
+            }
+            let reserved = endpoint.id == END || endpoint.id == OTHER;
+            if reserved || endpoint.id.is_empty() {
+                self.wrong(
+                    &format!("{place}/id"),
+                    format!("`{}`", endpoint.id),
+                    "a name other than `END` and `other`",
+                );
+            }
+            if !endpoint.route.starts_with('/') {
+                self.wrong(
+                    &format!("{place}/route"),
+                    format!("`{}`", endpoint.route),
+                    "a path that starts with `/`",
+                );
+            }
+            let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+            if endpoint.method.is_empty() || !endpoint.method.chars().all(token) {
+                self.wrong(&format!("{place}/method"), format!("`{}`", endpoint.method), "an HTTP method");
+            }
+            self.share(&format!("{place}/weight"), endpoint.weight);
+            self.status(&format!("{place}/status"), &endpoint.status);
+            for (name, summary) in
+                [("response_bytes", &endpoint.response_bytes), ("service_time_s", &endpoint.service_time_s)]
+            {
+                summary.iter().for_each(|summary| self.summary(&format!("{place}/{name}"), summary));
+            }
+        }
+    }
+
+    fn status(&mut self, place: &str, status: &BTreeMap<String, f64>) {
+        for code in status.keys() {
+            if !code.parse::<u16>().is_ok_and(|code| (100..1000).contains(&code)) {
+                self.wrong(&format!("{place}/{code}"), format!("`{code}`",), "a status code from 100 to 999");
+            }
+        }
+        self.sum(place, "the shares of all status codes", status.values().copied());
+    }
+
+    fn summary(&mut self, place: &str, summary: &Summary) {
+        for (name, value) in [("p50", Some(summary.p50)), ("p95", Some(summary.p95)), ("p99", summary.p99)] {
+            if let Some(value) = value.filter(|value| !value.is_finite() || *value < 0.0) {
+                self.wrong(&format!("{place}/{name}"), value, "a number >= 0");
+            }
+        }
+        self.histogram(&format!("{place}/histogram"), &summary.histogram);
+    }
+
+    fn histogram(&mut self, place: &str, histogram: &LogHistogram) {
+        let error = histogram.relative_error;
+        if !(error > 0.0 && error < 0.5) {
+            self.wrong(&format!("{place}/relative_error"), error, "a number above 0 and below 0.5");
+        }
+        if histogram.count() == 0 {
+            self.wrong(&format!("{place}/bins"), "no values", "at least one bin with a count");
+        }
+    }
+
+    fn class(&mut self, place: &str, class: &Class, ids: &BTreeSet<&str>, think_times: &BTreeSet<&str>) {
+        self.share(&format!("{place}/weight"), class.weight);
+        self.row(&format!("{place}/start"), &class.start, class, ids);
+        for (id, state) in &class.chain {
+            if id != OTHER {
+                self.reference(&format!("{place}/chain/{id}"), id, ids, "endpoint");
+            }
+            self.row(&format!("{place}/chain/{id}/next"), &state.next, class, ids);
+        }
+        for (i, context) in class.contexts.iter().enumerate() {
+            let here = format!("{place}/contexts/{i}");
+            for id in &context.after {
+                self.reference(&format!("{here}/after"), id, ids, "endpoint");
+            }
+            self.row(&format!("{here}/next"), &context.next, class, ids);
+        }
+        self.reference(
+            &format!("{place}/think_time/default"),
+            &class.think_time.default,
+            think_times,
+            "think time",
+        );
+        for (id, name) in &class.think_time.on {
+            let here = format!("{place}/think_time/on/{id}");
+            if id != OTHER {
+                self.reference(&here, id, ids, "endpoint");
+            }
+            self.reference(&here, name, think_times, "think time");
+        }
+        if let Some(pace) = class.pace.filter(|pace| !(-1.0..=1.0).contains(pace)) {
+            self.wrong(&format!("{place}/pace"), pace, "a correlation from -1 to 1");
+        }
+        for id in endless(class) {
+            self.violations.push(
+                Violation::new(
+                    format!("{place}/chain/{id}"),
+                    "a state that never reaches `END`",
+                    "a way to `END`",
+                )
+                .hint("a session that comes here would never end; give `END` a share in one of the rows"),
+            );
+        }
+    }
+
+    /// A row of probabilities: known targets, each with a row of its own, adding up to 1.
+    fn row(&mut self, place: &str, row: &BTreeMap<String, f64>, class: &Class, ids: &BTreeSet<&str>) {
+        for (id, probability) in row {
+            let here = format!("{place}/{id}");
+            self.share(&here, *probability);
+            if id == END {
+                continue;
+            }
+            if id != OTHER {
+                self.reference(&here, id, ids, "endpoint");
+            }
+            let known = id == OTHER || ids.contains(id.as_str());
+            if known && !class.chain.contains_key(id) {
+                self.wrong(&here, format!("`{id}`, which has no row in `chain`"), "a state that leads on");
+            }
+        }
+        self.sum(place, "the probabilities of the row", row.values().copied());
+    }
+
+    fn arrivals(&mut self, arrivals: &Arrivals) {
+        let place = "/arrivals";
+        let every = arrivals.knots_every_s;
+        if every == 0 || DAY_S % every != 0 {
+            self.wrong(&format!("{place}/knots_every_s"), every, "a divisor of 86400, such as 1800");
+            return;
+        }
+        let expected = (DAY_S / every) as usize;
+        for day in Weekday::ALL {
+            let knots = arrivals.week.day(day);
+            let here = format!("{place}/week/{}", day.name());
+            if knots.len() != expected {
+                let needed = format!("{expected} of them, one every {every} s");
+                self.wrong(&here, format!("{} knots", knots.len()), needed);
+            }
+            for (i, rate) in knots.iter().enumerate().filter(|(_, rate)| !rate.is_finite() || **rate < 0.0) {
+                self.wrong(&format!("{here}/{i}"), rate, "a rate >= 0");
+            }
+        }
+        if arrivals.knots().iter().all(|rate| *rate <= 0.0) {
+            self.wrong(&format!("{place}/week"), "a rate of 0 all week", "some sessions");
+        }
+    }
+
+    fn reference(&mut self, place: &str, name: &str, known: &BTreeSet<&str>, what: &str) {
+        if !known.contains(name) {
+            let violation = Violation::new(place, format!("`{name}`"), format!("the name of a known {what}"));
+            self.violations.push(match nearest(name, known.iter().copied()) {
+                Some(close) => violation.hint(format!("did you mean `{close}`?")),
+                None => violation,
+            });
+        }
+    }
+
+    fn share(&mut self, place: &str, share: f64) {
+        if !(0.0..=1.0).contains(&share) {
+            self.wrong(place, share, "a share from 0 to 1");
+        }
+    }
+
+    fn positive(&mut self, place: &str, x: f64) {
+        if !(x.is_finite() && x > 0.0) {
+            self.wrong(place, x, "a number above 0");
+        }
+    }
+
+    fn sum(&mut self, place: &str, what: &str, shares: impl Iterator<Item = f64>) {
+        let sum: f64 = shares.sum();
+        if !((sum - 1.0).abs() <= SUM_TOLERANCE) {
+            self.wrong(place, format!("{sum:.4} as the sum of {what}"), "1");
+        }
+    }
+
+    fn wrong(&mut self, place: &str, found: impl std::fmt::Display, expected: impl Into<String>) {
+        self.violations.push(Violation::new(place, found, expected));
+    }
+}
+
+/// States from which `END` cannot be reached.
+fn endless(class: &Class) -> Vec<&str> {
+    let mut ending: BTreeSet<&str> = BTreeSet::from([END]);
+    loop {
+        let before = ending.len();
+        for (id, state) in &class.chain {
+            if state.next.iter().any(|(to, probability)| *probability > 0.0 && ending.contains(to.as_str())) {
+                ending.insert(id);
+            }
+        }
+        if ending.len() == before {
+            return class.chain.keys().map(String::as_str).filter(|id| !ending.contains(id)).collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::from_yaml;
+    use crate::profile::EXAMPLE;
+
+    #[track_caller]
+    fn check(edit: impl Fn(&mut Profile), expected: &str) {
+        let mut profile = from_yaml(EXAMPLE).unwrap();
+        edit(&mut profile);
+        let found: Vec<String> = validate(&profile).iter().map(ToString::to_string).collect();
+        assert!(found.iter().any(|violation| violation.contains(expected)), "{found:#?}");
+    }
+
+    #[test]
+    fn each_contradiction_is_named_with_its_place() {
+        check(|p| p.endpoints.clear(), "`/endpoints`: found an empty list");
+        check(|p| p.endpoints[1].id = "get_home".into(), "`/endpoints/1/id`: found `get_home` a second time");
+        check(|p| p.endpoints[0].weight = 1.5, "`/endpoints/0/weight`: found 1.5");
+        check(|p| p.classes[0].start.extend([("END".into(), 0.5)]), "1.5000 as the sum");
+        check(|p| p.classes[0].think_time.default = "brows".into(), "did you mean `browse`?");
+        check(|p| drop(p.classes[0].chain.remove("get_home")), "which has no row in `chain`");
+        check(|p| p.arrivals.knots_every_s = 7000, "a divisor of 86400");
+        check(|p| p.arrivals.week.tue[3] = -2.0, "`/arrivals/week/tue/3`: found -2");
+        check(
+            |p| {
+                let row = p.classes[0].chain.values_mut();
+                row.for_each(|state| state.next = BTreeMap::from([("get_home".into(), 1.0)]));
+            },
+            "never reaches `END`",
+        );
+    }
+
+    #[test]
+    fn all_problems_come_at_once() {
+        let mut profile = from_yaml(EXAMPLE).unwrap();
+        profile.endpoints[0].weight = -1.0;
+        profile.endpoints[1].route = "items".into();
+        profile.arrivals.week.sun.pop();
+        assert_eq!(validate(&profile).len(), 3);
+    }
+}
