@@ -1,1 +1,128 @@
-//! x
+//! Loadprint's analyzer: access logs in, a profile of the traffic out.
+//!
+//! ```text
+//! source → lines → format → Request → pseudonym → Event → sessions → Tally → model → gate → Profile
+//! ```
+//!
+//! Everything up to `Event` streams; everything from `Tally` on is a pure function of integers. Raw identifiers
+//! end in [`privacy`], and everything that leaves passes its gate.
+//!
+//! | module | answers |
+//! |---|---|
+//! | `source` | which bytes: files, directories, standard input, compressed or not |
+//! | [`format`] | which fields: format strings compiled to programs; detection |
+//! | [`request`], [`reject`] | the canonical record; why a line gave none |
+//! | [`privacy`] | who (nobody): pseudonyms, the gate |
+//! | `route` | which endpoint: segments, hints, inference |
+//! | [`kind`] | pages, static files, bots, health checks |
+//! | [`session`] | which session: identity and gap |
+//! | `tally` | how many: counts that add up over any split |
+//! | `model` | what law: rate curve, think time |
+//! | [`record`] | one request as people and other programs see it |
+//! | [`drift`] | how far two profiles are apart |
+//! | [`report`], [`cli`] | what people see |
+
+pub mod cli;
+pub mod drift;
+pub mod error;
+mod event;
+pub mod events;
+pub mod format;
+pub mod kind;
+mod model;
+pub mod privacy;
+pub mod read;
+pub mod record;
+pub mod reject;
+pub mod report;
+pub mod request;
+mod resource;
+mod route;
+pub mod session;
+pub mod settings;
+mod source;
+mod tally;
+
+pub use error::Error;
+pub use read::Reading;
+pub use route::Hint;
+pub use settings::Settings;
+
+use privacy::pseudonym::Key;
+use shared::Profile;
+use tally::civil::CivilClock;
+
+/// A profile, and what it was made from.
+#[derive(Debug)]
+pub struct Analysis {
+    /// The profile.
+    pub profile: Profile,
+    /// What was found in the inputs.
+    pub reading: Reading,
+}
+
+/// Reads the inputs of `settings` and makes a profile of them. `on_bytes` hears of every block read.
+///
+/// The key that tells clients apart is made here and gone when this returns; nothing in the profile depends on it.
+///
+/// # Errors
+/// What keeps an input from being read or a profile from being made.
+pub fn analyze(settings: &Settings, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<Analysis, Error> {
+    let key = Key::ephemeral()?;
+    let pool = threads(settings.read.threads)?;
+    pool.install(|| {
+        let reading = read::read(&settings.read, &key, on_bytes)?;
+        let profile = model(&reading, settings)?;
+        Ok(Analysis { profile, reading })
+    })
+}
+
+fn model(reading: &Reading, settings: &Settings) -> Result<Profile, Error> {
+    if reading.counts.requests == 0 {
+        return Err(nothing_understood(reading));
+    }
+    let counted = Counted::new(reading, settings);
+    privacy::publish::publish(reading, &counted.tally, &counted.routes, &counted.clock, settings)
+}
+
+/// Routes and counts: what lies between reading and publishing.
+pub(crate) struct Counted {
+    pub(crate) routes: route::Routes,
+    pub(crate) clock: CivilClock,
+    pub(crate) tally: tally::Tally,
+}
+
+impl Counted {
+    pub(crate) fn new(reading: &Reading, settings: &Settings) -> Self {
+        let counts = tally::resource_counts(reading, &settings.model);
+        let routes =
+            route::find(&reading.resources, &counts, &settings.model.routes, settings.read.templates);
+        let clock = match &settings.model.time_zone {
+            Some(zone) => {
+                let (from_s, to_s) = privacy::publish::span_s(reading);
+                CivilClock::of_zone(zone, from_s.div_euclid(3600)..=to_s.div_euclid(3600))
+            }
+            None => CivilClock::of_log(&reading.counts.offset_s_by_hour),
+        };
+        let tally = tally::tally(reading, &routes, &clock, &settings.model);
+        Self { routes, clock, tally }
+    }
+}
+
+pub(crate) fn threads(count: usize) -> Result<rayon::ThreadPool, Error> {
+    let build = rayon::ThreadPoolBuilder::new().num_threads(count).build();
+    build.map_err(|source| Error::Threads { threads: count, source })
+}
+
+fn nothing_understood(reading: &Reading) -> Error {
+    let mut reasons = std::collections::BTreeMap::new();
+    for (reject, found) in reading.inputs.iter().flat_map(|input| &input.rejects.0) {
+        *reasons.entry(reject.name()).or_insert(0) += found.count;
+    }
+    let listed: Vec<String> = reasons.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    Error::NothingUnderstood {
+        lines: reading.inputs.iter().map(|input| input.lines).sum(),
+        reasons: if listed.is_empty() { String::new() } else { format!("\n  found: {}", listed.join(", ")) },
+        format: reading.inputs.first().map_or_else(String::new, |input| input.format.label.clone()),
+    }
+}

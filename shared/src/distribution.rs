@@ -264,6 +264,29 @@ impl Sampler {
         (cumulative > 0.0).then_some(Self(inner))
     }
 
+    /// Share of values at most `x`.
+    pub fn cdf(&self, x: f64) -> f64 {
+        match &self.0 {
+            Inner::Law(law) => law.cdf(x),
+            Inner::Steps { total, zeros, .. } if x <= 0.0 => {
+                if x < 0.0 {
+                    0.0
+                } else {
+                    zeros / total
+                }
+            }
+            Inner::Steps { log_width, total, zeros, steps } => {
+                let position = x.ln() / log_width;
+                let at = steps.partition_point(|step| f64::from(step.index) < position);
+                let below = if at == 0 { *zeros } else { steps[at - 1].cumulative };
+                let into = steps.get(at).map_or(0.0, |step| {
+                    step.count * (position - (f64::from(step.index) - 1.0)).clamp(0.0, 1.0)
+                });
+                (below + into) / total
+            }
+        }
+    }
+
     /// The value below which the share `q` (0..=1) lies.
     pub fn quantile(&self, q: f64) -> f64 {
         match &self.0 {
@@ -330,6 +353,9 @@ mod tests {
         assert!(sampler.quantile(0.2) < 1e-9);
         assert!((sampler.quantile(0.5) - 1.0).abs() < 0.02);
         assert!((sampler.quantile(0.9) - 8.0).abs() < 0.16);
+        for q in [0.3, 0.5, 0.7, 0.76, 0.9] {
+            assert!((sampler.cdf(sampler.quantile(q)) - q).abs() < 1e-9, "{q}");
+        }
         let values: Vec<f64> = (0..=1000).map(|i| sampler.quantile(f64::from(i) / 1000.0)).collect();
         assert!(values.windows(2).all(|pair| pair[0] <= pair[1]));
     }

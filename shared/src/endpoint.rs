@@ -132,9 +132,10 @@ pub struct QueryParameter {
 pub struct Summary {
     /// Median.
     pub p50: f64,
-    /// 95th percentile.
-    pub p95: f64,
-    /// 99th percentile; absent when fewer than k clients lie beyond it.
+    /// 95th percentile; absent when fewer than k values lie beyond it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95: Option<f64>,
+    /// 99th percentile; absent when fewer than k values lie beyond it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99: Option<f64>,
     /// What sampling draws from.

@@ -112,7 +112,7 @@ impl Check {
     }
 
     fn summary(&mut self, place: &str, summary: &Summary) {
-        for (name, value) in [("p50", Some(summary.p50)), ("p95", Some(summary.p95)), ("p99", summary.p99)] {
+        for (name, value) in [("p50", Some(summary.p50)), ("p95", summary.p95), ("p99", summary.p99)] {
             if let Some(value) = value.filter(|value| !value.is_finite() || *value < 0.0) {
                 self.wrong(&format!("{place}/{name}"), value, "a number >= 0");
             }
@@ -196,7 +196,7 @@ impl Check {
     fn arrivals(&mut self, arrivals: &Arrivals) {
         let place = "/arrivals";
         let every = arrivals.knots_every_s;
-        if every == 0 || DAY_S % every != 0 {
+        if every == 0 || !DAY_S.is_multiple_of(every) {
             self.wrong(&format!("{place}/knots_every_s"), every, "a divisor of 86400, such as 1800");
             return;
         }
@@ -241,7 +241,7 @@ impl Check {
 
     fn sum(&mut self, place: &str, what: &str, shares: impl Iterator<Item = f64>) {
         let sum: f64 = shares.sum();
-        if !((sum - 1.0).abs() <= SUM_TOLERANCE) {
+        if sum.is_nan() || (sum - 1.0).abs() > SUM_TOLERANCE {
             self.wrong(place, format!("{sum:.4} as the sum of {what}"), "1");
         }
     }

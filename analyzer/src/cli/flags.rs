@@ -1,0 +1,160 @@
+//! Flags that several commands share, and what they resolve to.
+
+use std::path::PathBuf;
+
+use anyhow::Error;
+use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
+
+use crate::error::Error as AnalyzerError;
+use crate::format::Producer;
+use crate::kind::Kind;
+use crate::route::Hint;
+use crate::session::identity::Identity;
+use crate::settings::{ModelSettings, ReadSettings, Settings, given_format};
+
+/// What to read, and how.
+#[derive(Debug, Args)]
+pub(crate) struct InputFlags {
+    /// Logs: files (plain or gzip), directories, or `-` for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// The nginx `log_format` of the inputs, verbatim
+    #[arg(long, value_name = "FORMAT", help_heading = "Input", conflicts_with = "from")]
+    log_format: Option<String>,
+    /// Take the `log_format` out of an nginx configuration
+    #[arg(long, value_name = "FILE[:NAME]", help_heading = "Input")]
+    from: Option<String>,
+    /// Who wrote logs in combined or common format, where the text leaves it open
+    #[arg(long, value_enum, help_heading = "Input")]
+    producer: Option<ProducerName>,
+    /// Worker threads [default: all cores]
+    #[arg(long, value_name = "N", help_heading = "Input", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Refuse lines longer than this many bytes
+    #[arg(long, value_name = "BYTES", help_heading = "Input", default_value_t = 1 << 20)]
+    max_line: usize,
+    /// Fail with exit code 1 when fewer lines are understood, such as `99%`
+    #[arg(long, value_name = "SHARE", help_heading = "Input", value_parser = share)]
+    pub(crate) min_parsed: Option<f64>,
+    /// No progress, no summary
+    #[arg(long, short, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+/// How to make sessions and routes of what was read.
+#[derive(Debug, Args)]
+pub(crate) struct ModelFlags {
+    /// What one client is recognised by: ip, ip+ua, cookie:NAME or field:NAME
+    #[arg(long, value_name = "WHAT", help_heading = "Model", default_value = "ip+ua")]
+    identity: Identity,
+    /// The longest pause inside a session
+    #[arg(long, value_name = "DURATION", help_heading = "Model", default_value = "30m", value_parser = shared::units::parse_duration)]
+    session_gap: std::time::Duration,
+    /// A known route such as `/users/{id}`; may be repeated
+    #[arg(long, value_name = "ROUTE", help_heading = "Model")]
+    route: Vec<Hint>,
+    /// Leave paths as they are in the log
+    #[arg(long, help_heading = "Model")]
+    no_templates: bool,
+    /// Model these kinds of requests as well
+    #[arg(long, value_enum, value_delimiter = ',', help_heading = "Model")]
+    keep: Vec<KeepName>,
+    /// Publish only what at least this many distinct clients did
+    #[arg(long, value_name = "CLIENTS", help_heading = "Model", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    k: u64,
+    /// Civil time of the arrival curve, such as Europe/Berlin [default: as printed in the log]
+    #[arg(long, value_name = "ZONE", help_heading = "Model")]
+    tz: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProducerName {
+    Nginx,
+    Apache,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KeepName {
+    /// Files that pages bring along
+    Static,
+    /// Crawlers, scanners, monitors
+    Bots,
+    /// Probes of load balancers and orchestrators
+    Health,
+    /// Everything
+    All,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// The settings that flags ask for.
+pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
+    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &model.identity)?;
+    if format.is_none()
+        && let Identity::Cookie(_) | Identity::Field(_) = model.identity
+    {
+        anyhow::bail!(
+            "--identity {}: found no format that has this field\n  expected: --log-format or --from, with the field in it\n  hint: combined and common logs hold only address and user agent",
+            model.identity
+        );
+    }
+    let time_zone = model
+        .tz
+        .as_deref()
+        .map(|name| TimeZone::get(name).map_err(|_| AnalyzerError::TimeZone { name: name.to_owned() }));
+    let keep = match model.keep.contains(&KeepName::All) {
+        true => Kind::ALL.to_vec(),
+        false => model
+            .keep
+            .iter()
+            .map(|name| match name {
+                KeepName::Static | KeepName::All => Kind::Static,
+                KeepName::Bots => Kind::Bot,
+                KeepName::Health => Kind::HealthCheck,
+            })
+            .collect(),
+    };
+    let defaults = ReadSettings::default();
+    Ok(Settings {
+        read: ReadSettings {
+            inputs: input.inputs.clone(),
+            format,
+            producer: input.producer.map(|name| match name {
+                ProducerName::Nginx => Producer::Nginx,
+                ProducerName::Apache => Producer::Apache,
+            }),
+            identity: model.identity.clone(),
+            threads: input.threads.map_or(defaults.threads, usize::from),
+            line_limit: input.max_line,
+            templates: !model.no_templates,
+            ..defaults
+        },
+        model: ModelSettings {
+            gap_ms: i64::try_from(model.session_gap.as_millis()).unwrap_or(i64::MAX),
+            k: model.k,
+            keep,
+            routes: model.route.clone(),
+            time_zone: time_zone.transpose()?,
+        },
+    })
+}
+
+/// `99%` or `0.99`.
+fn share(text: &str) -> Result<f64, String> {
+    let number = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.parse(),
+    };
+    number
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| format!("found `{text}`, expected a share such as `99%`"))
+}

@@ -1,0 +1,150 @@
+//! One request as 24 bytes: what is left of it once nobody can be recognised in it.
+
+use shared::profile::Stamp;
+
+use crate::kind::Kind;
+use crate::privacy::pseudonym::Pseudonym;
+use crate::request::Request;
+
+/// One request. Bit fields, because memory is what limits the length of a log:
+///
+/// ```text
+/// client        64 bits   pseudonym
+/// when          44 bits   start in milliseconds since 1970   | 10 bits status | 10 bits size bin
+/// what          26 bits   resource                           |  2 bits kind | 1 bit whole seconds | 3 unused
+///               32 bits   duration in microseconds
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Event {
+    client: Pseudonym,
+    when: u64,
+    what: u32,
+    duration_us: u32,
+}
+
+/// Relative error of sizes in events, and so of everything made from them.
+pub(crate) const SIZE_RELATIVE_ERROR: f64 = 0.02;
+/// Duration of a request whose log does not say.
+const UNKNOWN_DURATION: u32 = u32::MAX;
+/// The size bin of a response whose log does not say; bin 0 is an empty body.
+const UNKNOWN_SIZE: u64 = 1023;
+/// Resources beyond this number share the last one, which then stands for "something else".
+pub(crate) const MOST_RESOURCES: u32 = (1 << 26) - 1;
+
+impl Event {
+    pub(crate) fn new(request: &Request<'_>, client: Pseudonym, resource: u32, kind: Kind) -> Self {
+        let duration_us = request.duration_ns.map_or(UNKNOWN_DURATION, |duration| {
+            u32::try_from(duration / 1_000).unwrap_or(UNKNOWN_DURATION - 1).min(UNKNOWN_DURATION - 1)
+        });
+        let start_ns = match request.stamp {
+            Stamp::Start => request.stamp_ns,
+            Stamp::End | Stamp::Mixed => request.stamp_ns - request.duration_ns.unwrap_or(0),
+        };
+        let start_ms = start_ns.div_euclid(1_000_000).clamp(0, (1 << 44) - 1) as u64;
+        let coarse = u32::from(request.resolution_ns >= 1_000_000_000);
+        Self {
+            client,
+            when: start_ms << 20 | u64::from(request.status) << 10 | size_bin(request.bytes_out),
+            what: resource.min(MOST_RESOURCES) << 6 | (kind as u32) << 4 | coarse << 3,
+            duration_us,
+        }
+    }
+
+    pub(crate) fn client(&self) -> Pseudonym {
+        self.client
+    }
+
+    /// Start, in milliseconds since 1970.
+    pub(crate) fn start_ms(&self) -> i64 {
+        (self.when >> 20) as i64
+    }
+
+    /// End of the response; the start where the log has no durations.
+    pub(crate) fn end_ms(&self) -> i64 {
+        self.start_ms() + self.duration_us().map_or(0, |duration| i64::from(duration / 1_000))
+    }
+
+    pub(crate) fn duration_us(&self) -> Option<u32> {
+        (self.duration_us != UNKNOWN_DURATION).then_some(self.duration_us)
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        (self.when >> 10 & 1023) as u16
+    }
+
+    /// Bin of a log-histogram with [`SIZE_RELATIVE_ERROR`]: `None` unknown, `Some(None)` no bytes.
+    pub(crate) fn size_bin(&self) -> Option<Option<i32>> {
+        match self.when & 1023 {
+            UNKNOWN_SIZE => None,
+            0 => Some(None),
+            bin => Some(Some(bin as i32)),
+        }
+    }
+
+    pub(crate) fn resource(&self) -> u32 {
+        self.what >> 6
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::ALL[(self.what >> 4 & 3) as usize]
+    }
+
+    /// The stamp was printed in whole seconds.
+    pub(crate) fn is_coarse(&self) -> bool {
+        self.what >> 3 & 1 == 1
+    }
+
+    /// The same event with its resource renumbered.
+    pub(crate) fn with_resource(self, resource: u32) -> Self {
+        Self { what: resource << 6 | self.what & 63, ..self }
+    }
+}
+
+/// Bins of at most 2 % error: 2^64 bytes would be bin 1109, and 1022 is 6e17 bytes.
+fn size_bin(bytes: Option<u64>) -> u64 {
+    match bytes {
+        None => UNKNOWN_SIZE,
+        Some(0) => 0,
+        // One byte would be bin 0, which means none; it shares a bin with the next size up.
+        Some(bytes) => {
+            let log_width = shared::distribution::log_width(SIZE_RELATIVE_ERROR);
+            (shared::distribution::bin_index(bytes as f64, log_width).max(1) as u64).min(UNKNOWN_SIZE - 1)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_takes_24_bytes_and_keeps_its_fields() {
+        assert_eq!(size_of::<Event>(), 24);
+        let request = Request {
+            stamp_ns: 1_793_574_001_250_000_000,
+            offset_s: 0,
+            stamp: Stamp::End,
+            resolution_ns: 1_000_000_000,
+            duration_ns: Some(250_000_000),
+            method: Some(b"GET"),
+            target: b"/",
+            scheme: None,
+            host: None,
+            protocol: None,
+            status: 404,
+            bytes_out: Some(0),
+            bytes_out_is_dash: false,
+            bytes_in: None,
+            client: b"",
+            user: None,
+            referer: None,
+            user_agent: None,
+            identity: None,
+            truncated: false,
+        };
+        let event = Event::new(&request, 7, 12, Kind::Bot).with_resource(99);
+        assert_eq!((event.client(), event.resource(), event.kind()), (7, 99, Kind::Bot));
+        assert_eq!((event.start_ms(), event.end_ms()), (1_793_574_001_000, 1_793_574_001_250));
+        assert_eq!((event.status(), event.size_bin(), event.is_coarse()), (404, Some(None), true));
+    }
+}

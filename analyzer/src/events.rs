@@ -1,0 +1,141 @@
+//! The canonical requests of logs, without anybody in them: a table for other programs.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use anyhow::Error;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::format::{Cache, Format};
+use crate::kind::{self, Kind};
+use crate::privacy::gate::Gate;
+use crate::privacy::pseudonym::{ClientResolver, Key};
+use crate::read::{self, Reading, lines};
+use crate::request::Request;
+use crate::resource::Resource;
+use crate::route::segment;
+use crate::settings::Settings;
+use crate::source::{Block, Blocks};
+use crate::{Counted, record};
+
+/// One request.
+#[derive(Serialize)]
+struct EventRecord<'a> {
+    started_at: Option<String>,
+    ended_at: Option<String>,
+    duration_s: Option<f64>,
+    client: String,
+    method: String,
+    /// Route template; null where fewer than k clients used it.
+    route: Option<&'a str>,
+    endpoint: Option<&'a str>,
+    status: u16,
+    bytes_out: Option<u64>,
+    kind: Kind,
+}
+
+/// Writes one JSON object per request, in the order of the inputs; gives what was read and how many were written.
+///
+/// Inputs are read twice: routes are known only when all lines were seen.
+///
+/// # Errors
+/// What keeps an input from being read or the output from being written.
+pub fn write_ndjson(
+    settings: &Settings,
+    out: &mut dyn Write,
+    on_bytes: &(dyn Fn(u64) + Sync),
+) -> Result<(Reading, u64), Error> {
+    let key = Key::ephemeral()?;
+    let pool = crate::threads(settings.read.threads)?;
+    let reading = pool.install(|| read::read(&settings.read, &key, on_bytes))?;
+    let counted = pool.install(|| Counted::new(&reading, settings));
+    let named = Gate::new(settings.model.k).routes(&counted.tally);
+    let routes: HashMap<&Resource, (&str, &str)> = reading
+        .resources
+        .iter()
+        .zip(&counted.routes.of_resource)
+        .filter_map(|(resource, route)| {
+            let number = route.filter(|number| named.contains(number))?;
+            let route = &counted.routes.routes[number as usize];
+            Some((resource, (route.template.as_str(), route.id.as_str())))
+        })
+        .collect();
+    let mut written = 0;
+    for (input, detection) in read::open(&settings.read)? {
+        let blocks = Blocks::new(input, settings.read.block_bytes, settings.read.line_limit);
+        loop {
+            let mut batch = Vec::new();
+            for _ in 0..2 * settings.read.threads {
+                let mut block = Block::default();
+                if !blocks.next(&mut block)? {
+                    break;
+                }
+                on_bytes(block.bytes.len() as u64);
+                batch.push(block);
+            }
+            if batch.is_empty() {
+                break;
+            }
+            let texts: Vec<(Vec<u8>, u64)> = pool.install(|| {
+                batch
+                    .par_iter()
+                    .map(|block| ndjson(block, &detection.format, settings, &key, &routes))
+                    .collect()
+            });
+            for (text, count) in texts {
+                out.write_all(&text)?;
+                written += count;
+            }
+        }
+    }
+    out.flush()?;
+    Ok((reading, written))
+}
+
+fn ndjson(
+    block: &Block,
+    format: &Format,
+    settings: &Settings,
+    key: &Key,
+    routes: &HashMap<&Resource, (&str, &str)>,
+) -> (Vec<u8>, u64) {
+    let mut cache = Cache::default();
+    let mut clients = ClientResolver::new(key, &settings.read.identity);
+    let (mut text, mut count) = (Vec::new(), 0);
+    for (_, line) in lines(&block.bytes).filter(|(_, line)| line.len() <= settings.read.line_limit) {
+        let Ok(request) = format.parse(line, &mut cache) else { continue };
+        let Some(method) = request.method else { continue };
+        let resource = resource(&request, method, settings.read.templates);
+        let route = routes.get(&resource);
+        let agent = request.user_agent.map_or(Kind::Page, kind::of_user_agent);
+        let event = EventRecord {
+            started_at: request.started_at_ns().map(record::rfc3339_ns),
+            ended_at: request.ended_at_ns().map(record::rfc3339_ns),
+            duration_s: request.duration_ns.map(|ns| ns as f64 * 1e-9),
+            client: format!("{:016x}", clients.client(&request)),
+            kind: kind::of_request(&request, request.path(), agent),
+            method: resource.method.clone(),
+            route: route.map(|(template, _)| *template),
+            endpoint: route.map(|(_, id)| *id),
+            status: request.status,
+            bytes_out: request.bytes_out,
+        };
+        if serde_json::to_writer(&mut text, &event).is_ok() {
+            text.push(b'\n');
+            count += 1;
+        }
+    }
+    (text, count)
+}
+
+fn resource(request: &Request<'_>, method: &[u8], templates: bool) -> Resource {
+    let mut shape = Vec::new();
+    if templates {
+        segment::shape(request.path(), &mut shape)
+    } else {
+        shape.extend_from_slice(request.path())
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Resource { method: text(method), shape: text(&shape) }
+}

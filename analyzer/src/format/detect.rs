@@ -1,0 +1,93 @@
+//! Which format an unknown input is in, and how sure that is.
+
+use super::builtin::{Builtin, Evidence, Producer};
+use super::{Cache, Format, nginx_format};
+use crate::session::identity::Identity;
+
+/// *Combined* with the time nginx took at the end: the extension that most people make first.
+const COMBINED_TIMED: &str = concat!(
+    r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "#,
+    r#""$http_referer" "$http_user_agent" $request_time"#
+);
+
+/// A format, and the share of sampled lines that it understood.
+#[derive(Debug, Clone)]
+pub struct Detection {
+    /// The format.
+    pub format: Format,
+    /// Share of sampled lines understood, 0..=1; less when the text leaves open who wrote it.
+    pub confidence: f64,
+}
+
+/// Lines looked at.
+const SAMPLE_LINES: usize = 1000;
+/// Below this share of lines, nothing is recognised.
+const LEAST_SHARE: f64 = 0.5;
+/// How sure one can be of a format whose producer the text leaves open.
+const PRODUCER_OPEN: f64 = 0.9;
+
+/// The best format for `head`, the first bytes of an input; `None` when none understands half of its lines.
+///
+/// Ties go to the format with more fields.
+pub fn detect(head: &[u8], producer: Option<Producer>, identity: &Identity) -> Option<Detection> {
+    let candidates = [
+        nginx_format::compile_named("nginx:combined+request_time", COMBINED_TIMED, identity).ok(),
+        Some(Builtin::Combined.format(producer, identity)),
+        Some(Builtin::Common.format(producer, identity)),
+    ];
+    let mut best: Option<Detection> = None;
+    for format in candidates.into_iter().flatten() {
+        let (share, evidence) = understood(&format, head);
+        if share < LEAST_SHARE || best.as_ref().is_some_and(|best| share <= best.confidence) {
+            continue;
+        }
+        let settled = !format.producer_unknown || evidence.producer().is_some();
+        best = Some(Detection { format, confidence: if settled { share } else { share * PRODUCER_OPEN } });
+    }
+    best
+}
+
+/// The share of the lines of `head` that `format` understands. A cut last line does not count.
+fn understood(format: &Format, head: &[u8]) -> (f64, Evidence) {
+    let (mut lines, mut good) = (0_u32, 0_u32);
+    let mut evidence = Evidence::default();
+    let mut cache = Cache::default();
+    for line in head.split_inclusive(|byte| *byte == b'\n').take(SAMPLE_LINES) {
+        let cut = !line.ends_with(b"\n") && lines > 0;
+        let line = line.trim_ascii_end();
+        if cut || line.is_empty() {
+            continue;
+        }
+        lines += 1;
+        if let Ok(request) = format.parse(line, &mut cache) {
+            good += u32::from(!request.truncated);
+            evidence.add(line, &request);
+        }
+    }
+    (if lines == 0 { 0.0 } else { f64::from(good) / f64::from(lines) }, evidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(head: &str, expected: Option<&str>) {
+        let found = detect(head.as_bytes(), None, &Identity::Ip);
+        assert_eq!(found.as_ref().map(|found| found.format.label.as_str()), expected, "{found:?}");
+    }
+
+    const COMMON: &str =
+        r#"127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326"#;
+
+    #[test]
+    fn formats_are_told_apart_by_content() {
+        check(COMMON, Some("apache:common"));
+        check(&format!(r#"{COMMON} "-" "Mozilla""#), Some("nginx:combined"));
+        check(&format!(r#"{COMMON} "-" "Mozilla" "-""#), Some("nginx:combined"));
+        check(&format!(r#"{COMMON} "-" "Mozilla" 0.012"#), Some("nginx:combined+request_time"));
+        check("2026/11/02 00:00:01 [error] 7#7: *1 open() failed\n", None);
+        check("", None);
+        check("\n\n", None);
+    }
+}

@@ -1,0 +1,258 @@
+//! The grammar of nginx `log_format`, and what its variables mean.
+//!
+//! Source: nginx `ngx_http_log_module.c` and `ngx_http_variables.c`. Every stamp is the moment the line is
+//! written, hence the END of the request; `$request_time` runs from the first byte read to that moment.
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while1};
+use nom::combinator::map;
+use nom::multi::many0;
+use nom::sequence::{delimited, preceded};
+use nom::{IResult, Parser as _};
+use shared::profile::Stamp;
+
+use super::program::{Extent, Field, MILLISECONDS_NS, Program, Slot, Tail, WHOLE_SECONDS_NS};
+use super::{Format, nginx_conf};
+use crate::error::Error;
+use crate::session::identity::Identity;
+
+/// One piece of a format string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece<'a> {
+    Text(&'a str),
+    Variable(&'a str),
+}
+
+/// Compiles a format given verbatim: the string alone, or the whole `log_format NAME '…' '…';` directive.
+///
+/// # Errors
+/// [`Error::LogFormat`] when it is no format, or leaves out what no profile can be made without.
+pub fn compile(text: &str, identity: &Identity) -> Result<Format, Error> {
+    match nginx_conf::log_format_directive(text) {
+        Some((name, format)) => compile_named(&format!("nginx:{name}"), &format, identity),
+        None => compile_named("nginx:log_format", text, identity),
+    }
+}
+
+/// Compiles the format string of a directive under the name that people know it by.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn compile_named(label: &str, format: &str, identity: &Identity) -> Result<Format, Error> {
+    let wrong = |problem: String, hint: &str| Error::LogFormat { problem, hint: hint.to_owned() };
+    let (rest, pieces) =
+        pieces(format).map_err(|_| wrong("cannot be read".to_owned(), "check its quotes"))?;
+    if !rest.is_empty() {
+        let at = format.len() - rest.len();
+        return Err(wrong(
+            format!("at byte {at}: found `$` without a name, expected a variable such as `$status`"),
+            "write the format as it stands in the nginx configuration",
+        ));
+    }
+    let program = program(&pieces, identity).map_err(|problem| {
+        wrong(problem, "put the character that separates them in the log into the format")
+    })?;
+    for (missing, slots) in [
+        (
+            "a time (`$time_local`, `$time_iso8601` or `$msec`)",
+            &[Slot::TimeLocal, Slot::TimeIso8601, Slot::Msec][..],
+        ),
+        (
+            "the request (`$request`, or `$request_method` and `$request_uri`)",
+            &[Slot::RequestLine, Slot::Method],
+        ),
+        ("the status (`$status`)", &[Slot::Status]),
+    ] {
+        if !program.fields.iter().any(|field| field.slot.is_some_and(|slot| slots.contains(&slot))) {
+            return Err(wrong(format!("found no field for {missing}"), "no profile can be made without it"));
+        }
+    }
+    if let Identity::Field(name) | Identity::Cookie(name) = identity
+        && program.cookie.is_none()
+        && !program.fields.iter().any(|field| field.also_identity)
+    {
+        return Err(wrong(
+            format!("has no field for `{identity}`"),
+            &format!("add `$cookie_{name}` or `$http_{name}` to the log, or choose another --identity"),
+        ));
+    }
+    Ok(Format { label: label.to_owned(), program, producer_unknown: false })
+}
+
+fn pieces(format: &str) -> IResult<&str, Vec<Piece<'_>>> {
+    let name = || take_while1(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    many0(alt((
+        map(delimited(tag("${"), name(), tag("}")), Piece::Variable),
+        map(preceded(tag("$"), name()), Piece::Variable),
+        map(take_while1(|c: char| c != '$'), Piece::Text),
+    )))
+    .parse(format)
+}
+
+fn program(pieces: &[Piece<'_>], identity: &Identity) -> Result<Program, String> {
+    let mut lead = String::new();
+    let mut fields: Vec<Field> = Vec::new();
+    let mut previous: Option<&str> = None;
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => {
+                match fields.last_mut() {
+                    None => lead = (*text).to_owned(),
+                    Some(field) => field.then = text.as_bytes().into(),
+                }
+                previous = None;
+            }
+            Piece::Variable(name) => {
+                if let Some(before) = previous {
+                    return Err(format!("`${before}` and `${name}` touch and cannot be told apart"));
+                }
+                previous = Some(name);
+                let slot = slot(name);
+                let also_identity = names_identity(name, identity);
+                fields.push(Field { slot, extent: extent(name, slot), then: Box::default(), also_identity });
+            }
+        }
+    }
+    let mut before = lead.as_bytes().last().copied();
+    for field in &mut fields {
+        if before == Some(b'"') && field.then.first() == Some(&b'"') {
+            field.extent = Extent::Quoted;
+        }
+        before = field.then.last().copied();
+    }
+    let has = |slot| fields.iter().any(|field| field.slot == Some(slot));
+    let cookie = match identity {
+        Identity::Cookie(name) if has(Slot::Cookies) => Some(name.as_bytes().into()),
+        _ => None,
+    };
+    let resolution_ns = if has(Slot::Msec) { MILLISECONDS_NS } else { WHOLE_SECONDS_NS };
+    Ok(Program {
+        lead: lead.into_bytes().into(),
+        fields,
+        tail: Tail::Nothing,
+        stamp: Stamp::End,
+        resolution_ns,
+        cookie,
+    })
+}
+
+fn slot(variable: &str) -> Option<Slot> {
+    Some(match variable {
+        "remote_addr" => Slot::Client,
+        "remote_user" => Slot::User,
+        "time_local" => Slot::TimeLocal,
+        "time_iso8601" => Slot::TimeIso8601,
+        "msec" => Slot::Msec,
+        "request" => Slot::RequestLine,
+        "request_method" => Slot::Method,
+        "request_uri" => Slot::Target,
+        "uri" | "document_uri" => Slot::Path,
+        "args" | "query_string" => Slot::Query,
+        "host" | "http_host" => Slot::Host,
+        "scheme" => Slot::Scheme,
+        "server_protocol" => Slot::Protocol,
+        "status" => Slot::Status,
+        "body_bytes_sent" | "bytes_sent" => Slot::BytesOut,
+        "request_length" => Slot::BytesIn,
+        "request_time" => Slot::DurationS,
+        "http_referer" => Slot::Referer,
+        "http_user_agent" => Slot::UserAgent,
+        "http_cookie" => Slot::Cookies,
+        _ => return None,
+    })
+}
+
+fn extent(variable: &str, slot: Option<Slot>) -> Extent {
+    match slot {
+        Some(
+            Slot::Client
+            | Slot::TimeLocal
+            | Slot::TimeIso8601
+            | Slot::Msec
+            | Slot::Status
+            | Slot::BytesOut
+            | Slot::BytesIn
+            | Slot::DurationS,
+        ) => Extent::Token,
+        _ if variable.starts_with("upstream_") => Extent::List,
+        _ => Extent::Text,
+    }
+}
+
+fn names_identity(variable: &str, identity: &Identity) -> bool {
+    match identity {
+        Identity::Cookie(name) => variable.strip_prefix("cookie_") == Some(name.as_str()),
+        Identity::Field(name) => {
+            let name = name.trim_start_matches('$');
+            variable == name
+                || variable.strip_prefix("http_")
+                    == Some(name.to_ascii_lowercase().replace('-', "_").as_str())
+        }
+        Identity::Ip | Identity::IpAndUserAgent => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Cache;
+
+    #[track_caller]
+    fn parse(format: &str, line: &str, check: impl Fn(crate::request::Request<'_>)) {
+        let format = compile(format, &Identity::Ip).unwrap();
+        check(format.parse(line.as_bytes(), &mut Cache::default()).unwrap());
+    }
+
+    #[test]
+    fn blanks_that_were_lined_up_by_hand_still_match() {
+        let format =
+            r#"$remote_addr  $remote_user $http_x_real_ip [$time_local] "$request" $status $request_time"#;
+        parse(
+            format,
+            r#"10.0.0.1 -  - [29/Jun/2017:03:50:22 +0300] "GET /a HTTP/1.1" 200 0.390"#,
+            |request| {
+                assert_eq!(request.client, b"10.0.0.1");
+                assert_eq!(request.duration_ns, Some(390_000_000));
+            },
+        );
+    }
+
+    #[test]
+    fn upstream_lists_hold_spaces() {
+        let format =
+            r#"$time_iso8601 "$request" $status $upstream_addr $upstream_response_time $body_bytes_sent"#;
+        let line = r#"2022-08-24T18:05:41+00:00 "GET / HTTP/2.0" 502 [::7]:5000, [::8]:5000 : 10.0.0.1:80 1.000, 2.000 : - 552"#;
+        parse(format, line, |request| assert_eq!(request.bytes_out, Some(552)));
+    }
+
+    #[test]
+    fn the_finest_stamp_counts_and_braces_are_optional() {
+        let format = r#"[$time_local] ${msec} "$request_method $request_uri" $status"#;
+        parse(format, r#"[02/Nov/2026:00:00:01 +0100] 1793574001.250 "GET /a?b=c" 200"#, |request| {
+            assert_eq!(request.stamp_ns % SECOND, 250_000_000);
+            assert_eq!(request.offset_s, 3600);
+            assert_eq!((request.path(), request.query()), (&b"/a"[..], Some(&b"b=c"[..])));
+        });
+        const SECOND: i64 = 1_000_000_000;
+    }
+
+    #[test]
+    fn what_cannot_be_a_format_is_an_error_with_a_hint() {
+        for (format, expected) in [
+            ("$", "found `$` without a name"),
+            ("$remote_addr$status [$time_local] $request", "touch"),
+            ("$remote_addr [$time_local] $status", "no field for the request"),
+            ("", "no field for a time"),
+        ] {
+            let message = compile(format, &Identity::Ip).unwrap_err().to_string();
+            assert!(message.contains(expected), "{format}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_whole_directive_may_be_pasted() {
+        let directive = r#"log_format timed escape=default '$remote_addr [$time_local] '
+            '"$request" $status';"#;
+        assert_eq!(compile(directive, &Identity::Ip).unwrap().label, "nginx:timed");
+    }
+}

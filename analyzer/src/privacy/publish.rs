@@ -1,0 +1,426 @@
+//! The profile, put together from what the gate lets through.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
+use shared::distribution::{Law, LognormalComponent, Unit};
+use shared::endpoint::{Endpoint, Parameter};
+use shared::profile::{GapRule, Privacy, Profile, SessionRule, Source, Stamp, Suppressed, VERSION};
+use shared::session::{Class, END, OTHER, State, ThinkTimes};
+use shared::think::{GapKind, ThinkTime};
+use shared::units::{Weekday, round_count, round_probability, round_shares, round_significant, time_of_week};
+
+use super::gate::Gate;
+use crate::error::Error;
+use crate::event::SIZE_RELATIVE_ERROR;
+use crate::format::builtin::Evidence;
+use crate::kind::Kind;
+use crate::model::{arrivals, think};
+use crate::read::{Reading, label};
+use crate::request::SECOND_NS;
+use crate::route::Routes;
+use crate::settings::Settings;
+use crate::tally::cell::Cell;
+use crate::tally::civil::CivilClock;
+use crate::tally::{
+    COARSE_BIN_MS, DURATION_RELATIVE_ERROR, GAP_RELATIVE_ERROR, GapTally, RouteNumber, Tally,
+};
+
+/// Name of the only class, until classes are told apart.
+const CLASS: &str = "all";
+/// Name of the think time that applies where no other does.
+const DEFAULT_THINK: &str = "default";
+/// Gaps from which on an endpoint has a think time of its own, where it differs.
+const OWN_THINK_GAPS: u64 = 200;
+/// How far the median must be off the common one for that: ten percent.
+const OWN_THINK_EFFECT: f64 = 0.1;
+
+/// The profile of what was counted.
+///
+/// # Errors
+/// [`Error::TooLittle`] when not one endpoint was used by k clients.
+pub(crate) fn publish(
+    reading: &Reading,
+    tally: &Tally,
+    routes: &Routes,
+    clock: &CivilClock,
+    settings: &Settings,
+) -> Result<Profile, Error> {
+    let gate = Gate::new(settings.model.k);
+    let named = gate.routes(tally);
+    if named.is_empty() {
+        let (sessions, clients) = (tally.sessions.count, tally.clients);
+        return Err(Error::TooLittle { sessions, clients, k: gate.k() });
+    }
+    let id = |route: RouteNumber| -> &str {
+        if named.contains(&route) { &routes.routes[route as usize].id } else { OTHER }
+    };
+    let endpoints = endpoints(tally, routes, &named, gate);
+    let (think_times, think_time) = think_times(tally, &id, gate, settings);
+    let (class, transitions_dropped) = class(tally, &id, gate, think_time);
+    let (suppressed, suppressed_requests) = suppressed(tally, &named);
+    let arrivals = arrivals(reading, tally, clock, gate, &class);
+    let profile = Profile {
+        loadprint: VERSION,
+        source: source(reading, tally, clock, settings),
+        privacy: Privacy {
+            k: u32::try_from(gate.k()).unwrap_or(u32::MAX),
+            pseudonyms: "hmac-sha256/ephemeral".to_owned(),
+            suppressed: Suppressed {
+                endpoints: suppressed,
+                requests_share: round_probability(suppressed_requests),
+                transitions_share: round_probability(transitions_dropped),
+            },
+        },
+        endpoints,
+        classes: vec![class],
+        think_times,
+        arrivals,
+        background: Vec::new(),
+        scenarios: BTreeMap::new(),
+        thresholds: Vec::new(),
+    };
+    Ok(profile)
+}
+
+fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Settings) -> Source {
+    let evidence = reading.inputs.iter().filter(|input| input.format.producer_unknown).fold(
+        Evidence::default(),
+        |mut all, input| {
+            all.merge(input.evidence);
+            all
+        },
+    );
+    let labels: BTreeSet<String> =
+        reading.inputs.iter().map(|input| label(&input.format, evidence)).collect();
+    let stamps: BTreeSet<Stamp> = reading
+        .inputs
+        .iter()
+        .map(|input| match evidence.producer().filter(|_| input.format.producer_unknown) {
+            Some(producer) => producer.stamp(),
+            None => input.format.program.stamp(),
+        })
+        .collect();
+    let mut stamps = stamps.into_iter();
+    let stamp = match (stamps.next(), stamps.next()) {
+        (Some(stamp), None) => stamp,
+        _ => Stamp::Mixed,
+    };
+    let resolution_ns =
+        reading.inputs.iter().map(|input| input.format.program.resolution_ns()).max().unwrap_or(1);
+    let (from_s, to_s) = span_s(reading);
+    let mut rejected: BTreeMap<String, u64> = BTreeMap::new();
+    for input in &reading.inputs {
+        for (reject, found) in &input.rejects.0 {
+            *rejected.entry(reject.name().to_owned()).or_insert(0) += found.count;
+        }
+    }
+    rejected.insert("total".to_owned(), rejected.values().sum());
+    let left_out = |kind: &&Kind| **kind != Kind::Page && !settings.model.keep.contains(kind);
+    let excluded = Kind::ALL
+        .iter()
+        .filter(left_out)
+        .map(|kind| (kind.name().to_owned(), tally.kinds.get(kind).copied().unwrap_or(0)));
+    Source {
+        format: labels.into_iter().collect::<Vec<_>>().join(" + "),
+        stamp,
+        resolution_s: resolution_ns as f64 / SECOND_NS as f64,
+        timezone: clock.name().to_owned(),
+        // To five minutes, because the exact moment of a request can identify who made it.
+        from: clock.rfc3339(from_s.div_euclid(300) * 300),
+        to: clock.rfc3339((to_s.div_euclid(300) + 1) * 300),
+        lines: reading.inputs.iter().map(|input| input.lines).sum(),
+        requests: reading.counts.requests,
+        rejected,
+        excluded: excluded.collect(),
+        sessions: tally.sessions.count,
+        session_rule: SessionRule {
+            identity: settings.read.identity.to_string(),
+            gap_s: settings.model.gap_ms as f64 / 1000.0,
+            gap_rule: GapRule::Fixed,
+        },
+    }
+}
+
+/// First and last second of the log, since 1970.
+pub(crate) fn span_s(reading: &Reading) -> (i64, i64) {
+    let (first, last) = reading.counts.span_ns.unwrap_or_default();
+    (first.div_euclid(SECOND_NS), last.div_euclid(SECOND_NS))
+}
+
+fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate: Gate) -> Vec<Endpoint> {
+    let published = || tally.endpoints.iter().filter(|(route, _)| named.contains(route));
+    // Shares of the requests that a replay can make: unnamed endpoints are no part of the whole.
+    let total: u64 = published().map(|(_, endpoint)| endpoint.requests.count).sum();
+    let mut endpoints: Vec<(u64, Endpoint)> = published()
+        .map(|(number, endpoint)| {
+            let route = &routes.routes[*number as usize];
+            let (mut status, _) =
+                gate.shares(endpoint.statuses.iter().map(|(code, cell)| (code.to_string(), *cell)).collect());
+            // Codes outside the protocol (000: nothing was sent) are no answer that could be expected.
+            status.retain(|code, _| code.len() == 3 && !code.starts_with('0'));
+            if status.is_empty() {
+                status.insert("200".to_owned(), 1.0);
+            }
+            let shares = round_shares(&status.values().copied().collect::<Vec<_>>());
+            let sizes = gate.histogram(&endpoint.sizes, SIZE_RELATIVE_ERROR, Unit::Bytes);
+            let durations = gate.histogram(&endpoint.durations, DURATION_RELATIVE_ERROR, Unit::S);
+            let requests = endpoint.requests.count;
+            let published = Endpoint {
+                id: route.id.clone(),
+                method: route.method.clone(),
+                route: route.template.clone(),
+                weight: round_probability(requests as f64 / total.max(1) as f64),
+                requests: round_count(requests),
+                parameters: route
+                    .parameters
+                    .iter()
+                    .map(|(name, kind)| {
+                        let parameter = Parameter {
+                            kind: kind.0,
+                            cardinality: None,
+                            distinct: None,
+                            popularity: None,
+                            length: BTreeMap::new(),
+                        };
+                        (name.clone(), parameter)
+                    })
+                    .collect(),
+                query: Vec::new(),
+                status: status.into_keys().zip(shares).collect(),
+                response_bytes: sizes.and_then(|histogram| gate.summary(histogram)),
+                service_time_s: durations.and_then(|histogram| gate.summary(histogram)),
+                companions: Vec::new(),
+            };
+            (requests, published)
+        })
+        .collect();
+    endpoints.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.id.cmp(&other.id)));
+    endpoints.into_iter().map(|(_, endpoint)| endpoint).collect()
+}
+
+/// Unnamed endpoints, and their share of requests.
+fn suppressed(tally: &Tally, named: &BTreeSet<RouteNumber>) -> (u64, f64) {
+    let requests = |of_named: bool| -> u64 {
+        let chosen = tally.endpoints.iter().filter(|(route, _)| named.contains(route) == of_named);
+        chosen.map(|(_, endpoint)| endpoint.requests.count).sum()
+    };
+    let hidden = requests(false);
+    ((tally.endpoints.len() - named.len()) as u64, hidden as f64 / (hidden + requests(true)).max(1) as f64)
+}
+
+/// The chain of all sessions, and the share of steps that were dropped from it.
+fn class<'n>(
+    tally: &Tally,
+    id: &impl Fn(RouteNumber) -> &'n str,
+    gate: Gate,
+    think_time: ThinkTimes,
+) -> (Class, f64) {
+    let mut starts: BTreeMap<String, Cell> = BTreeMap::new();
+    for (route, cell) in &tally.starts {
+        join(&mut starts, id(*route), *cell);
+    }
+    let mut rows: BTreeMap<String, BTreeMap<String, Cell>> = BTreeMap::new();
+    for ((from, to), cell) in &tally.steps {
+        join(rows.entry(id(*from).to_owned()).or_default(), id(*to), *cell);
+    }
+    for (route, cell) in &tally.ends {
+        join(rows.entry(id(*route).to_owned()).or_default(), END, *cell);
+    }
+    let (start, _) = gate.shares(starts);
+    let (mut steps, mut dropped_steps) = (0.0, 0.0);
+    let mut chain: BTreeMap<String, State> = BTreeMap::new();
+    for (from, row) in rows {
+        let visits: u64 = row.values().map(|cell| cell.count).sum();
+        let (mut next, dropped) = gate.shares(row);
+        steps += visits as f64;
+        dropped_steps += dropped * visits as f64;
+        if next.is_empty() {
+            next.insert(END.to_owned(), 1.0);
+        }
+        chain.insert(from, State { visits: round_count(visits), next });
+    }
+    let start = if start.is_empty() { heaviest_state(&chain) } else { start };
+    open_dead_ends(&mut chain);
+    let reachable = reachable(&start, &chain);
+    chain.retain(|state, _| reachable.contains(state));
+    let class = Class {
+        id: CLASS.to_owned(),
+        weight: 1.0,
+        sessions: round_count(tally.sessions.count),
+        start,
+        chain,
+        contexts: Vec::new(),
+        think_time,
+        pace: None,
+    };
+    (class, dropped_steps / f64::max(steps, 1.0))
+}
+
+fn join(row: &mut BTreeMap<String, Cell>, name: &str, cell: Cell) {
+    let known = row.entry(name.to_owned()).or_default();
+    *known = known.join(cell);
+}
+
+/// Where no single start passed the gate, sessions start where most visits are.
+fn heaviest_state(chain: &BTreeMap<String, State>) -> BTreeMap<String, f64> {
+    let heaviest =
+        chain.iter().max_by_key(|(name, state)| (state.visits, std::cmp::Reverse((*name).clone())));
+    heaviest.map(|(name, _)| (name.clone(), 1.0)).into_iter().collect()
+}
+
+/// Every state leads to END: where the way there was too thin to be published, one visit in a hundred ends.
+fn open_dead_ends(chain: &mut BTreeMap<String, State>) {
+    const EXIT: f64 = 0.01;
+    loop {
+        let mut ending: BTreeSet<String> = BTreeSet::from([END.to_owned()]);
+        loop {
+            let found: Vec<String> = chain
+                .iter()
+                .filter(|(name, state)| {
+                    !ending.contains(*name) && state.next.keys().any(|to| ending.contains(to))
+                })
+                .map(|(name, _)| name.clone())
+                .collect();
+            if found.is_empty() {
+                break;
+            }
+            ending.extend(found);
+        }
+        let Some(state) = chain.iter_mut().find(|(name, _)| !ending.contains(*name)).map(|(_, state)| state)
+        else {
+            return;
+        };
+        let mut names: Vec<String> = state.next.keys().cloned().collect();
+        let mut shares: Vec<f64> = state.next.values().map(|share| share * (1.0 - EXIT)).collect();
+        names.push(END.to_owned());
+        shares.push(EXIT);
+        state.next = names.into_iter().zip(round_shares(&shares)).collect();
+    }
+}
+
+/// States that a session can come to.
+fn reachable(start: &BTreeMap<String, f64>, chain: &BTreeMap<String, State>) -> BTreeSet<String> {
+    let mut found: BTreeSet<String> = BTreeSet::new();
+    let mut open: Vec<String> = start.keys().cloned().collect();
+    while let Some(state) = open.pop() {
+        if found.insert(state.clone()) {
+            open.extend(chain.get(&state).into_iter().flat_map(|state| state.next.keys().cloned()));
+        }
+    }
+    found
+}
+
+fn think_times<'n>(
+    tally: &Tally,
+    id: &impl Fn(RouteNumber) -> &'n str,
+    gate: Gate,
+    settings: &Settings,
+) -> (BTreeMap<String, ThinkTime>, ThinkTimes) {
+    let mut by_name: BTreeMap<&str, GapTally> = BTreeMap::new();
+    let mut all = GapTally::default();
+    for (route, gaps) in &tally.gaps {
+        by_name.entry(id(*route)).or_default().join(gaps.clone(), gate.k());
+        all.join(gaps.clone(), gate.k());
+    }
+    let longest_s = settings.model.gap_ms as f64 / 1000.0;
+    let median = |think: &ThinkTime| think.sampler().map_or(f64::NAN, |sampler| sampler.quantile(0.5));
+    let common = think_time(&all, gate, longest_s);
+    let mut times = BTreeMap::new();
+    let mut on = BTreeMap::new();
+    let mut rest = GapTally::default();
+    for (name, gaps) in by_name {
+        let own = (name != OTHER && gaps.gaps.count >= OWN_THINK_GAPS)
+            .then(|| think_time(&gaps, gate, longest_s))
+            .flatten();
+        let differs = |own: &ThinkTime| {
+            common.as_ref().is_some_and(|common| (median(own) / median(common)).ln().abs() > OWN_THINK_EFFECT)
+        };
+        match own.filter(differs) {
+            Some(own) => {
+                times.insert(format!("after_{name}"), own);
+                on.insert(name.to_owned(), format!("after_{name}"));
+            }
+            None => rest.join(gaps, gate.k()),
+        }
+    }
+    // Where too few gaps are left to publish, the common law stands in; where there is none at all, sessions
+    // have one request, and the pause that is written down never happens.
+    let never = || ThinkTime {
+        kind: GapKind::Pacing,
+        n: 0,
+        law: Some(Law::Exponential { rate: 1.0 }),
+        histogram: None,
+    };
+    let default = think_time(&rest, gate, longest_s).or(common).unwrap_or_else(never);
+    times.insert(DEFAULT_THINK.to_owned(), default);
+    (times, ThinkTimes { default: DEFAULT_THINK.to_owned(), on })
+}
+
+fn think_time(gaps: &GapTally, gate: Gate, longest_s: f64) -> Option<ThinkTime> {
+    let n = gate.admit(gaps.gaps)?.count();
+    let kind = if 2 * gaps.paced > n { GapKind::Pacing } else { GapKind::Think };
+    let coarse: u64 = gaps.coarse.values().sum();
+    let (law, histogram) = if 2 * coarse > n {
+        let fit = think::fit_coarse(&gaps.coarse, COARSE_BIN_MS as f64 / 1000.0, longest_s)?;
+        (Some(fit.law), None)
+    } else {
+        let histogram = gate.histogram(&gaps.fine, GAP_RELATIVE_ERROR, Unit::S)?;
+        let values: Vec<(f64, u64)> =
+            histogram.bins.iter().map(|(bin, count)| (histogram.value(*bin), *count)).collect();
+        (think::fit_fine(&values), gate.summary(histogram).map(|summary| summary.histogram))
+    };
+    Some(ThinkTime { kind, n: round_count(n), law: law.map(round_law), histogram })
+}
+
+/// Parameters to four significant digits: finer than any fit knows them.
+fn round_law(law: Law) -> Law {
+    let round = |x: f64| round_significant(x, 4);
+    match law {
+        Law::Lognormal { mu, sigma } => Law::Lognormal { mu: round(mu), sigma: round(sigma) },
+        Law::Gamma { shape, scale } => Law::Gamma { shape: round(shape), scale: round(scale) },
+        Law::Weibull { shape, scale } => Law::Weibull { shape: round(shape), scale: round(scale) },
+        Law::Exponential { rate } => Law::Exponential { rate: round(rate) },
+        Law::LognormalMixture { components } => {
+            let weights = round_shares(&components.iter().map(|c| c.weight).collect::<Vec<_>>());
+            let rounded = components.iter().zip(weights).map(|(c, weight)| LognormalComponent {
+                weight,
+                mu: round(c.mu),
+                sigma: round(c.sigma),
+            });
+            Law::LognormalMixture { components: rounded.collect() }
+        }
+    }
+}
+
+fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, class: &Class) -> Arrivals {
+    let (from_s, to_s) = span_s(reading);
+    let exposure_s = arrivals::exposure_s(clock, from_s, to_s + 1);
+    let curve = arrivals::fit(&tally.arrivals, &exposure_s, gate.k());
+    let days = curve
+        .days
+        .map(|knots| knots.into_iter().map(|rate| round_significant(rate, 3)).collect::<Vec<f64>>());
+    let shared_shape = match curve.sharing {
+        arrivals::Sharing::None => BTreeMap::new(),
+        arrivals::Sharing::Weekdays => BTreeMap::from([("weekdays".to_owned(), true)]),
+        arrivals::Sharing::All => BTreeMap::from([("all_days".to_owned(), true)]),
+    };
+    let all_knots = Weekday::ALL.iter().flat_map(|day| days[day.index()].iter().copied()).collect();
+    let week_curve = WeekCurve::new(f64::from(curve.knots_every_s), all_knots);
+    let (peak_per_s, peak_at_s) = week_curve.as_ref().map_or((0.0, 0.0), WeekCurve::peak);
+    let mean_per_s =
+        week_curve.as_ref().map_or(0.0, |curve| curve.per_week() / f64::from(shared::arrivals::WEEK_S));
+    let requests = class.mean_requests_per_session();
+    Arrivals {
+        knots_every_s: curve.knots_every_s,
+        week: Week::from_days(days),
+        shared_shape,
+        burstiness: None,
+        day_level_cv: None,
+        peak: Peak { rate_per_s: peak_per_s, at: time_of_week(peak_at_s) },
+        requests_per_s: RequestsPerSecond {
+            mean: round_significant(mean_per_s * requests, 3),
+            peak: round_significant(peak_per_s * requests, 3),
+        },
+    }
+}

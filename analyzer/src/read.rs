@@ -1,0 +1,523 @@
+//! Reading inputs into events: the one place where lines, formats, pseudonyms and threads meet.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::error::Error;
+use crate::event::Event;
+use crate::format::builtin::{Builtin, Evidence};
+use crate::format::detect::{self, Detection};
+use crate::format::{Cache, Format};
+use crate::kind::{self, Kind};
+use crate::privacy::pseudonym::{ClientResolver, Key};
+use crate::record::Record;
+use crate::reject::{Position, Reject, Rejects};
+use crate::request::{Request, SECOND_NS};
+use crate::resource::{self, Interner, Resource};
+use crate::route::segment;
+use crate::settings::ReadSettings;
+use crate::source::{Block, Blocks, Compression, Input, open_all};
+
+/// Partitions by client: small enough to sort in cache, many enough for any number of threads.
+pub(crate) const PARTITIONS: usize = 256;
+
+/// What was found in one input.
+#[derive(Debug, Clone)]
+pub struct InputSummary {
+    /// The path as given, or `-`.
+    pub path: String,
+    /// The format, such as `nginx:combined`.
+    pub format: Format,
+    /// How sure the format is, 0..=1; 1 when it was given.
+    pub confidence: f64,
+    /// The input is compressed with gzip.
+    pub compressed: Option<&'static str>,
+    /// Lines read.
+    pub lines: u64,
+    /// Requests understood.
+    pub requests: u64,
+    /// Lines refused.
+    pub rejects: Rejects,
+    /// Lines that ended early and were kept.
+    pub recovered: u64,
+    /// What the text says about who wrote it.
+    pub evidence: Evidence,
+    /// Why the input ended before its end.
+    pub broken: Option<String>,
+    /// The first requests, as many as were asked for.
+    pub records: Vec<Record>,
+}
+
+/// Exact counts of a log: integers that add up over any split.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests understood.
+    pub requests: u64,
+    /// Bytes of all responses.
+    pub bytes_out: u64,
+    /// Requests by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Requests by hour of the day, as printed in the log.
+    pub by_local_hour: [u64; 24],
+    /// Requests by hour of the day, UTC.
+    pub by_utc_hour: [u64; 24],
+    /// The offset from UTC in force, by hour since 1970; the smallest where a log prints several.
+    pub offset_s_by_hour: BTreeMap<i64, i32>,
+    /// First and last stamp in nanoseconds since 1970.
+    pub span_ns: Option<(i64, i64)>,
+}
+
+impl Counts {
+    fn add(&mut self, request: &Request<'_>, hour: &mut (i64, i32)) {
+        self.requests += 1;
+        self.bytes_out += request.bytes_out.unwrap_or(0);
+        let utc_s = request.stamp_ns.div_euclid(SECOND_NS);
+        let local_hour = (utc_s + i64::from(request.offset_s)).div_euclid(3600).rem_euclid(24);
+        let utc_hour = utc_s.div_euclid(3600);
+        self.by_local_hour[local_hour as usize] += 1;
+        self.by_utc_hour[utc_hour.rem_euclid(24) as usize] += 1;
+        // Neighbouring lines nearly always share hour and offset: the map is touched only when they change.
+        if *hour != (utc_hour, request.offset_s) {
+            *hour = (utc_hour, request.offset_s);
+            let known = self.offset_s_by_hour.entry(utc_hour).or_insert(request.offset_s);
+            *known = (*known).min(request.offset_s);
+        }
+        let (first, last) = self.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
+        self.span_ns = Some((first.min(request.stamp_ns), last.max(request.stamp_ns)));
+    }
+
+    /// Adds the counts of another part of the log.
+    pub fn merge(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.bytes_out += other.bytes_out;
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_insert(0) += count;
+        }
+        for hour in 0..24 {
+            self.by_local_hour[hour] += other.by_local_hour[hour];
+            self.by_utc_hour[hour] += other.by_utc_hour[hour];
+        }
+        for (hour, offset_s) in other.offset_s_by_hour {
+            let known = self.offset_s_by_hour.entry(hour).or_insert(offset_s);
+            *known = (*known).min(offset_s);
+        }
+        self.span_ns = match (self.span_ns, other.span_ns) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (one, other) => one.or(other),
+        };
+    }
+}
+
+/// Everything read: counts, and events without anybody in them.
+#[derive(Debug)]
+pub struct Reading {
+    /// What was found in each input, in the order given.
+    pub inputs: Vec<InputSummary>,
+    /// Counts over all inputs.
+    pub counts: Counts,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) events: Events,
+    /// Of each worker: its own number of a resource → number in `resources`.
+    numbers: Vec<Vec<u32>>,
+}
+
+/// Events in the order of their lines, grouped by partition inside each block.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    blocks: Vec<EventBlock>,
+}
+
+#[derive(Debug)]
+struct EventBlock {
+    events: Vec<Event>,
+    /// Where each partition starts in `events`; one more than there are partitions.
+    starts: Box<[u32]>,
+    worker: usize,
+}
+
+impl Reading {
+    /// Events of one partition: all requests of its clients, by client and then by start.
+    ///
+    /// Requests that start in the same moment stay in the order of their lines.
+    pub(crate) fn partition(&self, partition: usize) -> Vec<Event> {
+        let mut events: Vec<Event> = self.unsorted_partition(partition).collect();
+        events.sort_by_key(|event| (event.client(), event.start_ms()));
+        events
+    }
+
+    /// Events of one partition in the order of their lines.
+    pub(crate) fn unsorted_partition(&self, partition: usize) -> impl Iterator<Item = Event> {
+        self.events.blocks.iter().flat_map(move |block| {
+            let numbers = &self.numbers[block.worker];
+            let range = block.starts[partition] as usize..block.starts[partition + 1] as usize;
+            block.events[range].iter().map(|event| event.with_resource(numbers[event.resource() as usize]))
+        })
+    }
+}
+
+/// Opens the inputs and finds their formats, without reading further.
+///
+/// # Errors
+/// What keeps an input from being read; [`Error::Empty`], [`Error::UnknownFormat`], [`Error::NoLogs`].
+/// A file that was found in a directory and is no log is passed over.
+pub(crate) fn open(settings: &ReadSettings) -> Result<Vec<(Input, Detection)>, Error> {
+    let mut opened = Vec::new();
+    let mut passed_over = None;
+    for (input, in_directory) in open_all(&settings.inputs, settings.stdin.as_ref())? {
+        match recognise(&input, settings) {
+            Ok(detection) => opened.push((input, detection)),
+            Err(error) if in_directory => passed_over = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match (opened.is_empty(), passed_over, settings.inputs.first()) {
+        (true, Some(_), Some(path)) => Err(Error::NoLogs { path: path.clone() }),
+        _ => Ok(opened),
+    }
+}
+
+fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error> {
+    if input.head.is_empty() {
+        return Err(Error::Empty { input: input.name.clone() });
+    }
+    if let Some(format) = &settings.format {
+        return Ok(Detection { format: format.clone(), confidence: 1.0 });
+    }
+    detect::detect(&input.head, settings.producer, &settings.identity).ok_or_else(|| {
+        let found = match &input.head {
+            head if head.contains(&0) => "binary data",
+            head if head.starts_with(b"{") => "JSON",
+            _ => "text in another format",
+        };
+        Error::UnknownFormat { input: input.name.clone(), found }
+    })
+}
+
+/// Reads all inputs, on all threads of the current pool. `on_bytes` hears of every block read.
+///
+/// # Errors
+/// What [`open`] gives, a file that cannot be read.
+pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<Reading, Error> {
+    let opened = open(settings)?;
+    let (blocks, sources): (Vec<Blocks>, Vec<Source>) = opened
+        .into_iter()
+        .map(|(input, detection)| {
+            let compressed = input.compression.map(|Compression::Gzip| "gzip");
+            // Copies of a log that were cut at different places are put in order by what they hold.
+            let head = input.head[..input.head.len().min(4096)].to_vec();
+            (
+                Blocks::new(input, settings.block_bytes, settings.line_limit),
+                Source { detection, compressed, head },
+            )
+        })
+        .unzip();
+    let results: Mutex<Vec<BlockResult>> = Mutex::new(Vec::new());
+    let failure: Mutex<Option<Error>> = Mutex::new(None);
+    let stop = AtomicBool::new(false);
+    let workers: Vec<Worker<'_>> = rayon::broadcast(|context| {
+        let mut worker = Worker::new(context.index(), settings, key);
+        let mut block = Block::default();
+        for (input, blocks) in blocks.iter().enumerate() {
+            while !stop.load(Ordering::Relaxed) {
+                match blocks.next(&mut block) {
+                    Ok(false) => break,
+                    Ok(true) => {
+                        on_bytes(block.bytes.len() as u64);
+                        let result = worker.block(input, &block, &sources[input].detection.format);
+                        lock(&results).push(result);
+                    }
+                    Err(source) => {
+                        stop.store(true, Ordering::Relaxed);
+                        *lock(&failure) = Some(Error::Read { input: blocks.name().to_owned(), source });
+                    }
+                }
+            }
+        }
+        worker
+    });
+    if let Some(error) = into_inner(failure) {
+        return Err(error);
+    }
+    Ok(assemble(blocks, sources, into_inner(results), workers, settings.records))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn into_inner<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+struct Source {
+    detection: Detection,
+    compressed: Option<&'static str>,
+    head: Vec<u8>,
+}
+
+/// What one block gave.
+struct BlockResult {
+    input: usize,
+    index: u64,
+    lines: u64,
+    requests: u64,
+    recovered: u64,
+    rejects: Rejects,
+    evidence: Evidence,
+    span_ns: Option<(i64, i64)>,
+    records: Vec<Record>,
+    events: EventBlock,
+}
+
+/// What a thread keeps from block to block.
+struct Worker<'k> {
+    number: usize,
+    cache: Cache,
+    clients: ClientResolver<'k>,
+    user_agents: HashMap<Box<[u8]>, Kind, FixedState>,
+    interner: Interner,
+    counts: Counts,
+    statuses: Box<[u64; 1000]>,
+    hour: (i64, i32),
+    line_limit: usize,
+    templates: bool,
+    records: usize,
+    raw: bool,
+    key: &'k Key,
+    scratch: Vec<Event>,
+}
+
+/// Distinct user agents remembered before the table is emptied: bounds memory against made-up ones.
+const USER_AGENTS: usize = 1 << 16;
+
+impl<'k> Worker<'k> {
+    fn new(number: usize, settings: &ReadSettings, key: &'k Key) -> Self {
+        Self {
+            number,
+            cache: Cache::default(),
+            clients: ClientResolver::new(key, &settings.identity),
+            user_agents: HashMap::default(),
+            interner: Interner::default(),
+            counts: Counts::default(),
+            statuses: Box::new([0; 1000]),
+            hour: (i64::MIN, 0),
+            line_limit: settings.line_limit,
+            templates: settings.templates,
+            records: settings.records,
+            raw: settings.raw,
+            key,
+            scratch: Vec::new(),
+        }
+    }
+
+    fn block(&mut self, input: usize, block: &Block, format: &Format) -> BlockResult {
+        self.scratch.clear();
+        let mut result = BlockResult {
+            input,
+            index: block.index,
+            lines: 0,
+            requests: 0,
+            recovered: 0,
+            rejects: Rejects::default(),
+            evidence: Evidence::default(),
+            span_ns: None,
+            records: Vec::new(),
+            events: EventBlock { events: Vec::new(), starts: Box::default(), worker: self.number },
+        };
+        for (start, line) in lines(&block.bytes) {
+            result.lines += 1;
+            let refuse = |reject, rejects: &mut Rejects| {
+                rejects.add(reject, Position { line: result.lines, byte: block.offset + start as u64 });
+            };
+            if line.len() > self.line_limit {
+                refuse(Reject::TooLong, &mut result.rejects);
+                continue;
+            }
+            match format.parse(line, &mut self.cache) {
+                Err(reject) => refuse(reject, &mut result.rejects),
+                Ok(request) => match request.method {
+                    // Who sent noise instead of a request is still worth seeing.
+                    None => {
+                        refuse(no_request_line(line), &mut result.rejects);
+                        if self.raw && result.records.len() < self.records {
+                            result.records.push(Record::raw(&request, result.lines));
+                        }
+                    }
+                    Some(method) => {
+                        result.requests += 1;
+                        result.recovered += u64::from(request.truncated);
+                        if format.producer_unknown {
+                            result.evidence.add(line, &request);
+                        }
+                        let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
+                        result.span_ns = Some((first, last.max(request.stamp_ns)));
+                        let resource = self.request(&request, method);
+                        if result.records.len() < self.records {
+                            result.records.push(match self.raw {
+                                true => Record::raw(&request, result.lines),
+                                false => Record::pseudonymous(&request, result.lines, self.key, resource),
+                            });
+                        }
+                    }
+                },
+            }
+        }
+        result.events = group(&self.scratch, self.number);
+        result
+    }
+
+    /// Counts one request and gives the number of its resource.
+    fn request(&mut self, request: &Request<'_>, method: &[u8]) -> u32 {
+        self.counts.add(request, &mut self.hour);
+        self.statuses[usize::from(request.status).min(999)] += 1;
+        let path = request.path();
+        let agent = match request.user_agent {
+            None => Kind::Page,
+            Some(text) => kind_of_user_agent(&mut self.user_agents, text),
+        };
+        let kind = kind::of_request(request, path, agent);
+        let templates = self.templates;
+        let resource = self.interner.number(method, |out| {
+            if templates { segment::shape(path, out) } else { out.extend_from_slice(path) }
+        });
+        let client = self.clients.client(request);
+        self.scratch.push(Event::new(request, client, resource, kind));
+        resource
+    }
+}
+
+fn kind_of_user_agent(known: &mut HashMap<Box<[u8]>, Kind, FixedState>, text: &[u8]) -> Kind {
+    if let Some(kind) = known.get(text) {
+        return *kind;
+    }
+    if known.len() >= USER_AGENTS {
+        known.clear();
+    }
+    let kind = kind::of_user_agent(text);
+    known.insert(text.into(), kind);
+    kind
+}
+
+/// Why there is a line, but no request line in it.
+fn no_request_line(line: &[u8]) -> Reject {
+    let empty = [&b"\"-\""[..], b"\"\""].iter().any(|nothing| memchr::memmem::find(line, nothing).is_some());
+    let binary = memchr::memmem::find(line, b"\\x").is_some() || line.iter().any(|byte| *byte >= 0x7f);
+    if empty && !binary { Reject::NoRequestLine } else { Reject::BinaryRequestLine }
+}
+
+/// Lines with the offset of their first byte, without their ends.
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut start = 0;
+    let open_end = !bytes.is_empty() && !bytes.ends_with(b"\n");
+    memchr::memchr_iter(b'\n', bytes).chain(open_end.then_some(bytes.len())).map(move |end| {
+        let line = &bytes[start..end];
+        let at = start;
+        start = end + 1;
+        (at, line.strip_suffix(b"\r").unwrap_or(line))
+    })
+}
+
+/// The events grouped by partition, in order inside each: a counting sort.
+fn group(events: &[Event], worker: usize) -> EventBlock {
+    let partition = |event: &Event| (event.client() >> 56) as usize;
+    let mut starts = vec![0_u32; PARTITIONS + 1];
+    for event in events {
+        starts[partition(event) + 1] += 1;
+    }
+    for i in 0..PARTITIONS {
+        starts[i + 1] += starts[i];
+    }
+    let mut next = starts.clone();
+    let mut grouped = events.to_vec();
+    for event in events {
+        let at = &mut next[partition(event)];
+        grouped[*at as usize] = *event;
+        *at += 1;
+    }
+    EventBlock { events: grouped, starts: starts.into(), worker }
+}
+
+fn assemble(
+    blocks: Vec<Blocks>,
+    sources: Vec<Source>,
+    results: Vec<BlockResult>,
+    workers: Vec<Worker<'_>>,
+    wanted: usize,
+) -> Reading {
+    let mut counts = Counts::default();
+    let mut interners = Vec::new();
+    for worker in workers {
+        let statuses = worker.statuses.iter().enumerate().filter(|(_, count)| **count > 0);
+        let statuses = statuses.map(|(status, count)| (status as u16, *count)).collect();
+        counts.merge(Counts { statuses, ..worker.counts });
+        interners.push(worker.interner);
+    }
+    let (resources, numbers) = resource::unify(interners);
+    let mut per_input: Vec<Vec<BlockResult>> = sources.iter().map(|_| Vec::new()).collect();
+    for result in results {
+        per_input[result.input].push(result);
+    }
+    let mut inputs = Vec::new();
+    let mut ordered = Vec::new();
+    for ((blocks, source), mut results) in blocks.into_iter().zip(sources).zip(per_input) {
+        results.sort_by_key(|result| result.index);
+        let mut summary = InputSummary {
+            path: blocks.name().to_owned(),
+            format: source.detection.format,
+            confidence: source.detection.confidence,
+            compressed: source.compressed,
+            lines: 0,
+            requests: 0,
+            rejects: Rejects::default(),
+            recovered: 0,
+            evidence: Evidence::default(),
+            broken: blocks.failure().map(|error| error.to_string()),
+            records: Vec::new(),
+        };
+        let first = results.iter().find_map(|result| result.span_ns).map(|span| span.0);
+        let last = results.iter().filter_map(|result| result.span_ns).map(|span| span.1).max();
+        let mut events = Vec::new();
+        for result in results {
+            summary.rejects.append(&result.rejects, summary.lines);
+            let room = wanted.saturating_sub(summary.records.len());
+            summary.records.extend(result.records.into_iter().take(room).map(|record| Record {
+                line: record.line + summary.lines,
+                resource: record.resource.map(|number| numbers[result.events.worker][number as usize]),
+                ..record
+            }));
+            summary.lines += result.lines;
+            summary.requests += result.requests;
+            summary.recovered += result.recovered;
+            summary.evidence.merge(result.evidence);
+            events.push(result.events);
+        }
+        inputs.push(summary);
+        ordered.push(((first, last, source.head), events));
+    }
+    // Inside a second the order of lines is the only order there is, so the parts of a log must be put in theirs,
+    // whatever order they were named in.
+    ordered.sort_by(|one, other| one.0.cmp(&other.0));
+    let events = Events { blocks: ordered.into_iter().flat_map(|(_, events)| events).collect() };
+    Reading { inputs, counts, resources, events, numbers }
+}
+
+impl InputSummary {
+    /// The format's label, corrected by what the whole text says about who wrote it.
+    pub fn label(&self) -> String {
+        label(&self.format, self.evidence)
+    }
+}
+
+/// The label of `format`, given what the text says about who wrote it.
+pub(crate) fn label(format: &Format, evidence: Evidence) -> String {
+    let shape =
+        [Builtin::Combined, Builtin::Common].into_iter().find(|shape| format.label.ends_with(shape.name()));
+    match (format.producer_unknown, shape, evidence.producer()) {
+        (true, Some(shape), Some(producer)) => shape.label(producer),
+        _ => format.label.clone(),
+    }
+}

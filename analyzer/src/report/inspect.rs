@@ -1,0 +1,238 @@
+//! What `analyzer inspect` shows: how inputs were understood.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{grouped, percent};
+use crate::Counted;
+use crate::privacy::gate::Gate;
+use crate::read::{InputSummary, Reading};
+use crate::record::Record;
+use crate::reject::Rejects;
+use crate::session::identity::Identity;
+use crate::settings::Settings;
+
+/// How inputs were understood.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    /// One entry per input.
+    pub inputs: Vec<InspectedInput>,
+    /// Exact counts over all inputs, when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stats: Option<Stats>,
+}
+
+/// How one input was understood.
+#[derive(Debug, Serialize)]
+pub struct InspectedInput {
+    /// The path as given, or `-`.
+    pub path: String,
+    /// The format, such as `nginx:combined`.
+    pub format: String,
+    /// How sure the format is, 0..=1; 1 when it was given.
+    pub confidence: f64,
+    /// `gzip`, or null.
+    pub compressed: Option<&'static str>,
+    /// Lines read.
+    pub lines: u64,
+    /// Requests understood.
+    pub requests: u64,
+    /// Lines refused.
+    pub rejected: u64,
+    /// Lines refused by reason, and where the first of them stand.
+    pub rejects: Rejects,
+    /// Lines that ended early and were kept.
+    pub recovered: u64,
+    /// Why the input ended before its end, or null.
+    pub broken: Option<String>,
+    /// The first requests, when asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<Record>,
+}
+
+/// Exact counts, for the eyes of the one who owns the log.
+#[derive(Debug, Serialize)]
+pub struct Stats {
+    /// Requests understood.
+    pub requests: u64,
+    /// Bytes of all responses.
+    pub bytes_out: u64,
+    /// Distinct clients, as the identity tells them apart.
+    pub clients: u64,
+    /// Requests by status.
+    pub statuses: BTreeMap<String, u64>,
+    /// Requests by hour of the day as printed in the log, from midnight.
+    pub requests_by_local_hour: [u64; 24],
+    /// Requests by hour of the day, UTC, from midnight.
+    pub requests_by_utc_hour: [u64; 24],
+    /// Sessions.
+    pub sessions: u64,
+    /// Requests per session in the mean.
+    pub mean_session_length: f64,
+    /// Sessions by first endpoint; the most frequent ones.
+    pub top_starts: Vec<(String, u64)>,
+    /// Steps from endpoint to endpoint; the most frequent ones.
+    pub top_transitions: Vec<(String, String, u64)>,
+}
+
+/// Rows of the top lists.
+const TOP: usize = 20;
+
+/// How the inputs of `reading` were understood; with exact counts when `with_stats`.
+///
+/// Endpoints are named only when k clients used them, unless the records are raw.
+pub fn inspection(reading: Reading, settings: &Settings, with_stats: bool) -> Inspection {
+    let wants_routes = with_stats || settings.read.records > 0 && !settings.read.raw;
+    let counted = wants_routes.then(|| Counted::new(&reading, settings));
+    let name = |counted: &Counted, route: u32| -> Option<String> {
+        let published =
+            settings.read.raw || Gate::new(settings.model.k).routes(&counted.tally).contains(&route);
+        let route = &counted.routes.routes[route as usize];
+        published.then(|| format!("{} {}", route.method, route.template))
+    };
+    let stats = counted.as_ref().filter(|_| with_stats).map(|counted| {
+        let hidden = || "other".to_owned();
+        let named = |route: u32| name(counted, route).unwrap_or_else(hidden);
+        stats(&reading, counted, named)
+    });
+    let template = |resource: u32| {
+        let counted = counted.as_ref()?;
+        let route = counted.routes.of_resource.get(resource as usize).copied().flatten()?;
+        name(counted, route).map(|_| counted.routes.routes[route as usize].template.clone())
+    };
+    let inputs = reading.inputs.into_iter().map(|input| inspected(input, template)).collect();
+    Inspection { inputs, stats }
+}
+
+fn inspected(input: InputSummary, template: impl Fn(u32) -> Option<String>) -> InspectedInput {
+    InspectedInput {
+        format: input.label(),
+        path: input.path,
+        confidence: (input.confidence * 1e4).round() / 1e4,
+        compressed: input.compressed,
+        lines: input.lines,
+        requests: input.requests,
+        rejected: input.rejects.total(),
+        rejects: input.rejects,
+        recovered: input.recovered,
+        broken: input.broken,
+        records: input
+            .records
+            .into_iter()
+            .map(|record| match record.resource {
+                Some(resource) => Record { path: template(resource), ..record },
+                None => record,
+            })
+            .collect(),
+    }
+}
+
+fn stats(reading: &Reading, counted: &Counted, named: impl Fn(u32) -> String) -> Stats {
+    let tally = &counted.tally;
+    let mut starts: BTreeMap<String, u64> = BTreeMap::new();
+    for (route, cell) in &tally.starts {
+        *starts.entry(named(*route)).or_insert(0) += cell.count;
+    }
+    let mut steps: BTreeMap<(String, String), u64> = BTreeMap::new();
+    for ((from, to), cell) in &tally.steps {
+        *steps.entry((named(*from), named(*to))).or_insert(0) += cell.count;
+    }
+    let in_sessions: u64 = tally.endpoints.values().map(|endpoint| endpoint.requests.count).sum();
+    Stats {
+        requests: reading.counts.requests,
+        bytes_out: reading.counts.bytes_out,
+        clients: tally.all_clients,
+        statuses: reading
+            .counts
+            .statuses
+            .iter()
+            .map(|(code, count)| (format!("{code:03}"), *count))
+            .collect(),
+        requests_by_local_hour: reading.counts.by_local_hour,
+        requests_by_utc_hour: reading.counts.by_utc_hour,
+        sessions: tally.sessions.count,
+        mean_session_length: in_sessions as f64 / tally.sessions.count.max(1) as f64,
+        top_starts: top(starts),
+        top_transitions: top(steps).into_iter().map(|((from, to), count)| (from, to, count)).collect(),
+    }
+}
+
+fn top<K: Ord>(counts: BTreeMap<K, u64>) -> Vec<(K, u64)> {
+    let mut sorted: Vec<(K, u64)> = counts.into_iter().collect();
+    sorted.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    sorted.truncate(TOP);
+    sorted
+}
+
+impl Inspection {
+    /// The inspection for people, at most 80 columns wide where paths allow it.
+    pub fn text(&self, identity: &Identity) -> String {
+        let mut out = String::new();
+        for input in &self.inputs {
+            let _ = writeln!(out, "{}", input.path);
+            let compressed = input.compressed.map_or_else(String::new, |name| format!(", {name}"));
+            let _ = writeln!(
+                out,
+                "  format    {} (confidence {:.2}{compressed})",
+                input.format, input.confidence
+            );
+            let _ = writeln!(out, "  lines     {}", grouped(input.lines));
+            let _ = writeln!(out, "  requests  {}", grouped(input.requests));
+            let _ = writeln!(
+                out,
+                "  rejected  {} ({})",
+                grouped(input.rejected),
+                percent(input.rejected as f64 / input.lines.max(1) as f64)
+            );
+            for (reject, found) in &input.rejects.0 {
+                let lines: Vec<String> = found.positions.iter().map(|at| at.line.to_string()).collect();
+                let more = if found.count > lines.len() as u64 { ", …" } else { "" };
+                let _ = writeln!(
+                    out,
+                    "    {:<20} {:>8}  line {}{more}",
+                    reject.name(),
+                    grouped(found.count),
+                    lines.join(", ")
+                );
+            }
+            if let Some(why) = &input.broken {
+                let _ = writeln!(out, "  damaged   {why}");
+            }
+            for record in &input.records {
+                let _ = writeln!(out, "  {}", record_line(record));
+            }
+        }
+        if let Some(stats) = &self.stats {
+            let _ = writeln!(out, "all inputs");
+            let _ = writeln!(out, "  clients   {} (by {identity})", grouped(stats.clients));
+            let _ = writeln!(
+                out,
+                "  sessions  {}, {:.2} requests each",
+                grouped(stats.sessions),
+                stats.mean_session_length
+            );
+            let _ = writeln!(out, "  bytes     {}", grouped(stats.bytes_out));
+            let statuses: Vec<String> =
+                stats.statuses.iter().map(|(code, n)| format!("{code}: {}", grouped(*n))).collect();
+            let _ = writeln!(out, "  statuses  {}", statuses.join(", "));
+            for (from, to, count) in &stats.top_transitions {
+                let _ = writeln!(out, "  {:>8}  {from} → {to}", grouped(*count));
+            }
+        }
+        out
+    }
+}
+
+fn record_line(record: &Record) -> String {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    format!(
+        "{:>6}  {}  {} {} {}",
+        record.line,
+        record.started_at.as_ref().or(record.ended_at.as_ref()).map_or("-", String::as_str),
+        record.status,
+        or_dash(&record.method),
+        or_dash(&record.path),
+    )
+}

@@ -1,0 +1,126 @@
+//! The short summary of a profile: what was found, in a dozen lines.
+
+use std::fmt::Write as _;
+
+use shared::Profile;
+
+use super::{grouped, percent, seconds};
+use crate::read::Reading;
+
+/// Endpoints shown.
+const ENDPOINTS: usize = 8;
+
+/// What `profile` says, at most 80 columns wide.
+pub fn text(profile: &Profile) -> String {
+    let mut out = String::new();
+    let source = &profile.source;
+    let rejected = source.rejected.get("total").copied().unwrap_or(0);
+    let mut row = |label: &str, value: String| out.push_str(&format!("  {label:<11} {value}\n"));
+    row("log", format!("{}, {} to {} ({})", source.format, source.from, source.to, source.timezone));
+    row("lines", format!("{}, of which {} not understood", grouped(source.lines), grouped(rejected)));
+    let excluded: Vec<String> = source
+        .excluded
+        .iter()
+        .filter(|(_, n)| **n > 0)
+        .map(|(kind, n)| format!("{} {}", grouped(*n), kind.replace('_', " ")))
+        .collect();
+    row(
+        "requests",
+        format!(
+            "{}, left out: {}",
+            grouped(source.requests),
+            if excluded.is_empty() { "none".to_owned() } else { excluded.join(", ") }
+        ),
+    );
+    if let Some(class) = profile.classes.first() {
+        let requests = class.mean_requests_per_session();
+        let think = profile.think_times.get(&class.think_time.default).and_then(|think| think.sampler());
+        let think = think.map_or_else(String::new, |sampler| {
+            format!(", think time p50 {}", seconds(sampler.quantile(0.5)))
+        });
+        row("sessions", format!("{}, {requests:.1} requests each{think}", grouped(source.sessions)));
+    }
+    let arrivals = &profile.arrivals;
+    row(
+        "peak",
+        format!(
+            "{} sessions/s at {}, {} requests/s",
+            arrivals.peak.rate_per_s, arrivals.peak.at, arrivals.requests_per_s.peak
+        ),
+    );
+    let suppressed = &profile.privacy.suppressed;
+    let privacy = format!(
+        "k = {}: {} endpoint{} ({} of requests) too rare to be named",
+        profile.privacy.k,
+        grouped(suppressed.endpoints),
+        if suppressed.endpoints == 1 { "" } else { "s" },
+        percent(suppressed.requests_share)
+    );
+    row("privacy", privacy);
+    let _ = writeln!(out, "\n  {:>7} {:>9} {:>9}  endpoint", "share", "p50", "p95");
+    for endpoint in profile.endpoints.iter().take(ENDPOINTS) {
+        let time = |pick: fn(&shared::endpoint::Summary) -> Option<f64>| {
+            endpoint.service_time_s.as_ref().and_then(pick).map_or("-".to_owned(), seconds)
+        };
+        let name = format!("{} {}", endpoint.method, endpoint.route);
+        let (p50, p95) = (time(|summary| Some(summary.p50)), time(|summary| summary.p95));
+        let _ = writeln!(out, "  {:>7} {p50:>9} {p95:>9}  {}", percent(endpoint.weight), shorten(&name, 50));
+    }
+    if profile.endpoints.len() > ENDPOINTS {
+        let _ = writeln!(out, "  {:>28} … and {} more", "", profile.endpoints.len() - ENDPOINTS);
+    }
+    out
+}
+
+/// Warnings about the inputs: what was not understood, what was guessed, what is damaged.
+pub fn warnings(reading: &Reading) -> Vec<String> {
+    /// Beyond this share of refused lines somebody should look.
+    const MANY: f64 = 0.01;
+    let mut warnings = Vec::new();
+    for input in &reading.inputs {
+        let rejected = input.rejects.total();
+        if rejected as f64 > MANY * input.lines as f64 {
+            let worst = input.rejects.0.iter().max_by_key(|(_, found)| found.count);
+            let first = worst.and_then(|(reject, found)| Some((reject.name(), found.positions.first()?)));
+            let first = first.map_or_else(String::new, |(name, at)| {
+                format!("; mostly `{name}`, first at line {}", at.line)
+            });
+            let share = percent(rejected as f64 / input.lines.max(1) as f64);
+            warnings.push(format!(
+                "`{}`: {} of {} lines ({share}) were not understood{first}",
+                input.path,
+                grouped(rejected),
+                grouped(input.lines)
+            ));
+        }
+        if input.format.producer_unknown && input.evidence.producer().is_none() {
+            warnings.push(format!(
+                "`{}`: nginx and Apache both write this format, read as {}; --producer decides",
+                input.path,
+                input.label()
+            ));
+        }
+    }
+    warnings
+}
+
+/// The damage of inputs that ended before their end, as errors with what was saved.
+pub fn broken(reading: &Reading) -> Vec<String> {
+    let damaged = reading.inputs.iter().filter_map(|input| Some((input, input.broken.as_ref()?)));
+    damaged
+        .map(|(input, why)| {
+            format!(
+                "`{}` is damaged: found {why} after {} lines, expected the end of the gzip stream\n  hint: everything before the damage was used; fetch the file again for the rest",
+                input.path,
+                grouped(input.lines)
+            )
+        })
+        .collect()
+}
+
+fn shorten(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}

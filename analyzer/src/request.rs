@@ -1,0 +1,97 @@
+//! The canonical request: what every reader fills, borrowed from the line it was read from.
+//!
+//! Text fields are as the producer wrote them, escapes included; [`crate::format::escape`] undoes those where needed.
+
+use shared::profile::Stamp;
+
+/// Nanoseconds in a second.
+pub const SECOND_NS: i64 = 1_000_000_000;
+
+/// One request of a log.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The stamp: nanoseconds since 1970 UTC.
+    pub stamp_ns: i64,
+    /// The offset from UTC that the stamp was printed with, in seconds.
+    pub offset_s: i32,
+    /// Which moment the stamp marks: [`Stamp::Start`] or [`Stamp::End`].
+    pub stamp: Stamp,
+    /// How fine the stamp is, in nanoseconds.
+    pub resolution_ns: i64,
+    /// Time the request took, in nanoseconds, where the log says.
+    pub duration_ns: Option<i64>,
+    /// Method; `None` when there was no readable request line.
+    pub method: Option<&'a [u8]>,
+    /// Path and query, as in the request line.
+    pub target: &'a [u8],
+    /// `http` or `https`, where the log says.
+    pub scheme: Option<&'a [u8]>,
+    /// Host asked for, where the log says.
+    pub host: Option<&'a [u8]>,
+    /// Protocol version such as `HTTP/1.1`.
+    pub protocol: Option<&'a [u8]>,
+    /// Status code; 0 when nothing was sent.
+    pub status: u16,
+    /// Bytes of the response body (or of the whole response, where only that is logged).
+    pub bytes_out: Option<u64>,
+    /// The size of the response is printed as `-`, as Apache's `%b` prints 0.
+    pub bytes_out_is_dash: bool,
+    /// Bytes of the request.
+    pub bytes_in: Option<u64>,
+    /// Address or host name of the client.
+    pub client: &'a [u8],
+    /// Authenticated user.
+    pub user: Option<&'a [u8]>,
+    /// Referer.
+    pub referer: Option<&'a [u8]>,
+    /// User agent.
+    pub user_agent: Option<&'a [u8]>,
+    /// The field that `--identity` names.
+    pub identity: Option<&'a [u8]>,
+    /// The line ended early, after all that a request needs.
+    pub truncated: bool,
+}
+
+impl<'a> Request<'a> {
+    /// When the request began, in nanoseconds since 1970, where the log says.
+    pub fn started_at_ns(&self) -> Option<i64> {
+        match self.stamp {
+            Stamp::Start => Some(self.stamp_ns),
+            Stamp::End | Stamp::Mixed => self.duration_ns.map(|duration| self.stamp_ns - duration),
+        }
+    }
+
+    /// When the response was complete, in nanoseconds since 1970, where the log says.
+    pub fn ended_at_ns(&self) -> Option<i64> {
+        match self.stamp {
+            Stamp::Start => self.duration_ns.map(|duration| self.stamp_ns + duration),
+            Stamp::End | Stamp::Mixed => Some(self.stamp_ns),
+        }
+    }
+
+    /// The path: everything up to `?` or `#`. Scheme and host of an absolute target are cut off.
+    pub fn path(&self) -> &'a [u8] {
+        let path = self.origin_form();
+        &path[..path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len())]
+    }
+
+    /// The query: everything after the first `?`, up to `#`.
+    pub fn query(&self) -> Option<&'a [u8]> {
+        let target = self.origin_form();
+        let start = target.iter().position(|byte| *byte == b'?')? + 1;
+        let rest = &target[start..];
+        Some(&rest[..rest.iter().position(|byte| *byte == b'#').unwrap_or(rest.len())])
+    }
+
+    fn origin_form(&self) -> &'a [u8] {
+        let scheme =
+            [&b"http://"[..], b"https://"].into_iter().find(|scheme| self.target.starts_with(scheme));
+        match scheme {
+            None => self.target,
+            Some(scheme) => {
+                let rest = &self.target[scheme.len()..];
+                rest.iter().position(|byte| *byte == b'/').map_or(b"/", |slash| &rest[slash..])
+            }
+        }
+    }
+}

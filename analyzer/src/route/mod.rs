@@ -1,0 +1,236 @@
+//! From paths to routes: hints first, then inference over all shapes at once.
+//!
+//! Pure functions of what was counted, so that no order of reading shows in the result.
+
+use std::collections::BTreeMap;
+
+use shared::endpoint::ValueKind;
+
+use crate::resource::Resource;
+
+mod name;
+pub(crate) mod segment;
+mod trie;
+
+use segment::parse_placeholder;
+
+/// A route that is known beforehand, such as `/users/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    template: String,
+    segments: Vec<HintSegment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum HintSegment {
+    Literal(String),
+    Parameter(String),
+}
+
+impl std::str::FromStr for Hint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let path = text
+            .strip_prefix('/')
+            .ok_or_else(|| format!("found `{text}`, expected a path such as `/users/{{id}}`"))?;
+        let segments = path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                Some(name) => HintSegment::Parameter(name.to_owned()),
+                None => HintSegment::Literal(segment.to_owned()),
+            })
+            .collect();
+        Ok(Self { template: text.to_owned(), segments })
+    }
+}
+
+impl Hint {
+    /// The segments of a shape that stand where the hint has parameters; `None` when the shape is of another route.
+    fn matches<'s>(&self, shape: &'s str) -> Option<Vec<&'s str>> {
+        let mut values = Vec::new();
+        let mut segments = shape.split('/').filter(|segment| !segment.is_empty());
+        for expected in &self.segments {
+            let segment = segments.next()?;
+            match expected {
+                HintSegment::Literal(literal) if literal == segment => {}
+                HintSegment::Literal(_) => return None,
+                HintSegment::Parameter(_) => values.push(segment),
+            }
+        }
+        segments.next().is_none().then_some(values)
+    }
+
+    fn literal_count(&self) -> usize {
+        self.segments.iter().filter(|segment| matches!(segment, HintSegment::Literal(_))).count()
+    }
+}
+
+/// A route: what endpoints are named by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Route {
+    pub(crate) template: String,
+    pub(crate) method: String,
+    /// Placeholders in the order of the template, with the kind that most of their values have.
+    pub(crate) parameters: Vec<(String, Kind)>,
+    /// Name of the endpoint, unique among all routes.
+    pub(crate) id: String,
+}
+
+/// [`ValueKind`] with an order, so that routes can be sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind(pub(crate) ValueKind);
+
+impl Ord for Kind {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0 as u8).cmp(&(other.0 as u8))
+    }
+}
+
+impl PartialOrd for Kind {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// All routes, by template and method, and the route of each resource.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Routes {
+    pub(crate) routes: Vec<Route>,
+    /// `None` for resources that were never requested.
+    pub(crate) of_resource: Vec<Option<u32>>,
+}
+
+/// The routes behind `resources`, of which each was requested `counts` times.
+///
+/// Shapes that match one of `hints` take its template, the one with most literals first. Without `templates`
+/// every shape is a route of its own.
+pub(crate) fn find(resources: &[Resource], counts: &[u64], hints: &[Hint], templates: bool) -> Routes {
+    let mut hints: Vec<&Hint> = hints.iter().collect();
+    hints.sort_by_key(|hint| std::cmp::Reverse(hint.literal_count()));
+    let mut trie = trie::Trie::default();
+    let mut template_of: Vec<Option<String>> = vec![None; resources.len()];
+    // Of each hinted template and parameter: how often which kind of value stood there.
+    let mut hinted_kinds: BTreeMap<(&str, usize), BTreeMap<Kind, u64>> = BTreeMap::new();
+    for (i, resource) in resources.iter().enumerate().filter(|(i, _)| counts[*i] > 0) {
+        let hinted = hints.iter().find_map(|hint| Some((*hint, hint.matches(&resource.shape)?)));
+        match hinted {
+            Some((hint, values)) => {
+                template_of[i] = Some(hint.template.clone());
+                for (at, value) in values.into_iter().enumerate() {
+                    let kind = parse_placeholder(value).map_or(ValueKind::Word, |(kind, _)| kind);
+                    *hinted_kinds.entry((&hint.template, at)).or_default().entry(Kind(kind)).or_insert(0) +=
+                        counts[i];
+                }
+            }
+            None if templates => trie.insert(&resource.shape, i, counts[i]),
+            None => template_of[i] = Some(resource.shape.clone()),
+        }
+    }
+    trie.collapse();
+    for (i, template) in trie.templates() {
+        template_of[i] = Some(template);
+    }
+    let parameters = |template: &str| -> Vec<(String, Kind)> {
+        let names = name::placeholders(template);
+        let usual = |at: usize, name: &str| {
+            let counted = hinted_kinds
+                .get(&(template, at))
+                .and_then(|kinds| kinds.iter().max_by_key(|(_, count)| **count));
+            counted.map_or_else(|| Kind(name::kind_of_placeholder(name)), |(kind, _)| *kind)
+        };
+        names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), usual(at, name))).collect()
+    };
+    let key =
+        |i: usize| template_of[i].as_ref().map(|template| (template.clone(), resources[i].method.clone()));
+    let mut keys: Vec<(String, String)> = (0..resources.len()).filter_map(key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let of_resource =
+        (0..resources.len()).map(|i| keys.binary_search(&key(i)?).ok().map(|at| at as u32)).collect();
+    let ids = name::ids(&keys);
+    let routes = keys
+        .into_iter()
+        .zip(ids)
+        .map(|((template, method), id)| Route {
+            parameters: if templates { parameters(&template) } else { Vec::new() },
+            template,
+            method,
+            id,
+        })
+        .collect();
+    Routes { routes, of_resource }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(shapes: &[(&str, u64)], hints: &[&str], expected: &[(&str, &str)]) {
+        let mut resources: Vec<(Resource, u64)> = shapes
+            .iter()
+            .map(|(shape, count)| (Resource { method: "GET".into(), shape: (*shape).to_owned() }, *count))
+            .collect();
+        resources.sort_by(|a, b| a.0.cmp(&b.0));
+        let (resources, counts): (Vec<_>, Vec<_>) = resources.into_iter().unzip();
+        let hints: Vec<Hint> = hints.iter().map(|hint| hint.parse().unwrap()).collect();
+        let routes = find(&resources, &counts, &hints, true).routes;
+        let found: Vec<(&str, &str)> = routes.iter().map(|r| (r.template.as_str(), r.id.as_str())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_open_set_becomes_a_slug_and_a_closed_one_stays() {
+        let slugs: Vec<String> = (0..40).map(|i| format!("/products/blue-mug-{i}")).collect();
+        let mut shapes: Vec<(&str, u64)> = slugs.iter().map(|slug| (slug.as_str(), 1)).collect();
+        shapes.extend([
+            ("/products", 90),
+            ("/products/new", 50),
+            ("/settings/mail", 70),
+            ("/settings/keys", 30),
+        ]);
+        check(
+            &shapes,
+            &[],
+            &[
+                ("/products", "get_products"),
+                ("/products/new", "get_products_new"),
+                ("/products/{slug}", "get_product"),
+                ("/settings/keys", "get_settings_keys"),
+                ("/settings/mail", "get_settings_mail"),
+            ],
+        );
+    }
+
+    #[test]
+    fn hints_win_and_their_parameters_keep_their_names() {
+        let shapes = [("/users/{int}", 5), ("/users/me", 9), ("/users/{int}/posts/{int}", 2)];
+        check(
+            &shapes,
+            &["/users/{id}", "/users/me"],
+            &[
+                ("/users/me", "get_users_me"),
+                ("/users/{id}", "get_user"),
+                ("/users/{int}/posts/{int_2}", "get_users_post"),
+            ],
+        );
+    }
+
+    #[test]
+    fn ids_are_unique_and_plain() {
+        check(
+            &[("/", 1), ("/Rates.html", 1), ("/rates.html", 1), ("/p/{slug}", 1), ("/a/", 1), ("/a", 1)],
+            &[],
+            &[
+                ("/", "get_home"),
+                ("/Rates.html", "get_rates_html"),
+                ("/a", "get_a"),
+                ("/a/", "get_a_2"),
+                ("/p/{slug}", "get_p_slug"),
+                ("/rates.html", "get_rates_html_2"),
+            ],
+        );
+    }
+}

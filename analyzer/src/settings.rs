@@ -1,0 +1,114 @@
+//! What the analyzer was asked to do, resolved and checked once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::error::Error;
+use crate::format::builtin::Producer;
+use crate::format::{Format, nginx_conf, nginx_format};
+use crate::kind::Kind;
+use crate::route::Hint;
+use crate::session::identity::Identity;
+
+/// How to read inputs.
+#[derive(Debug, Clone)]
+pub struct ReadSettings {
+    /// Files, directories, or `-`.
+    pub inputs: Vec<PathBuf>,
+    /// The format of all inputs; detected per input when absent.
+    pub format: Option<Format>,
+    /// Who wrote *combined* or *common* logs, where the text leaves it open.
+    pub producer: Option<Producer>,
+    /// What one client is recognised by.
+    pub identity: Identity,
+    /// Worker threads.
+    pub threads: usize,
+    /// Bytes per block of work.
+    pub block_bytes: usize,
+    /// Lines longer than this are refused.
+    pub line_limit: usize,
+    /// Paths become templates; otherwise they stay as they are in the log.
+    pub templates: bool,
+    /// First requests of each input to keep as records.
+    pub records: usize,
+    /// Records name who made the request.
+    pub raw: bool,
+    /// What standard input holds, when it must be read more than once.
+    pub stdin: Option<Arc<[u8]>>,
+}
+
+impl Default for ReadSettings {
+    fn default() -> Self {
+        Self {
+            inputs: Vec::new(),
+            format: None,
+            producer: None,
+            identity: Identity::IpAndUserAgent,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            block_bytes: 2 << 20,
+            line_limit: 1 << 20,
+            templates: true,
+            records: 0,
+            raw: false,
+            stdin: None,
+        }
+    }
+}
+
+/// How to make a profile of what was read.
+#[derive(Debug, Clone)]
+pub struct ModelSettings {
+    /// The longest pause inside a session, in milliseconds; a longer one starts the next session.
+    pub gap_ms: i64,
+    /// Fewest distinct clients behind anything published.
+    pub k: u64,
+    /// Kinds of requests in the model besides pages.
+    pub keep: Vec<Kind>,
+    /// Routes known beforehand.
+    pub routes: Vec<Hint>,
+    /// Civil time of the arrival curve; the offsets printed in the log when absent.
+    pub time_zone: Option<TimeZone>,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self { gap_ms: 1_800_000, k: 10, keep: Vec::new(), routes: Vec::new(), time_zone: None }
+    }
+}
+
+/// Everything that `analyzer profile` needs.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// How to read inputs.
+    pub read: ReadSettings,
+    /// How to make a profile of what was read.
+    pub model: ModelSettings,
+}
+
+/// The format given by `--log-format` or taken out of the configuration that `--from FILE[:NAME]` names.
+///
+/// # Errors
+/// [`Error::LogFormat`], [`Error::Configuration`], [`Error::Read`].
+pub fn given_format(
+    log_format: Option<&str>,
+    from: Option<&str>,
+    identity: &Identity,
+) -> Result<Option<Format>, Error> {
+    match (log_format, from) {
+        (Some(text), _) => nginx_format::compile(text, identity).map(Some),
+        (None, Some(from)) => {
+            let (path, name) = match from.rsplit_once(':') {
+                Some((path, name)) if !PathBuf::from(from).exists() => (path, Some(name)),
+                _ => (from, None),
+            };
+            let text = fs_err::read_to_string(path)
+                .map_err(|source| Error::Read { input: path.to_owned(), source })?;
+            let (name, format) = nginx_conf::find(&text, name)
+                .map_err(|problem| Error::Configuration { path: path.into(), problem })?;
+            nginx_format::compile_named(&format!("nginx:{name}"), &format, identity).map(Some)
+        }
+        (None, None) => Ok(None),
+    }
+}

@@ -1,0 +1,12 @@
+//! Inputs: files, directories and standard input in; blocks of whole lines with their positions out.
+//!
+//! Plain files are read in parallel at block offsets by positional reads into a buffer of each thread. A memory
+//! map would save one copy, but it faults the process when a log is truncated under it, counts the whole file
+//! into its memory, and needs `unsafe`; measured, the copy costs less than the page faults it replaces.
+//! Compressed inputs and standard input are one stream, which the threads take blocks from in turn.
+
+mod blocks;
+mod open;
+
+pub(crate) use blocks::{Block, Blocks};
+pub(crate) use open::{Compression, Input, open_all};
