@@ -11,7 +11,7 @@ use crate::request::Request;
 /// ```text
 /// client        64 bits   pseudonym
 /// when          44 bits   start in milliseconds since 1970   | 10 bits status | 10 bits size bin
-/// what          26 bits   resource                           |  2 bits kind | 1 bit whole seconds | 3 unused
+/// what          26 bits   resource                           |  3 bits kind | 1 bit whole seconds | 2 unused
 ///               32 bits   duration in microseconds
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Event {
         Self {
             client,
             when: start_ms << 20 | u64::from(request.status) << 10 | size_bin(request.bytes_out),
-            what: resource.min(MOST_RESOURCES) << 6 | (kind as u32) << 4 | coarse << 3,
+            what: resource.min(MOST_RESOURCES) << 6 | (kind as u32) << 3 | coarse << 2,
             duration_us,
         }
     }
@@ -86,12 +86,12 @@ impl Event {
     }
 
     pub(crate) fn kind(&self) -> Kind {
-        Kind::ALL[(self.what >> 4 & 3) as usize]
+        Kind::ALL[(self.what >> 3 & 7) as usize]
     }
 
     /// The stamp was printed in whole seconds.
     pub(crate) fn is_coarse(&self) -> bool {
-        self.what >> 3 & 1 == 1
+        self.what >> 2 & 1 == 1
     }
 
     /// The same event with its resource renumbered.

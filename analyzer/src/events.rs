@@ -105,15 +105,14 @@ fn ndjson(
     let (mut text, mut count) = (Vec::new(), 0);
     for (_, line) in lines(&block.bytes).filter(|(_, line)| line.len() <= settings.read.line_limit) {
         let Ok(request) = format.parse(line, &mut cache) else { continue };
-        let Some(method) = request.method else { continue };
-        let resource = resource(&request, method, settings.read.templates);
+        let resource = resource(&request, settings.read.templates);
         let route = routes.get(&resource);
-        let agent = request.user_agent.map_or(Kind::Page, kind::of_user_agent);
+        let (client, agent) = clients.client(&request);
         let event = EventRecord {
             started_at: request.started_at_ns().map(record::rfc3339_ns),
             ended_at: request.ended_at_ns().map(record::rfc3339_ns),
             duration_s: request.duration_ns.map(|ns| ns as f64 * 1e-9),
-            client: format!("{:016x}", clients.client(&request)),
+            client: format!("{client:016x}"),
             kind: kind::of_request(&request, request.path(), agent),
             method: resource.method.clone(),
             route: route.map(|(template, _)| *template),
@@ -129,7 +128,7 @@ fn ndjson(
     (text, count)
 }
 
-fn resource(request: &Request<'_>, method: &[u8], templates: bool) -> Resource {
+fn resource(request: &Request<'_>, templates: bool) -> Resource {
     let mut shape = Vec::new();
     if templates {
         segment::shape(request.path(), &mut shape)
@@ -137,5 +136,5 @@ fn resource(request: &Request<'_>, method: &[u8], templates: bool) -> Resource {
         shape.extend_from_slice(request.path())
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Resource { method: text(method), shape: text(&shape) }
+    Resource { method: text(request.method.unwrap_or(b"-")), shape: text(&shape) }
 }

@@ -19,11 +19,13 @@ pub enum Kind {
     Bot = 2,
     /// A load balancer's or orchestrator's probe.
     HealthCheck = 3,
+    /// Something other than an HTTP request sent to the port: a TLS handshake, noise, or nothing at all.
+    Unreadable = 4,
 }
 
 impl Kind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Page, Self::Static, Self::Bot, Self::HealthCheck];
+    pub const ALL: [Self; 5] = [Self::Page, Self::Static, Self::Bot, Self::HealthCheck, Self::Unreadable];
 
     /// The name used in files, flags and outputs.
     pub fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Kind {
             Self::Static => "static",
             Self::Bot => "bots",
             Self::HealthCheck => "health_checks",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -146,6 +149,9 @@ pub fn of_user_agent(text: &[u8]) -> Kind {
 
 /// What `request` is part of, given what its user agent says.
 pub fn of_request(request: &Request<'_>, path: &[u8], user_agent: Kind) -> Kind {
+    if request.method.is_none() || request.target.is_empty() {
+        return Kind::Unreadable;
+    }
     if user_agent != Kind::Page {
         return user_agent;
     }

@@ -94,7 +94,7 @@ pub(crate) struct Counted {
 
 impl Counted {
     pub(crate) fn new(reading: &Reading, settings: &Settings) -> Self {
-        let counts = tally::resource_counts(reading, &settings.model);
+        let counts = tally::requested(reading, &settings.model);
         let routes =
             route::find(&reading.resources, &counts, &settings.model.routes, settings.read.templates);
         let clock = match &settings.model.time_zone {

@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-
 use crate::error::Error;
 use crate::event::Event;
 use crate::format::builtin::{Builtin, Evidence};
 use crate::format::detect::{self, Detection};
 use crate::format::{Cache, Format};
-use crate::kind::{self, Kind};
+use crate::kind;
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::record::Record;
 use crate::reject::{Position, Reject, Rejects};
@@ -278,7 +275,6 @@ struct Worker<'k> {
     number: usize,
     cache: Cache,
     clients: ClientResolver<'k>,
-    user_agents: HashMap<Box<[u8]>, Kind, FixedState>,
     interner: Interner,
     counts: Counts,
     statuses: Box<[u64; 1000]>,
@@ -291,16 +287,12 @@ struct Worker<'k> {
     scratch: Vec<Event>,
 }
 
-/// Distinct user agents remembered before the table is emptied: bounds memory against made-up ones.
-const USER_AGENTS: usize = 1 << 16;
-
 impl<'k> Worker<'k> {
     fn new(number: usize, settings: &ReadSettings, key: &'k Key) -> Self {
         Self {
             number,
             cache: Cache::default(),
             clients: ClientResolver::new(key, &settings.identity),
-            user_agents: HashMap::default(),
             interner: Interner::default(),
             counts: Counts::default(),
             statuses: Box::new([0; 1000]),
@@ -339,31 +331,22 @@ impl<'k> Worker<'k> {
             }
             match format.parse(line, &mut self.cache) {
                 Err(reject) => refuse(reject, &mut result.rejects),
-                Ok(request) => match request.method {
-                    // Who sent noise instead of a request is still worth seeing.
-                    None => {
-                        refuse(no_request_line(line), &mut result.rejects);
-                        if self.raw && result.records.len() < self.records {
-                            result.records.push(Record::raw(&request, result.lines));
-                        }
+                Ok(request) => {
+                    result.requests += 1;
+                    result.recovered += u64::from(request.truncated);
+                    if format.producer_unknown {
+                        result.evidence.add(line, &request);
                     }
-                    Some(method) => {
-                        result.requests += 1;
-                        result.recovered += u64::from(request.truncated);
-                        if format.producer_unknown {
-                            result.evidence.add(line, &request);
-                        }
-                        let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
-                        result.span_ns = Some((first, last.max(request.stamp_ns)));
-                        let resource = self.request(&request, method);
-                        if result.records.len() < self.records {
-                            result.records.push(match self.raw {
-                                true => Record::raw(&request, result.lines),
-                                false => Record::pseudonymous(&request, result.lines, self.key, resource),
-                            });
-                        }
+                    let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
+                    result.span_ns = Some((first, last.max(request.stamp_ns)));
+                    let resource = self.request(&request);
+                    if result.records.len() < self.records {
+                        result.records.push(match self.raw {
+                            true => Record::raw(&request, result.lines),
+                            false => Record::pseudonymous(&request, result.lines, self.key, resource),
+                        });
                     }
-                },
+                }
             }
         }
         result.events = group(&self.scratch, self.number);
@@ -371,42 +354,19 @@ impl<'k> Worker<'k> {
     }
 
     /// Counts one request and gives the number of its resource.
-    fn request(&mut self, request: &Request<'_>, method: &[u8]) -> u32 {
+    fn request(&mut self, request: &Request<'_>) -> u32 {
         self.counts.add(request, &mut self.hour);
         self.statuses[usize::from(request.status).min(999)] += 1;
         let path = request.path();
-        let agent = match request.user_agent {
-            None => Kind::Page,
-            Some(text) => kind_of_user_agent(&mut self.user_agents, text),
-        };
+        let (client, agent) = self.clients.client(request);
         let kind = kind::of_request(request, path, agent);
         let templates = self.templates;
-        let resource = self.interner.number(method, |out| {
+        let resource = self.interner.number(request.method.unwrap_or(b"-"), |out| {
             if templates { segment::shape(path, out) } else { out.extend_from_slice(path) }
         });
-        let client = self.clients.client(request);
         self.scratch.push(Event::new(request, client, resource, kind));
         resource
     }
-}
-
-fn kind_of_user_agent(known: &mut HashMap<Box<[u8]>, Kind, FixedState>, text: &[u8]) -> Kind {
-    if let Some(kind) = known.get(text) {
-        return *kind;
-    }
-    if known.len() >= USER_AGENTS {
-        known.clear();
-    }
-    let kind = kind::of_user_agent(text);
-    known.insert(text.into(), kind);
-    kind
-}
-
-/// Why there is a line, but no request line in it.
-fn no_request_line(line: &[u8]) -> Reject {
-    let empty = [&b"\"-\""[..], b"\"\""].iter().any(|nothing| memchr::memmem::find(line, nothing).is_some());
-    let binary = memchr::memmem::find(line, b"\\x").is_some() || line.iter().any(|byte| *byte >= 0x7f);
-    if empty && !binary { Reject::NoRequestLine } else { Reject::BinaryRequestLine }
 }
 
 /// Lines with the offset of their first byte, without their ends.

@@ -26,10 +26,6 @@ pub enum Reject {
     BadStatus,
     /// A size or a duration is not a number.
     BadNumber,
-    /// The client sent something other than HTTP.
-    BinaryRequestLine,
-    /// The client sent no request line at all.
-    NoRequestLine,
 }
 
 impl Reject {
@@ -45,8 +41,6 @@ impl Reject {
             Self::BadTime => "bad_time",
             Self::BadStatus => "bad_status",
             Self::BadNumber => "bad_number",
-            Self::BinaryRequestLine => "binary_request_line",
-            Self::NoRequestLine => "no_request_line",
         }
     }
 }

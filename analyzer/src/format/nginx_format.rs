@@ -11,7 +11,7 @@ use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser as _};
 use shared::profile::Stamp;
 
-use super::program::{Extent, Field, MILLISECONDS_NS, Program, Slot, Tail, WHOLE_SECONDS_NS};
+use super::program::{Extent, Field, Literal, MILLISECONDS_NS, Program, Slot, Tail, WHOLE_SECONDS_NS};
 use super::{Format, nginx_conf};
 use crate::error::Error;
 use crate::session::identity::Identity;
@@ -98,7 +98,7 @@ fn program(pieces: &[Piece<'_>], identity: &Identity) -> Result<Program, String>
             Piece::Text(text) => {
                 match fields.last_mut() {
                     None => lead = (*text).to_owned(),
-                    Some(field) => field.then = text.as_bytes().into(),
+                    Some(field) => field.then = Literal::new(text.as_bytes()),
                 }
                 previous = None;
             }
@@ -109,16 +109,16 @@ fn program(pieces: &[Piece<'_>], identity: &Identity) -> Result<Program, String>
                 previous = Some(name);
                 let slot = slot(name);
                 let also_identity = names_identity(name, identity);
-                fields.push(Field { slot, extent: extent(name, slot), then: Box::default(), also_identity });
+                fields.push(Field { slot, extent: extent(name, slot), then: Literal::default(), also_identity });
             }
         }
     }
     let mut before = lead.as_bytes().last().copied();
     for field in &mut fields {
-        if before == Some(b'"') && field.then.first() == Some(&b'"') {
+        if before == Some(b'"') && field.then.bytes().first() == Some(&b'"') {
             field.extent = Extent::Quoted;
         }
-        before = field.then.last().copied();
+        before = field.then.bytes().last().copied();
     }
     let has = |slot| fields.iter().any(|field| field.slot == Some(slot));
     let cookie = match identity {
@@ -127,7 +127,7 @@ fn program(pieces: &[Piece<'_>], identity: &Identity) -> Result<Program, String>
     };
     let resolution_ns = if has(Slot::Msec) { MILLISECONDS_NS } else { WHOLE_SECONDS_NS };
     Ok(Program {
-        lead: lead.into_bytes().into(),
+        lead: Literal::new(lead.as_bytes()),
         fields,
         tail: Tail::Nothing,
         stamp: Stamp::End,

@@ -54,9 +54,46 @@ pub(crate) enum Extent {
 pub(crate) struct Field {
     pub(crate) slot: Option<Slot>,
     pub(crate) extent: Extent,
-    pub(crate) then: Box<[u8]>,
+    pub(crate) then: Literal,
     /// The same field in a second meaning, when `--identity` names a field that also has one of its own.
     pub(crate) also_identity: bool,
+}
+
+/// Text that stands between fields.
+///
+/// Nearly always a few bytes, so it is compared as one masked word: a call that compares that little
+/// costs more than the comparison.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Literal {
+    bytes: Box<[u8]>,
+    word: u64,
+    mask: u64,
+}
+
+impl Literal {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let mut word = [0; 8];
+        let mut mask = [0; 8];
+        for (i, byte) in bytes.iter().take(8).enumerate() {
+            (word[i], mask[i]) = (*byte, u8::MAX);
+        }
+        Self { bytes: bytes.into(), word: u64::from_le_bytes(word), mask: u64::from_le_bytes(mask) }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What follows the literal at the start of `text`.
+    #[inline]
+    fn strip_from<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        match text.first_chunk::<8>() {
+            Some(chunk) if self.bytes.len() <= 8 => {
+                (u64::from_le_bytes(*chunk) & self.mask == self.word).then(|| &text[self.bytes.len()..])
+            }
+            _ => text.strip_prefix(&*self.bytes),
+        }
+    }
 }
 
 /// What may follow the last field.
@@ -71,7 +108,7 @@ pub(crate) enum Tail {
 /// A compiled format.
 #[derive(Debug, Clone)]
 pub struct Program {
-    pub(crate) lead: Box<[u8]>,
+    pub(crate) lead: Literal,
     pub(crate) fields: Vec<Field>,
     pub(crate) tail: Tail,
     pub(crate) stamp: Stamp,
@@ -144,7 +181,7 @@ impl Program {
         let mut rest = match_literal(&self.lead, line, blanks).ok_or(Reject::OtherFormat)?;
         for field in &self.fields {
             let (value, after) = match field.extent {
-                _ if field.then.is_empty() => (rest, &rest[rest.len()..]),
+                _ if field.then.bytes.is_empty() => (rest, &rest[rest.len()..]),
                 Extent::Token => token(rest, &field.then, blanks).ok_or(Reject::OtherFormat)?,
                 Extent::Text | Extent::Quoted | Extent::List => match search(rest, field, blanks) {
                     Some(found) => found,
@@ -167,7 +204,12 @@ impl Program {
             rest = after;
         }
         match (rest, self.tail) {
-            ([] | [b' ', ..], Tail::Anything) | ([], Tail::Nothing) => Ok(fields),
+            ([], _) | ([b' ', ..], Tail::Anything) => Ok(fields),
+            // Two writers of one file: the next line begins inside this one, which has all that it needs.
+            (_, Tail::Anything) if self.has_essentials(&fields) => {
+                fields.truncated = true;
+                Ok(fields)
+            }
             _ => Err(Reject::TrailingText),
         }
     }
@@ -267,7 +309,7 @@ fn request_line(text: &[u8]) -> RequestLine<'_> {
         // HTTP/0.9 has no version; a cut line may have lost it.
         None => (rest, None),
     };
-    if target.is_empty() { unreadable } else { RequestLine { method: Some(method), target, protocol } }
+    RequestLine { method: Some(method), target, protocol }
 }
 
 /// A method is a short run of letters; the standard allows more, but nobody uses it and line noise does.
@@ -284,11 +326,11 @@ fn cookie<'a>(header: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// What follows `literal` at the start of `text`.
-fn match_literal<'a>(literal: &[u8], text: &'a [u8], blanks: Blanks) -> Option<&'a [u8]> {
+fn match_literal<'a>(literal: &Literal, text: &'a [u8], blanks: Blanks) -> Option<&'a [u8]> {
     match blanks {
-        Blanks::Exact => text.strip_prefix(literal),
+        Blanks::Exact => literal.strip_from(text),
         Blanks::Any => {
-            let (mut literal, mut text) = (literal, text);
+            let (mut literal, mut text) = (&*literal.bytes, text);
             while let [byte, after @ ..] = literal {
                 if *byte == b' ' {
                     let blank_count = text.iter().take_while(|byte| **byte == b' ').count();
@@ -307,8 +349,8 @@ fn match_literal<'a>(literal: &[u8], text: &'a [u8], blanks: Blanks) -> Option<&
     }
 }
 
-fn token<'a>(text: &'a [u8], then: &[u8], blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
-    let end = memchr::memchr(then[0], text)?;
+fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
+    let end = memchr::memchr(then.bytes[0], text)?;
     Some((&text[..end], match_literal(then, &text[end..], blanks)?))
 }
 
@@ -317,8 +359,8 @@ fn search<'a>(text: &'a [u8], field: &Field, blanks: Blanks) -> Option<(&'a [u8]
     loop {
         let end = from
             + match field.extent {
-                Extent::Quoted => memchr::memchr2(field.then[0], b'\\', &text[from..])?,
-                _ => memchr::memchr(field.then[0], &text[from..])?,
+                Extent::Quoted => memchr::memchr2(field.then.bytes[0], b'\\', &text[from..])?,
+                _ => memchr::memchr(field.then.bytes[0], &text[from..])?,
             };
         if field.extent == Extent::Quoted && text[end] == b'\\' {
             from = (end + 2).min(text.len());

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::distribution::{Law, LognormalComponent, normal_cdf};
+use shared::distribution::{Law, LognormalComponent, normal_cdf, normal_pdf};
 
 use super::optimise::minimise;
 
@@ -24,15 +24,19 @@ pub(crate) struct Fit {
     pub(crate) bic: f64,
 }
 
-/// Beyond this gap, bins are pooled to one percent: the kernel is flat there.
+/// Beyond this gap, gaps are pooled to three percent: the kernel is flat there.
 const POOL_FROM_S: f64 = 10.0;
+/// Beyond this gap, the density stands for the kernel: they differ by less than one in a thousand.
+const DENSITY_FROM_S: f64 = 30.0;
 
 /// Fits one or two log-normals to gaps of `x` seconds, whichever the BIC prefers.
 ///
-/// `counts` is by bins of `bin_s` seconds, whose index may be negative; `longest_s` is where sessions are cut, and
-/// so are the gaps. `None` for fewer than two gaps.
-pub(crate) fn fit_coarse(counts: &BTreeMap<i64, u64>, bin_s: f64, longest_s: f64) -> Option<Fit> {
-    let gaps = pool(counts, bin_s);
+/// `counts` is by milliseconds, which may be negative. `None` for fewer than two gaps.
+///
+/// Gaps are cut where sessions are, but the likelihood is not conditioned on that: where merged sessions make the
+/// tail flat, conditioning lets a component drift beyond the cut, and whoever samples the law would wait there.
+pub(crate) fn fit_coarse(counts: &BTreeMap<i64, u64>) -> Option<Fit> {
+    let gaps = pool(counts);
     let n: f64 = gaps.iter().map(|(_, count)| count).sum();
     if n < 2.0 {
         return None;
@@ -42,7 +46,7 @@ pub(crate) fn fit_coarse(counts: &BTreeMap<i64, u64>, bin_s: f64, longest_s: f64
     let mu: f64 = logs().map(|(log, count)| log * count).sum::<f64>() / n;
     let variance: f64 = logs().map(|(log, count)| (log - mu).powi(2) * count).sum::<f64>() / n;
     let sigma = variance.sqrt().max(0.1);
-    let cost = |components: &[Lognormal]| negative_log_likelihood(components, &gaps, longest_s);
+    let cost = |components: &[Lognormal]| negative_log_likelihood(components, &gaps);
     let one = |p: &[f64; 2]| [Lognormal { weight: 1.0, mu: p[0], sigma: p[1].exp() }];
     let (best, value) = minimise(|p| cost(&one(p)), [mu, sigma.ln()], 0.3);
     let [single] = one(&best);
@@ -89,10 +93,6 @@ struct Lognormal {
 }
 
 impl Lognormal {
-    fn cdf(&self, x: f64) -> f64 {
-        if x > 0.0 { normal_cdf((x.ln() - self.mu) / self.sigma) } else { 0.0 }
-    }
-
     /// Integral of the distribution function from 0 to `x`.
     fn integrated_cdf(&self, x: f64) -> f64 {
         if x <= 0.0 {
@@ -104,37 +104,35 @@ impl Lognormal {
 
     /// Probability density of `x` under the triangular kernel.
     fn triangular(&self, x: f64) -> f64 {
+        if x > DENSITY_FROM_S {
+            return normal_pdf((x.ln() - self.mu) / self.sigma) / (self.sigma * x);
+        }
         self.integrated_cdf(x + 1.0) - 2.0 * self.integrated_cdf(x) + self.integrated_cdf(x - 1.0)
     }
 }
 
-fn negative_log_likelihood(components: &[Lognormal], gaps: &[(f64, f64)], longest_s: f64) -> f64 {
+fn negative_log_likelihood(components: &[Lognormal], gaps: &[(f64, f64)]) -> f64 {
     // Widths beyond these describe no gaps of people, and let a component collapse onto one bin.
     let proper = |c: &Lognormal| (0.05..5.0).contains(&c.sigma) && c.mu.abs() < 20.0;
     if !components.iter().all(proper) {
         return f64::INFINITY;
     }
     let mix = |f: &dyn Fn(&Lognormal) -> f64| components.iter().map(|c| c.weight * f(c)).sum::<f64>();
-    let kept = mix(&|c| c.cdf(longest_s)).max(1e-12).ln();
-    gaps.iter().map(|(x, count)| -count * (mix(&|c| c.triangular(*x)).max(1e-300).ln() - kept)).sum()
+    gaps.iter().map(|(x, count)| -count * mix(&|c| c.triangular(*x)).max(1e-300).ln()).sum()
 }
 
-/// Middles of bins in seconds and their counts; long gaps pooled to bins of one percent.
-fn pool(counts: &BTreeMap<i64, u64>, bin_s: f64) -> Vec<(f64, f64)> {
-    let mut pooled: Vec<(f64, f64)> = Vec::new();
-    let mut long: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-    for (bin, count) in counts {
-        let (x, count) = (*bin as f64 * bin_s, *count as f64);
-        if x < POOL_FROM_S {
-            pooled.push((x, count));
-        } else {
-            let entry = long.entry((x.ln() * 100.0) as i64).or_insert((0.0, 0.0));
-            entry.0 += x * count;
-            entry.1 += count;
-        }
+/// Mean gaps in seconds and their counts, in bins of ten milliseconds, or three percent for long gaps.
+fn pool(counts: &BTreeMap<i64, u64>) -> Vec<(f64, f64)> {
+    let mut pooled: BTreeMap<(bool, i64), (f64, f64)> = BTreeMap::new();
+    for (gap_ms, count) in counts {
+        let (x, count) = (*gap_ms as f64 / 1000.0, *count as f64);
+        let long = x >= POOL_FROM_S;
+        let bin = if long { (x.ln() * 33.0) as i64 } else { gap_ms.div_euclid(10) };
+        let (sum, n) = pooled.entry((long, bin)).or_insert((0.0, 0.0));
+        *sum += x * count;
+        *n += count;
     }
-    pooled.extend(long.into_values().map(|(sum, count)| (sum / count, count)));
-    pooled
+    pooled.into_values().map(|(sum, n)| (sum / n, n)).collect()
 }
 
 #[cfg(test)]
@@ -161,7 +159,7 @@ mod tests {
             // The golden ratio spreads phases evenly, independent of the gap.
             let phase = (f64::from(i) * 0.618_033_988_749_895).fract();
             let difference = (phase + gap).floor() - phase.floor();
-            *counts.entry((difference * 100.0) as i64).or_insert(0) += 1;
+            *counts.entry((difference * 1000.0) as i64).or_insert(0) += 1;
         }
         counts
     }
@@ -170,7 +168,7 @@ mod tests {
     fn the_median_of_short_gaps_comes_back() {
         for (median, sigma) in [(8.0, 1.0), (3.0, 1.0), (1.0, 1.0), (0.5, 0.8)] {
             let truth = Law::Lognormal { mu: f64::ln(median), sigma };
-            let fit = fit_coarse(&cut_gaps(&truth, 8000), 0.01, 1800.0).unwrap();
+            let fit = fit_coarse(&cut_gaps(&truth, 8000)).unwrap();
             let found = fit.law.quantile(0.5);
             assert!((found / median - 1.0).abs() < 0.01, "median {median}: found {found}");
         }
@@ -184,7 +182,7 @@ mod tests {
                 LognormalComponent { weight: 0.5, mu: 3.5, sigma: 0.5 },
             ],
         };
-        let fit = fit_coarse(&cut_gaps(&truth, 8000), 0.01, 1800.0).unwrap();
+        let fit = fit_coarse(&cut_gaps(&truth, 8000)).unwrap();
         let Law::LognormalMixture { components } = &fit.law else { panic!("{:?}", fit.law) };
         assert!(
             (components[0].mu - 0.7).abs() < 0.05 && (components[1].mu - 3.5).abs() < 0.05,

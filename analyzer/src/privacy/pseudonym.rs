@@ -14,6 +14,7 @@ use std::hash::BuildHasher as _;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::kind::{self, Kind};
 use crate::request::Request;
 use crate::session::identity::Identity;
 
@@ -104,7 +105,14 @@ pub struct ClientResolver<'k> {
     key: &'k Key,
     with_user_agent: bool,
     recent: Vec<Recent>,
-    user_agents: HashMap<Box<[u8]>, Pseudonym, FixedState>,
+    user_agents: HashMap<Box<[u8]>, Agent, FixedState>,
+}
+
+/// What a request's user agent says.
+#[derive(Debug, Clone, Copy)]
+struct Agent {
+    pseudonym: Pseudonym,
+    kind: Kind,
 }
 
 /// The last client that fell into this slot of the cache.
@@ -135,16 +143,22 @@ impl<'k> ClientResolver<'k> {
         }
     }
 
-    /// The client of `request`: by the identity field where the line has it, else by address (and user agent).
-    pub fn client(&mut self, request: &Request<'_>) -> Pseudonym {
-        if let Some(identity) = request.identity {
-            return self.key.pseudonym(Domain::Identity, identity);
-        }
-        let user_agent = match request.user_agent {
-            Some(text) if self.with_user_agent => self.user_agent(text),
-            _ => 0,
+    /// The client of `request`, by the identity field where the line has it, else by address (and user agent);
+    /// and what the user agent says of the kind of the request.
+    pub fn client(&mut self, request: &Request<'_>) -> (Pseudonym, Kind) {
+        let agent = match request.user_agent {
+            None => Agent { pseudonym: 0, kind: Kind::Page },
+            Some(text) => self.user_agent(text),
         };
-        let address = request.client;
+        let client = match request.identity {
+            Some(identity) => self.key.pseudonym(Domain::Identity, identity),
+            None if self.with_user_agent => self.by_address(request.client, agent.pseudonym),
+            None => self.by_address(request.client, 0),
+        };
+        (client, agent.kind)
+    }
+
+    fn by_address(&mut self, address: &[u8], user_agent: Pseudonym) -> Pseudonym {
         if address.len() > ADDRESS_BYTES {
             return self.resolve(address, user_agent);
         }
@@ -163,16 +177,16 @@ impl<'k> ClientResolver<'k> {
         pseudonym
     }
 
-    fn user_agent(&mut self, text: &[u8]) -> Pseudonym {
+    fn user_agent(&mut self, text: &[u8]) -> Agent {
         if let Some(known) = self.user_agents.get(text) {
             return *known;
         }
         if self.user_agents.len() >= USER_AGENTS {
             self.user_agents.clear();
         }
-        let pseudonym = self.key.pseudonym(Domain::UserAgent, text);
-        self.user_agents.insert(text.into(), pseudonym);
-        pseudonym
+        let agent = Agent { pseudonym: self.key.pseudonym(Domain::UserAgent, text), kind: kind::of_user_agent(text) };
+        self.user_agents.insert(text.into(), agent);
+        agent
     }
 
     fn resolve(&self, address: &[u8], user_agent: Pseudonym) -> Pseudonym {

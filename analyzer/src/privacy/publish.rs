@@ -23,7 +23,7 @@ use crate::settings::Settings;
 use crate::tally::cell::Cell;
 use crate::tally::civil::CivilClock;
 use crate::tally::{
-    COARSE_BIN_MS, DURATION_RELATIVE_ERROR, GAP_RELATIVE_ERROR, GapTally, RouteNumber, Tally,
+    DURATION_RELATIVE_ERROR, GAP_RELATIVE_ERROR, GapTally, RouteNumber, Tally,
 };
 
 /// Name of the only class, until classes are told apart.
@@ -56,7 +56,7 @@ pub(crate) fn publish(
         if named.contains(&route) { &routes.routes[route as usize].id } else { OTHER }
     };
     let endpoints = endpoints(tally, routes, &named, gate);
-    let (think_times, think_time) = think_times(tally, &id, gate, settings);
+    let (think_times, think_time) = think_times(tally, &id, gate);
     let (class, transitions_dropped) = class(tally, &id, gate, think_time);
     let (suppressed, suppressed_requests) = suppressed(tally, &named);
     let arrivals = arrivals(reading, tally, clock, gate, &class);
@@ -315,7 +315,6 @@ fn think_times<'n>(
     tally: &Tally,
     id: &impl Fn(RouteNumber) -> &'n str,
     gate: Gate,
-    settings: &Settings,
 ) -> (BTreeMap<String, ThinkTime>, ThinkTimes) {
     let mut by_name: BTreeMap<&str, GapTally> = BTreeMap::new();
     let mut all = GapTally::default();
@@ -323,15 +322,14 @@ fn think_times<'n>(
         by_name.entry(id(*route)).or_default().join(gaps.clone(), gate.k());
         all.join(gaps.clone(), gate.k());
     }
-    let longest_s = settings.model.gap_ms as f64 / 1000.0;
     let median = |think: &ThinkTime| think.sampler().map_or(f64::NAN, |sampler| sampler.quantile(0.5));
-    let common = think_time(&all, gate, longest_s);
+    let common = think_time(&all, gate);
     let mut times = BTreeMap::new();
     let mut on = BTreeMap::new();
     let mut rest = GapTally::default();
     for (name, gaps) in by_name {
         let own = (name != OTHER && gaps.gaps.count >= OWN_THINK_GAPS)
-            .then(|| think_time(&gaps, gate, longest_s))
+            .then(|| think_time(&gaps, gate))
             .flatten();
         let differs = |own: &ThinkTime| {
             common.as_ref().is_some_and(|common| (median(own) / median(common)).ln().abs() > OWN_THINK_EFFECT)
@@ -352,17 +350,17 @@ fn think_times<'n>(
         law: Some(Law::Exponential { rate: 1.0 }),
         histogram: None,
     };
-    let default = think_time(&rest, gate, longest_s).or(common).unwrap_or_else(never);
+    let default = think_time(&rest, gate).or(common).unwrap_or_else(never);
     times.insert(DEFAULT_THINK.to_owned(), default);
     (times, ThinkTimes { default: DEFAULT_THINK.to_owned(), on })
 }
 
-fn think_time(gaps: &GapTally, gate: Gate, longest_s: f64) -> Option<ThinkTime> {
+fn think_time(gaps: &GapTally, gate: Gate) -> Option<ThinkTime> {
     let n = gate.admit(gaps.gaps)?.count();
     let kind = if 2 * gaps.paced > n { GapKind::Pacing } else { GapKind::Think };
     let coarse: u64 = gaps.coarse.values().sum();
     let (law, histogram) = if 2 * coarse > n {
-        let fit = think::fit_coarse(&gaps.coarse, COARSE_BIN_MS as f64 / 1000.0, longest_s)?;
+        let fit = think::fit_coarse(&gaps.coarse)?;
         (Some(fit.law), None)
     } else {
         let histogram = gate.histogram(&gaps.fine, GAP_RELATIVE_ERROR, Unit::S)?;

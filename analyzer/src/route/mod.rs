@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use shared::endpoint::ValueKind;
 
 use crate::resource::Resource;
+use crate::tally::Requested;
 
 mod name;
 pub(crate) mod segment;
@@ -104,16 +105,20 @@ pub(crate) struct Routes {
 
 /// The routes behind `resources`, of which each was requested `counts` times.
 ///
+/// Routes are inferred from paths that were answered: what scanners guess at is no route. Paths that were not take
+/// the route that they fit.
+///
 /// Shapes that match one of `hints` take its template, the one with most literals first. Without `templates`
 /// every shape is a route of its own.
-pub(crate) fn find(resources: &[Resource], counts: &[u64], hints: &[Hint], templates: bool) -> Routes {
+pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint], templates: bool) -> Routes {
     let mut hints: Vec<&Hint> = hints.iter().collect();
     hints.sort_by_key(|hint| std::cmp::Reverse(hint.literal_count()));
     let mut trie = trie::Trie::default();
+    let mut unanswered = Vec::new();
     let mut template_of: Vec<Option<String>> = vec![None; resources.len()];
     // Of each hinted template and parameter: how often which kind of value stood there.
     let mut hinted_kinds: BTreeMap<(&str, usize), BTreeMap<Kind, u64>> = BTreeMap::new();
-    for (i, resource) in resources.iter().enumerate().filter(|(i, _)| counts[*i] > 0) {
+    for (i, resource) in resources.iter().enumerate().filter(|(i, _)| counts[*i].requests > 0) {
         let hinted = hints.iter().find_map(|hint| Some((*hint, hint.matches(&resource.shape)?)));
         match hinted {
             Some((hint, values)) => {
@@ -121,16 +126,20 @@ pub(crate) fn find(resources: &[Resource], counts: &[u64], hints: &[Hint], templ
                 for (at, value) in values.into_iter().enumerate() {
                     let kind = parse_placeholder(value).map_or(ValueKind::Word, |(kind, _)| kind);
                     *hinted_kinds.entry((&hint.template, at)).or_default().entry(Kind(kind)).or_insert(0) +=
-                        counts[i];
+                        counts[i].requests;
                 }
             }
-            None if templates => trie.insert(&resource.shape, i, counts[i]),
+            None if templates && counts[i].answered > 0 => trie.insert(&resource.shape, i, counts[i].answered),
+            None if templates => unanswered.push(i),
             None => template_of[i] = Some(resource.shape.clone()),
         }
     }
     trie.collapse();
     for (i, template) in trie.templates() {
         template_of[i] = Some(template);
+    }
+    for i in unanswered {
+        template_of[i] = Some(trie.resolve(&resources[i].shape));
     }
     let parameters = |template: &str| -> Vec<(String, Kind)> {
         let names = name::placeholders(template);
@@ -167,6 +176,9 @@ pub(crate) fn find(resources: &[Resource], counts: &[u64], hints: &[Hint], templ
 mod tests {
     use super::*;
 
+    /// A count that stands for requests that all failed.
+    const NEVER_ANSWERED: u64 = 7;
+
     #[track_caller]
     fn check(shapes: &[(&str, u64)], hints: &[&str], expected: &[(&str, &str)]) {
         let mut resources: Vec<(Resource, u64)> = shapes
@@ -174,7 +186,9 @@ mod tests {
             .map(|(shape, count)| (Resource { method: "GET".into(), shape: (*shape).to_owned() }, *count))
             .collect();
         resources.sort_by(|a, b| a.0.cmp(&b.0));
-        let (resources, counts): (Vec<_>, Vec<_>) = resources.into_iter().unzip();
+        let requested = |count| Requested { requests: count, answered: if count == NEVER_ANSWERED { 0 } else { count } };
+        let (resources, counts): (Vec<_>, Vec<_>) =
+            resources.into_iter().map(|(resource, count)| (resource, requested(count))).unzip();
         let hints: Vec<Hint> = hints.iter().map(|hint| hint.parse().unwrap()).collect();
         let routes = find(&resources, &counts, &hints, true).routes;
         let found: Vec<(&str, &str)> = routes.iter().map(|r| (r.template.as_str(), r.id.as_str())).collect();
@@ -202,6 +216,21 @@ mod tests {
                 ("/settings/mail", "get_settings_mail"),
             ],
         );
+    }
+
+    #[test]
+    fn what_was_never_answered_makes_no_route_but_fits_into_one() {
+        let slugs: Vec<String> = (0..40).map(|i| format!("/p/red-mug-{i}")).collect();
+        let guesses: Vec<String> = (0..90).map(|i| format!("/admin{i}.php")).collect();
+        let mut shapes: Vec<(&str, u64)> = slugs.iter().map(|slug| (slug.as_str(), 1)).collect();
+        shapes.extend(guesses.iter().map(|guess| (guess.as_str(), NEVER_ANSWERED)));
+        shapes.extend([("/index.php", 50), ("/p/gone-mug", NEVER_ANSWERED)]);
+        let mut expected: Vec<(String, String)> =
+            guesses.iter().map(|guess| (guess.clone(), format!("get_{}_php", &guess[1..guess.len() - 4]))).collect();
+        expected.extend([("/index.php".into(), "get_index_php".into()), ("/p/{slug}".into(), "get_p_slug".into())]);
+        expected.sort();
+        let expected: Vec<(&str, &str)> = expected.iter().map(|(t, id)| (t.as_str(), id.as_str())).collect();
+        check(&shapes, &[], &expected);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Names: of placeholders inside a template, and of endpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::endpoint::ValueKind;
 
@@ -45,13 +45,14 @@ pub(crate) fn number_placeholders(segments: &[&str]) -> String {
 
 /// One id per (template, method): the method and the literal words, unique in the order given.
 pub(crate) fn ids(keys: &[(String, String)]) -> Vec<String> {
-    let mut used: BTreeMap<String, u32> = BTreeMap::new();
+    let mut used: BTreeSet<String> = BTreeSet::new();
     keys.iter()
         .map(|(template, method)| {
             let base = id(template, method);
-            let count = used.entry(base.clone()).or_insert(0);
-            *count += 1;
-            if *count == 1 { base } else { format!("{base}_{count}") }
+            let numbered = (2_u32..).map(|number| format!("{base}_{number}"));
+            let free = std::iter::once(base.clone()).chain(numbered).find(|id| !used.contains(id)).unwrap_or(base.clone());
+            used.insert(free.clone());
+            free
         })
         .collect()
 }

@@ -57,6 +57,14 @@ impl Trie {
         self.root.collapse();
     }
 
+    /// The template that a shape fits, literal words first; the shape itself where it fits none.
+    pub(crate) fn resolve(&self, shape: &str) -> String {
+        let segments: Vec<&str> = shape.strip_prefix('/').unwrap_or(shape).split('/').collect();
+        let mut path = Vec::new();
+        let fits = self.root.resolve(&segments, &mut path);
+        number_placeholders(if fits { &path } else { &segments })
+    }
+
     /// The template of each resource.
     pub(crate) fn templates(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
@@ -125,6 +133,23 @@ impl Node {
         for (segment, child) in other.children {
             self.children.entry(segment).or_default().merge(child);
         }
+    }
+
+    /// Whether a path through here ends `segments`; `path` is the way.
+    fn resolve<'t>(&'t self, segments: &[&str], path: &mut Vec<&'t str>) -> bool {
+        let [segment, rest @ ..] = segments else { return !self.ends.is_empty() };
+        let extension = String::from_utf8_lossy(split_extension(segment.as_bytes()).1);
+        let open = ["{slug}", "{word}"].map(|placeholder| format!("{placeholder}{extension}"));
+        for key in [*segment].into_iter().chain(open.iter().map(String::as_str)) {
+            if let Some((known, child)) = self.children.get_key_value(key) {
+                path.push(known);
+                if child.resolve(rest, path) {
+                    return true;
+                }
+                path.pop();
+            }
+        }
+        false
     }
 
     fn templates<'t>(&'t self, path: &mut Vec<&'t str>, found: &mut Vec<(usize, String)>) {

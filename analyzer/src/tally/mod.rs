@@ -28,8 +28,6 @@ pub(crate) const GAP_RELATIVE_ERROR: f64 = 0.01;
 pub(crate) const DURATION_RELATIVE_ERROR: f64 = 0.02;
 /// Width of an arrival bin in seconds: the finest time of day that is ever counted.
 pub(crate) const ARRIVAL_BIN_S: i64 = 300;
-/// Width of a bin of gaps between whole-second stamps, in milliseconds.
-pub(crate) const COARSE_BIN_MS: i64 = 10;
 
 /// A number of routes, as [`Routes`] numbers them.
 pub(crate) type RouteNumber = u32;
@@ -78,7 +76,7 @@ pub(crate) struct GapTally {
     pub(crate) gaps: Cell,
     /// Gaps after a response whose end is not known: stamp to stamp.
     pub(crate) paced: u64,
-    /// Gaps between whole-second stamps, in units of [`COARSE_BIN_MS`]; may be negative, by rounding.
+    /// Gaps between whole-second stamps, in milliseconds; may be negative, by rounding.
     pub(crate) coarse: BTreeMap<i64, u64>,
     /// Gaps between finer stamps, by bin of a log-histogram of seconds; `None` is zero.
     pub(crate) fine: BTreeMap<Option<i32>, Bin>,
@@ -190,7 +188,7 @@ impl GapTally {
         self.gaps.add(from.client());
         self.paced += u64::from(from.duration_us().is_none());
         if coarse {
-            *self.coarse.entry(gap_ms.div_euclid(COARSE_BIN_MS)).or_insert(0) += 1;
+            *self.coarse.entry(gap_ms).or_insert(0) += 1;
         } else {
             self.fine
                 .entry(time_bin(gap_ms as f64 * 1e-3, GAP_RELATIVE_ERROR))
@@ -224,19 +222,33 @@ fn merge_bins<K: Ord>(into: &mut BTreeMap<K, Bin>, from: BTreeMap<K, Bin>, k: u6
     }
 }
 
+/// Requests for a resource that are in the model.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Requested {
+    /// All of them.
+    pub(crate) requests: u64,
+    /// Those that were answered with something other than an error.
+    pub(crate) answered: u64,
+}
+
 /// How often each resource was requested by requests that are in the model.
-pub(crate) fn resource_counts(reading: &Reading, settings: &ModelSettings) -> Vec<u64> {
-    let empty = || vec![0; reading.resources.len()];
+pub(crate) fn requested(reading: &Reading, settings: &ModelSettings) -> Vec<Requested> {
+    let empty = || vec![Requested::default(); reading.resources.len()];
     (0..PARTITIONS)
         .into_par_iter()
-        .fold(empty, |mut counts: Vec<u64>, partition| {
-            for event in reading.unsorted_partition(partition) {
-                counts[event.resource() as usize] += u64::from(in_model(&event, settings));
+        .fold(empty, |mut counts, partition| {
+            for event in reading.unsorted_partition(partition).filter(|event| in_model(event, settings)) {
+                let count = &mut counts[event.resource() as usize];
+                count.requests += 1;
+                count.answered += u64::from((100..400).contains(&event.status()));
             }
             counts
         })
         .reduce(empty, |mut one, other| {
-            one.iter_mut().zip(other).for_each(|(count, more)| *count += more);
+            for (count, more) in one.iter_mut().zip(other) {
+                count.requests += more.requests;
+                count.answered += more.answered;
+            }
             one
         })
 }
