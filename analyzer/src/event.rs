@@ -59,6 +59,16 @@ impl Event {
         (self.when >> 20) as i64
     }
 
+    /// What orders the requests of a client, before the order of their lines.
+    ///
+    /// Stamps of whole seconds know durations better than moments: two requests of one second would change places
+    /// by how long each took, though their lines stand in the order in which they were done. So only the whole
+    /// seconds of a duration count against a whole-second stamp.
+    pub(crate) fn order_ms(&self) -> i64 {
+        let start_ms = self.start_ms();
+        if self.is_coarse() { -(-start_ms).div_euclid(1000) * 1000 } else { start_ms }
+    }
+
     /// End of the response; the start where the log has no durations.
     pub(crate) fn end_ms(&self) -> i64 {
         self.start_ms() + self.duration_us().map_or(0, |duration| i64::from(duration / 1_000))
@@ -145,6 +155,7 @@ mod tests {
         let event = Event::new(&request, 7, 12, Kind::Bot).with_resource(99);
         assert_eq!((event.client(), event.resource(), event.kind()), (7, 99, Kind::Bot));
         assert_eq!((event.start_ms(), event.end_ms()), (1_793_574_001_000, 1_793_574_001_250));
+        assert_eq!(event.order_ms(), 1_793_574_001_000);
         assert_eq!((event.status(), event.size_bin(), event.is_coarse()), (404, Some(None), true));
     }
 }

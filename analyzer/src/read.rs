@@ -137,12 +137,12 @@ struct EventBlock {
 }
 
 impl Reading {
-    /// Events of one partition: all requests of its clients, by client and then by start.
+    /// Events of one partition: all requests of its clients, by client and then in the order of [`Event::order_ms`].
     ///
-    /// Requests that start in the same moment stay in the order of their lines.
+    /// Requests of the same moment stay in the order of their lines.
     pub(crate) fn partition(&self, partition: usize) -> Vec<Event> {
         let mut events: Vec<Event> = self.unsorted_partition(partition).collect();
-        events.sort_by_key(|event| (event.client(), event.start_ms()));
+        events.sort_by_key(|event| (event.client(), event.order_ms()));
         events
     }
 

@@ -109,7 +109,12 @@ fn program(pieces: &[Piece<'_>], identity: &Identity) -> Result<Program, String>
                 previous = Some(name);
                 let slot = slot(name);
                 let also_identity = names_identity(name, identity);
-                fields.push(Field { slot, extent: extent(name, slot), then: Literal::default(), also_identity });
+                fields.push(Field {
+                    slot,
+                    extent: extent(name, slot),
+                    then: Literal::default(),
+                    also_identity,
+                });
             }
         }
     }

@@ -184,7 +184,8 @@ impl<'k> ClientResolver<'k> {
         if self.user_agents.len() >= USER_AGENTS {
             self.user_agents.clear();
         }
-        let agent = Agent { pseudonym: self.key.pseudonym(Domain::UserAgent, text), kind: kind::of_user_agent(text) };
+        let agent =
+            Agent { pseudonym: self.key.pseudonym(Domain::UserAgent, text), kind: kind::of_user_agent(text) };
         self.user_agents.insert(text.into(), agent);
         agent
     }

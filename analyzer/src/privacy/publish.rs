@@ -22,9 +22,7 @@ use crate::route::Routes;
 use crate::settings::Settings;
 use crate::tally::cell::Cell;
 use crate::tally::civil::CivilClock;
-use crate::tally::{
-    DURATION_RELATIVE_ERROR, GAP_RELATIVE_ERROR, GapTally, RouteNumber, Tally,
-};
+use crate::tally::{DURATION_RELATIVE_ERROR, GAP_RELATIVE_ERROR, GapTally, RouteNumber, Tally};
 
 /// Name of the only class, until classes are told apart.
 const CLASS: &str = "all";
@@ -322,18 +320,14 @@ fn think_times<'n>(
         by_name.entry(id(*route)).or_default().join(gaps.clone(), gate.k());
         all.join(gaps.clone(), gate.k());
     }
-    let median = |think: &ThinkTime| think.sampler().map_or(f64::NAN, |sampler| sampler.quantile(0.5));
     let common = think_time(&all, gate);
     let mut times = BTreeMap::new();
     let mut on = BTreeMap::new();
     let mut rest = GapTally::default();
     for (name, gaps) in by_name {
-        let own = (name != OTHER && gaps.gaps.count >= OWN_THINK_GAPS)
-            .then(|| think_time(&gaps, gate))
-            .flatten();
-        let differs = |own: &ThinkTime| {
-            common.as_ref().is_some_and(|common| (median(own) / median(common)).ln().abs() > OWN_THINK_EFFECT)
-        };
+        let own =
+            (name != OTHER && gaps.gaps.count >= OWN_THINK_GAPS).then(|| think_time(&gaps, gate)).flatten();
+        let differs = |own: &ThinkTime| common.as_ref().is_some_and(|common| differs(own, common));
         match own.filter(differs) {
             Some(own) => {
                 times.insert(format!("after_{name}"), own);
@@ -353,6 +347,16 @@ fn think_times<'n>(
     let default = think_time(&rest, gate).or(common).unwrap_or_else(never);
     times.insert(DEFAULT_THINK.to_owned(), default);
     (times, ThinkTimes { default: DEFAULT_THINK.to_owned(), on })
+}
+
+/// Whether the median of `own` is off the common one by more than chance and ten percent.
+fn differs(own: &ThinkTime, common: &ThinkTime) -> bool {
+    let quantile =
+        |think: &ThinkTime, q| think.sampler().map_or(f64::NAN, |sampler| sampler.quantile(q).ln());
+    let spread = 0.5 * (quantile(own, 0.84) - quantile(own, 0.16));
+    // The median of n normal values has a standard error of sqrt(π/2) σ/√n.
+    let standard_error = (std::f64::consts::FRAC_PI_2 / own.n.max(1) as f64).sqrt() * spread;
+    (quantile(own, 0.5) - quantile(common, 0.5)).abs() > OWN_THINK_EFFECT + 1.96 * standard_error
 }
 
 fn think_time(gaps: &GapTally, gate: Gate) -> Option<ThinkTime> {

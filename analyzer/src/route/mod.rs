@@ -129,7 +129,9 @@ pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint],
                         counts[i].requests;
                 }
             }
-            None if templates && counts[i].answered > 0 => trie.insert(&resource.shape, i, counts[i].answered),
+            None if templates && counts[i].answered > 0 => {
+                trie.insert(&resource.shape, i, counts[i].answered)
+            }
             None if templates => unanswered.push(i),
             None => template_of[i] = Some(resource.shape.clone()),
         }
@@ -186,7 +188,8 @@ mod tests {
             .map(|(shape, count)| (Resource { method: "GET".into(), shape: (*shape).to_owned() }, *count))
             .collect();
         resources.sort_by(|a, b| a.0.cmp(&b.0));
-        let requested = |count| Requested { requests: count, answered: if count == NEVER_ANSWERED { 0 } else { count } };
+        let requested =
+            |count| Requested { requests: count, answered: if count == NEVER_ANSWERED { 0 } else { count } };
         let (resources, counts): (Vec<_>, Vec<_>) =
             resources.into_iter().map(|(resource, count)| (resource, requested(count))).unzip();
         let hints: Vec<Hint> = hints.iter().map(|hint| hint.parse().unwrap()).collect();
@@ -225,9 +228,14 @@ mod tests {
         let mut shapes: Vec<(&str, u64)> = slugs.iter().map(|slug| (slug.as_str(), 1)).collect();
         shapes.extend(guesses.iter().map(|guess| (guess.as_str(), NEVER_ANSWERED)));
         shapes.extend([("/index.php", 50), ("/p/gone-mug", NEVER_ANSWERED)]);
-        let mut expected: Vec<(String, String)> =
-            guesses.iter().map(|guess| (guess.clone(), format!("get_{}_php", &guess[1..guess.len() - 4]))).collect();
-        expected.extend([("/index.php".into(), "get_index_php".into()), ("/p/{slug}".into(), "get_p_slug".into())]);
+        let mut expected: Vec<(String, String)> = guesses
+            .iter()
+            .map(|guess| (guess.clone(), format!("get_{}_php", &guess[1..guess.len() - 4])))
+            .collect();
+        expected.extend([
+            ("/index.php".into(), "get_index_php".into()),
+            ("/p/{slug}".into(), "get_p_slug".into()),
+        ]);
         expected.sort();
         let expected: Vec<(&str, &str)> = expected.iter().map(|(t, id)| (t.as_str(), id.as_str())).collect();
         check(&shapes, &[], &expected);

@@ -50,7 +50,10 @@ pub(crate) fn ids(keys: &[(String, String)]) -> Vec<String> {
         .map(|(template, method)| {
             let base = id(template, method);
             let numbered = (2_u32..).map(|number| format!("{base}_{number}"));
-            let free = std::iter::once(base.clone()).chain(numbered).find(|id| !used.contains(id)).unwrap_or(base.clone());
+            let free = std::iter::once(base.clone())
+                .chain(numbered)
+                .find(|id| !used.contains(id))
+                .unwrap_or(base.clone());
             used.insert(free.clone());
             free
         })
