@@ -64,7 +64,7 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         /// Everything drawn follows from this number
-        #[arg(long, default_value_t = 4)]
+        #[arg(long, default_value_t = 1)]
         seed: u64,
     },
     /// A plain log of any size, sorted by time

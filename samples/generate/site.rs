@@ -110,8 +110,8 @@ pub(crate) struct ThinkTime {
 
 /// After most pages, and after the checkout form, which takes longer to fill in.
 pub(crate) const THINK_TIMES: [ThinkTime; 2] = [
-    ThinkTime { name: "browsing", law_s: LogNormal { median: 2.0, sigma: 0.9 } },
-    ThinkTime { name: "checkout form", law_s: LogNormal { median: 6.0, sigma: 0.7 } },
+    ThinkTime { name: "browsing", law_s: LogNormal { median: 1.3, sigma: 0.8 } },
+    ThinkTime { name: "checkout form", law_s: LogNormal { median: 4.0, sigma: 0.7 } },
 ];
 
 /// Returns the place in [`THINK_TIMES`] of the pause after `state`.
