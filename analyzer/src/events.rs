@@ -26,7 +26,8 @@ struct EventRecord<'a> {
     ended_at: Option<String>,
     duration_s: Option<f64>,
     client: String,
-    method: String,
+    /// Null where it is none of the methods that everybody knows.
+    method: Option<&'a str>,
     /// Route template; null where fewer than k clients used it.
     route: Option<&'a str>,
     endpoint: Option<&'a str>,
@@ -114,7 +115,7 @@ fn ndjson(
             duration_s: request.duration_ns.map(|ns| ns as f64 * 1e-9),
             client: format!("{client:016x}"),
             kind: kind::of_request(&request, request.path(), agent),
-            method: resource.method.clone(),
+            method: request.known_method().and_then(|method| std::str::from_utf8(method).ok()),
             route: route.map(|(template, _)| *template),
             endpoint: route.map(|(_, id)| *id),
             status: request.status,

@@ -70,6 +70,8 @@ impl Record {
     pub(crate) fn pseudonymous(request: &Request<'_>, line: u64, key: &Key, resource: u32) -> Self {
         let of = |domain, value: &[u8]| format!("{:016x}", key.pseudonym(domain, value));
         Self {
+            method: request.known_method().map(text),
+            protocol: request.known_protocol().map(text),
             host: request.host.map(|host| of(Domain::Host, host)),
             client: of(Domain::Address, request.client),
             user: request.user.map(|user| of(Domain::User, user)),

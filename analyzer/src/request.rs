@@ -7,6 +7,26 @@ use shared::profile::Stamp;
 /// Nanoseconds in a second.
 pub const SECOND_NS: i64 = 1_000_000_000;
 
+/// The methods of RFC 9110 and RFC 5789, and those of WebDAV that clients really send.
+const KNOWN_METHODS: [&[u8]; 16] = [
+    b"GET",
+    b"HEAD",
+    b"POST",
+    b"PUT",
+    b"PATCH",
+    b"DELETE",
+    b"OPTIONS",
+    b"CONNECT",
+    b"TRACE",
+    b"PROPFIND",
+    b"PROPPATCH",
+    b"MKCOL",
+    b"COPY",
+    b"MOVE",
+    b"LOCK",
+    b"UNLOCK",
+];
+
 /// One request of a log.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -67,6 +87,17 @@ impl<'a> Request<'a> {
             Stamp::Start => self.duration_ns.map(|duration| self.stamp_ns + duration),
             Stamp::End | Stamp::Mixed => Some(self.stamp_ns),
         }
+    }
+
+    /// The method where it is one of those that everybody knows: any other is text that a client made up.
+    pub(crate) fn known_method(&self) -> Option<&'a [u8]> {
+        self.method.filter(|method| KNOWN_METHODS.contains(method))
+    }
+
+    /// The protocol where it is `HTTP/` and a version, and not text that a client made up.
+    pub(crate) fn known_protocol(&self) -> Option<&'a [u8]> {
+        let version = |text: &[u8]| matches!(text, [b'0'..=b'9'] | [b'0'..=b'9', b'.', b'0'..=b'9']);
+        self.protocol.filter(|protocol| protocol.strip_prefix(b"HTTP/").is_some_and(version))
     }
 
     /// The path: everything up to `?` or `#`. Scheme and host of an absolute target are cut off.

@@ -1,1 +1,64 @@
-//! x
+//! Plays a profile back: sessions start as they did in production, think as long, go the same ways.
+//!
+//! ```text
+//! Profile → Plan → dispatch → session → exchange → Sample → Recorder → Snapshot → report
+//! ```
+//!
+//! The model is partly open (Schroeder, Wierman, Harchol-Balter, NSDI 2006): sessions arrive on their own, whatever the
+//! target does; inside a session, a request follows the answer before it. Times are measured from the moment a request
+//! was due, so that a target that stalls cannot hide it by holding back those who would have noticed.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use replayer::Settings;
+//! use replayer::target::{Target, TargetSettings};
+//!
+//! let profile = shared::io::from_yaml(shared::profile::EXAMPLE)?;
+//! let target = Target::start(&profile, &TargetSettings::default())?;
+//! let mut settings = Settings { target: format!("http://{}", target.address()), ..Settings::default() };
+//! settings.schedule.scale = 500.0;
+//! settings.schedule.duration = Some(Duration::from_millis(300));
+//! settings.drain = Duration::ZERO;
+//! let report = replayer::run(&profile, &settings, &mut ())?;
+//! assert_eq!(report.requests.sent, report.requests.completed);
+//! println!("{}", replayer::report::text(&report));
+//! target.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`config`] | settings, resolved once and checked |
+//! | [`plan`] | what will be sent when: pure, no clock, no network |
+//! | `guard` | which targets and methods are allowed |
+//! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
+//! | `dispatch`, `session`, `exchange`, `connect` | begins sessions when due; a walk in progress; one request; its connection |
+//! | `record` | samples, histograms, counts |
+//! | [`report`] | the result as data and as text |
+//! | [`target`] | the embedded target: serves a profile's endpoints as slowly as they were |
+
+mod alarm;
+mod clock;
+pub mod config;
+mod connect;
+mod dispatch;
+pub mod error;
+mod event_loop;
+mod exchange;
+mod guard;
+pub mod plan;
+mod random;
+mod record;
+pub mod report;
+mod run;
+mod session;
+pub mod target;
+mod timer;
+
+pub use config::Settings;
+pub use dispatch::Wish;
+pub use error::Error;
+pub use exchange::SESSION_HEADER;
+pub use record::Progress;
+pub use run::{Observer, Run, run};

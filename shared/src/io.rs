@@ -80,7 +80,9 @@ pub fn write_atomically(path: &Path, text: &str) -> Result<(), Error> {
 }
 
 fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().to_owned()
+    // The parser's messages begin with a word that belongs to whoever prints them.
+    let line = message.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
 #[cfg(test)]

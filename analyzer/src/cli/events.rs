@@ -1,5 +1,6 @@
 //! `analyzer events`: the canonical requests without anybody in them, one JSON object per line.
 
+use std::ffi::OsString;
 use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,13 +50,19 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Error> {
     let result = if arguments.output.as_os_str() == "-" {
         write(&mut io::stdout().lock())
     } else {
-        let partial = arguments.output.with_extension("partial");
+        // Beside the output under a name of its own, so that no reader sees half of it and no file is overwritten.
+        let mut name = OsString::from(".");
+        name.push(arguments.output.file_name().unwrap_or_default());
+        name.push(format!(".{}.partial", std::process::id()));
+        let partial = arguments.output.with_file_name(name);
         let mut file = io::BufWriter::new(fs_err::File::create(&partial)?);
-        write(&mut file).and_then(|result| {
-            file.flush()?;
-            fs_err::rename(&partial, &arguments.output)?;
-            Ok(result)
-        })
+        write(&mut file)
+            .and_then(|result| {
+                file.flush()?;
+                fs_err::rename(&partial, &arguments.output)?;
+                Ok(result)
+            })
+            .inspect_err(|_| drop(fs_err::remove_file(&partial)))
     };
     bar.finish_and_clear();
     let (reading, written) = result?;

@@ -38,6 +38,7 @@ enum Command {
     Events(events::Arguments),
     Validate(validate::Arguments),
     /// Print the JSON Schema of the profile.
+    #[command(after_help = "Example:\n  analyzer schema > profile.schema.json")]
     Schema,
 }
 

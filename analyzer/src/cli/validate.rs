@@ -10,6 +10,9 @@ use super::{Outcome, print};
 
 /// Check a profile: keys, types and meaning, all problems at once.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  analyzer validate profile.yaml")]
 pub(crate) struct Arguments {
     /// The profile
     profile: PathBuf,

@@ -32,7 +32,9 @@ impl TimeCache {
             self.clf_zone.copy_from_slice(&text[20..]);
         }
         let (minute_s, offset_s) = self.clf?;
-        Some(Instant { utc_ns: (minute_s + i64::from(seconds)) * SECOND_NS, offset_s })
+        // Years that 64 bits of nanoseconds do not reach (1677 to 2262) are no time of a log.
+        let utc_ns = (minute_s + i64::from(seconds)).checked_mul(SECOND_NS)?;
+        Some(Instant { utc_ns, offset_s })
     }
 }
 
@@ -78,7 +80,8 @@ pub(crate) fn iso8601(text: &[u8]) -> Option<Instant> {
         short => offset(short)?,
     };
     let local_s = days * 86_400 + i64::from(hour * 3600 + minute * 60 + second);
-    Some(Instant { utc_ns: (local_s - i64::from(offset_s)) * SECOND_NS + fraction_ns, offset_s })
+    let utc_ns = (local_s - i64::from(offset_s)).checked_mul(SECOND_NS)?.checked_add(fraction_ns)?;
+    Some(Instant { utc_ns, offset_s })
 }
 
 /// `+0130` in seconds; at most 18 hours, like no zone on earth.

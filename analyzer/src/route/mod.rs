@@ -133,6 +133,8 @@ pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint],
                 trie.insert(&resource.shape, i, counts[i].answered)
             }
             None if templates => unanswered.push(i),
+            // A target such as `./a` or `*` is no path, but every route of a profile must be one.
+            None if !resource.shape.starts_with('/') => template_of[i] = Some(format!("/{}", resource.shape)),
             None => template_of[i] = Some(resource.shape.clone()),
         }
     }

@@ -1,0 +1,93 @@
+//! The command line: flags in, library calls, results and exit codes out.
+
+mod limits;
+mod output;
+mod plan;
+mod run;
+mod schedule;
+mod signals;
+mod target;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use shared::Profile;
+
+use output::ClosedPipe;
+
+/// Could not run: usage, input, profile, target.
+const COULD_NOT_RUN: u8 = 2;
+/// The generator did not keep its own plan.
+const NOT_VALID: u8 = 3;
+/// Somebody ended it early; what there was has been reported.
+const INTERRUPTED: u8 = 130;
+
+/// Plays a profile back: the sessions of production, against a service under test.
+#[derive(Debug, Parser)]
+#[command(name = "replayer", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  replayer target profile.yaml --listen 127.0.0.1:8080 --access-log access.log
+  replayer run profile.yaml --target http://127.0.0.1:8080 --window 17:00-19:00 --speedup 24";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Send the load.
+    Run(run::Flags),
+    /// Show what `run` would send; sends nothing.
+    Plan(plan::Flags),
+    /// Serve a profile's endpoints as slowly as they were.
+    Target(target::Flags),
+}
+
+/// Does what the command line says, and says what went wrong.
+pub(crate) fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to stdout, usage errors to stderr; if nobody listens there, there is nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { COULD_NOT_RUN } else { 0 });
+        }
+    };
+    let outcome = match arguments.command {
+        Command::Run(flags) => run::run(flags),
+        Command::Plan(flags) => plan::plan(&flags),
+        Command::Target(flags) => target::target(flags),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) if error.is::<ClosedPipe>() => ExitCode::SUCCESS,
+        Err(error) => {
+            output::say(&describe(&error));
+            ExitCode::from(COULD_NOT_RUN)
+        }
+    }
+}
+
+/// The error with its causes, and what to do about it.
+fn describe(error: &anyhow::Error) -> String {
+    let mut text = format!("error: {error}");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("\n  caused by: {cause}"));
+    }
+    let hint = error.chain().find_map(|cause| cause.downcast_ref::<replayer::Error>()?.hint());
+    hint.iter().for_each(|hint| text.push_str(&format!("\n  hint: {hint}")));
+    text
+}
+
+/// Reads and checks the profile at `path`.
+fn read_profile(path: &Path) -> anyhow::Result<Profile> {
+    match shared::io::read(path) {
+        // It names the file itself.
+        Err(error @ shared::Error::Io { .. }) => Err(error.into()),
+        other => other.with_context(|| format!("cannot use profile `{}`", path.display())),
+    }
+}

@@ -1,0 +1,38 @@
+//! `replayer plan`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use replayer::plan::Plan;
+use replayer::report;
+
+use super::output::{Format, OutputFlags};
+use super::schedule::ScheduleFlags;
+
+/// Flags of `plan`.
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    /// The profile
+    profile: PathBuf,
+    #[command(flatten)]
+    schedule: ScheduleFlags,
+    #[command(flatten)]
+    output: OutputFlags,
+    /// How many sessions to spell out
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Output")]
+    sessions: usize,
+}
+
+/// Shows what `run` would send.
+pub(super) fn plan(flags: &Flags) -> anyhow::Result<ExitCode> {
+    let profile = super::read_profile(&flags.profile)?;
+    let plan = Plan::new(&profile, &flags.schedule.schedule(), &flags.schedule.allow_method)?;
+    super::run::warn_of_not_replayed(plan.outline());
+    let preview = report::Preview::of(&plan, &profile, flags.sessions);
+    flags.output.write(&match flags.output.format {
+        Format::Text => preview.text(),
+        Format::Json => report::json(&preview),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,213 @@
+//! Settings: what the command line says, resolved once and checked before anything happens.
+
+use std::time::Duration;
+
+use shared::arrivals::DAY_S;
+use shared::units::Weekday;
+
+use crate::error::Error;
+
+/// How to run a profile against a target.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to send to, such as `http://127.0.0.1:8080`; a path in it is put in front of every route.
+    pub target: String,
+    /// Hosts that may be loaded although they are not this machine.
+    pub allow_targets: Vec<String>,
+    /// Methods that may be sent besides `GET`, `HEAD` and `OPTIONS`.
+    pub allow_methods: Vec<String>,
+    /// What to send when.
+    pub schedule: Schedule,
+    /// How long one request may take, connecting included.
+    pub timeout: Duration,
+    /// How long sessions that have begun may go on after the last one has started.
+    pub drain: Duration,
+    /// Most requests that may wait for an answer at once; sessions that would exceed it are dropped and counted.
+    pub max_in_flight: usize,
+    /// Event loops, each on a thread of its own.
+    pub threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            target: "http://127.0.0.1:8080".to_owned(),
+            allow_targets: Vec::new(),
+            allow_methods: Vec::new(),
+            schedule: Schedule::default(),
+            timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(30),
+            max_in_flight: 10_000,
+            threads: 1,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks everything that can be checked without the profile and the network.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first setting that makes no sense.
+    pub fn check(&self) -> Result<(), Error> {
+        self.schedule.check()?;
+        let wrong = |name, found: &dyn std::fmt::Display, expected| {
+            Err(Error::Setting { name, found: found.to_string(), expected })
+        };
+        if self.timeout.is_zero() || self.timeout > LONGEST_TIMEOUT {
+            return wrong("--timeout", &format!("{:?}", self.timeout), "a duration above 0 and at most 1h");
+        }
+        if self.drain > LONGEST_DURATION {
+            return wrong("--drain", &format!("{:?}", self.drain), "at most 31d");
+        }
+        if self.max_in_flight == 0 {
+            return wrong("--max-in-flight", &self.max_in_flight, "at least 1");
+        }
+        check_threads(self.threads)
+    }
+}
+
+/// The longest answer that the histograms can hold.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
+/// A month: longer than any soak test, short enough that offsets in nanoseconds stay exact.
+const LONGEST_DURATION: Duration = Duration::from_secs(31 * DAY_S as u64);
+/// More event loops than any machine has use for.
+const MOST_THREADS: usize = 256;
+
+/// Checks a number of threads.
+///
+/// # Errors
+/// [`Error::Setting`] when it is 0 or absurd.
+pub(crate) fn check_threads(threads: usize) -> Result<(), Error> {
+    if (1..=MOST_THREADS).contains(&threads) {
+        return Ok(());
+    }
+    Err(Error::Setting { name: "--threads", found: threads.to_string(), expected: "1 to 256" })
+}
+
+/// Which part of the week's curve to follow, how high, how fast and for how long.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// The day to be on; by default the one with the peak.
+    pub day: Option<Weekday>,
+    /// The time of day to be in.
+    pub window: Option<DayWindow>,
+    /// How long sessions start.
+    pub duration: Option<Duration>,
+    /// Multiple of the curve's rates.
+    pub scale: f64,
+    /// How many times faster than the clock the curve is followed. Rates and think times stay as they are.
+    pub speedup: Option<f64>,
+    /// How long the load takes to build up, linearly from 0.
+    pub ramp_up: Duration,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            day: None,
+            window: None,
+            duration: None,
+            scale: 1.0,
+            speedup: None,
+            ramp_up: Duration::ZERO,
+        }
+    }
+}
+
+impl Schedule {
+    /// Checks each value by itself.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first that makes no sense.
+    pub fn check(&self) -> Result<(), Error> {
+        let within = |x: f64, most: f64| x.is_finite() && x > 0.0 && x <= most;
+        let wrong = |name, found, expected| Err(Error::Setting { name, found, expected });
+        if !within(self.scale, 1e6) {
+            return wrong("--scale", self.scale.to_string(), "a number above 0 and at most 1000000");
+        }
+        if let Some(speedup) = self.speedup.filter(|speedup| !within(*speedup, 1e6)) {
+            return wrong("--speedup", speedup.to_string(), "a number above 0 and at most 1000000");
+        }
+        if let Some(duration) = self.duration.filter(|d| d.is_zero() || *d > LONGEST_DURATION) {
+            return wrong("--duration", format!("{duration:?}"), "a duration above 0 and at most 31d");
+        }
+        if self.ramp_up > LONGEST_DURATION {
+            return wrong("--ramp-up", format!("{:?}", self.ramp_up), "at most 31d");
+        }
+        Ok(())
+    }
+}
+
+/// A part of the day, such as `17:00-19:00`; one that ends before it starts goes over midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayWindow {
+    /// Seconds after midnight.
+    pub from_s: u32,
+    /// Seconds from start to end, 1 to 86,400.
+    pub length_s: u32,
+}
+
+impl std::str::FromStr for DayWindow {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("found `{text}`, expected a part of the day such as `17:00-19:00`");
+        let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+        let from_s = time_of_day(from).filter(|from_s| *from_s < DAY_S).ok_or_else(wrong)?;
+        let to_s = time_of_day(to).ok_or_else(wrong)?;
+        let length_s = (to_s + DAY_S - from_s) % DAY_S;
+        Ok(Self { from_s, length_s: if length_s == 0 { DAY_S } else { length_s } })
+    }
+}
+
+/// Seconds after midnight of `hh:mm` or `hh:mm:ss`, up to and including `24:00`.
+fn time_of_day(text: &str) -> Option<u32> {
+    let parts: Vec<u32> = text.trim().split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let (hours, minutes, seconds) = match parts[..] {
+        [hours, minutes] => (hours, minutes, 0),
+        [hours, minutes, seconds] => (hours, minutes, seconds),
+        _ => return None,
+    };
+    let total_s = hours.checked_mul(3600)?.checked_add(minutes * 60 + seconds)?;
+    (minutes < 60 && seconds < 60 && total_s <= DAY_S).then_some(total_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_as_people_write_them() {
+        let window = |text: &str| text.parse::<DayWindow>().map(|window| (window.from_s, window.length_s));
+        assert_eq!(window("17:00-19:00"), Ok((61_200, 7_200)));
+        assert_eq!(window("22:30 - 02:00"), Ok((81_000, 12_600)));
+        assert_eq!(window("00:00-24:00"), Ok((0, 86_400)));
+        for text in ["", "17-19", "17:00", "24:00-01:00", "17:61-18:00", "aa:bb-cc:dd", "4294967295:00-1:00"]
+        {
+            assert!(window(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_named() {
+        #[track_caller]
+        fn check(expected: &str, edit: impl Fn(&mut Settings)) {
+            let mut settings = Settings::default();
+            edit(&mut settings);
+            let message = settings.check().unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        assert!(Settings::default().check().is_ok());
+        check("--scale", |s| s.schedule.scale = 0.0);
+        check("--scale", |s| s.schedule.scale = f64::NAN);
+        check("--speedup", |s| s.schedule.speedup = Some(-1.0));
+        check("--duration", |s| s.schedule.duration = Some(Duration::ZERO));
+        check("--duration", |s| s.schedule.duration = Some(Duration::from_secs(1 << 40)));
+        check("--timeout", |s| s.timeout = Duration::ZERO);
+        check("--threads", |s| s.threads = 0);
+        check("--max-in-flight", |s| s.max_in_flight = 0);
+    }
+}

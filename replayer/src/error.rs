@@ -1,0 +1,110 @@
+//! Why a run cannot happen.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a run, a plan or a target cannot happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting that makes no sense.
+    #[error("`{name}`: found {found}, expected {expected}")]
+    Setting {
+        /// The setting, as the command line spells it.
+        name: &'static str,
+        /// What it was set to.
+        found: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// A profile that was not read and checked by `shared::io`.
+    #[error("the profile contradicts itself; `shared::validate` says where")]
+    Profile,
+    /// The target is not a URL that this version can send to.
+    #[error("`--target`: found `{found}`, expected {expected}")]
+    TargetUrl {
+        /// The text given.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The target's name has no address.
+    #[error("cannot resolve target host `{host}`")]
+    Resolve {
+        /// The host in the URL.
+        host: String,
+        /// The resolver's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The target is another machine, and nobody said that this is meant.
+    #[error("target `{host}` is {address}: found an address of another machine, expected loopback")]
+    TargetNotAllowed {
+        /// The host in the URL.
+        host: String,
+        /// The first address that is not loopback.
+        address: SocketAddr,
+    },
+    /// Nothing accepts connections at the target.
+    #[error("cannot connect to target `{host}` at {address}")]
+    Unreachable {
+        /// The host in the URL.
+        host: String,
+        /// The address tried last.
+        address: SocketAddr,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The address that the embedded target should listen on can be reached from other machines.
+    #[error("`--listen`: found {address}, expected a loopback address such as 127.0.0.1:0")]
+    ListenNotAllowed {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// The embedded target cannot listen.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{path}`", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The system gives no event loop: out of descriptors, threads or memory.
+    #[error("cannot start an event loop")]
+    EventLoop {
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The one thing to do about it, where there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::TargetNotAllowed { host, .. } => Some(format!(
+                "if you are responsible for that machine and it may be loaded, add `--allow-target {host}`"
+            )),
+            Self::Unreachable { .. } => Some(
+                "start the service first, or `replayer target PROFILE` as a stand-in; nothing was sent"
+                    .to_owned(),
+            ),
+            Self::ListenNotAllowed { .. } => {
+                Some("add `--allow-listen` if other machines shall reach the target".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A profile's classes, compiled: names become positions, rows become cumulative sums.
+
+use std::collections::BTreeMap;
+
+use shared::Profile;
+use shared::distribution::Sampler;
+use shared::session::{Class, END, OTHER};
+use shared::think::GapKind;
+
+/// Where a session can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// At the endpoint with this position in the profile.
+    Endpoint(usize),
+    /// At one too rare to be named: the session passes without a request.
+    Other,
+}
+
+/// One of several things, each with its probability.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice<T> {
+    /// Running sums, scaled so that the last one is 1.
+    cumulative: Vec<f64>,
+    items: Vec<T>,
+}
+
+impl<T: Copy> Choice<T> {
+    /// A choice among `items` in proportion to their weights; `None` when no weight is positive.
+    pub(crate) fn new(items: impl IntoIterator<Item = (T, f64)>) -> Option<Self> {
+        let (items, weights): (Vec<T>, Vec<f64>) =
+            items.into_iter().filter(|(_, weight)| *weight > 0.0).unzip();
+        // Profiles are published rounded and edited by hand: sums near 1 are scaled to it.
+        let total: f64 = weights.iter().sum();
+        let mut sum = 0.0;
+        let cumulative = weights.iter().map(|weight| {
+            sum += weight / total;
+            sum
+        });
+        let cumulative: Vec<f64> = cumulative.collect();
+        (!items.is_empty()).then_some(Self { cumulative, items })
+    }
+
+    /// The item at `u` in (0, 1).
+    pub(crate) fn pick(&self, u: f64) -> T {
+        let at = self.cumulative.partition_point(|sum| *sum < u);
+        self.items[at.min(self.items.len() - 1)]
+    }
+
+    /// Items with their probabilities.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = (T, f64)> + '_ {
+        let before = std::iter::once(0.0).chain(self.cumulative.iter().copied());
+        let widths = self.cumulative.iter().zip(before).map(|(sum, before)| sum - before);
+        self.items.iter().copied().zip(widths)
+    }
+}
+
+/// The pauses of one think time of the profile.
+#[derive(Debug, Clone)]
+pub(crate) struct Gaps {
+    pub(crate) kind: GapKind,
+    sampler: Sampler,
+    longest_s: f64,
+}
+
+impl Gaps {
+    /// The pause in seconds at `u` in (0, 1), cut at the profile's session gap: beyond, it would be another session.
+    pub(crate) fn at(&self, u: f64) -> f64 {
+        self.sampler.quantile(u).clamp(0.0, self.longest_s)
+    }
+
+    /// Mean pause in seconds: the average over even quantiles, since the cut has no closed form.
+    pub(crate) fn mean_s(&self) -> f64 {
+        const POINTS: u32 = 500;
+        let points = (0..POINTS).map(|i| self.at((f64::from(i) + 0.5) / f64::from(POINTS)));
+        points.sum::<f64>() / f64::from(POINTS)
+    }
+}
+
+/// One class: a chain over slots, where slot `i` is endpoint `i` and the last slot is [`Place::Other`].
+#[derive(Debug, Clone)]
+pub(crate) struct Chain {
+    /// Where sessions begin; `None` ends a session before its first request.
+    pub(crate) start: Choice<Option<Place>>,
+    /// Where they go from each slot; a slot without a row ends the session.
+    rows: Vec<Option<Choice<Option<Place>>>>,
+    /// Position of the pauses after each slot.
+    gaps: Vec<usize>,
+}
+
+impl Chain {
+    /// The row that leads on from `place`.
+    pub(crate) fn row(&self, place: Place) -> Option<&Choice<Option<Place>>> {
+        self.rows[self.slot(place)].as_ref()
+    }
+
+    /// Which pauses follow `place`.
+    pub(crate) fn gaps_after(&self, place: Place) -> usize {
+        self.gaps[self.slot(place)]
+    }
+
+    /// Expected visits of each slot in one session, solved from `v = start + v Q` by iteration.
+    pub(crate) fn visits(&self) -> Vec<f64> {
+        /// A session this long has become endless for any practical purpose.
+        const STEPS: usize = 100_000;
+        const NEGLIGIBLE: f64 = 1e-9;
+        let mut visits = vec![0.0; self.rows.len()];
+        let mut alive = vec![0.0; self.rows.len()];
+        for (place, share) in self.start.shares() {
+            place.into_iter().for_each(|place| alive[self.slot(place)] += share);
+        }
+        for _ in 0..STEPS {
+            if alive.iter().sum::<f64>() < NEGLIGIBLE {
+                break;
+            }
+            let mut next = vec![0.0; alive.len()];
+            for (slot, mass) in alive.iter().enumerate().filter(|(_, mass)| **mass > 0.0) {
+                visits[slot] += mass;
+                for (place, share) in self.rows[slot].iter().flat_map(Choice::shares) {
+                    place.into_iter().for_each(|place| next[self.slot(place)] += mass * share);
+                }
+            }
+            alive = next;
+        }
+        visits
+    }
+
+    fn slot(&self, place: Place) -> usize {
+        match place {
+            Place::Endpoint(at) => at,
+            Place::Other => self.rows.len() - 1,
+        }
+    }
+}
+
+/// All classes of a profile, and the pauses they refer to.
+#[derive(Debug, Clone)]
+pub(crate) struct Chains {
+    pub(crate) classes: Choice<usize>,
+    pub(crate) chains: Vec<Chain>,
+    pub(crate) gaps: Vec<Gaps>,
+}
+
+impl Chains {
+    /// Compiles the classes of `profile`; `None` when it is not one that [`shared::validate`] accepts.
+    pub(crate) fn of(profile: &Profile) -> Option<Self> {
+        let longest_s = profile.source.session_rule.gap_s;
+        let gaps = profile.think_times.values().map(|think_time| {
+            Some(Gaps { kind: think_time.kind, sampler: think_time.sampler()?, longest_s })
+        });
+        let gaps: Vec<Gaps> = gaps.collect::<Option<_>>()?;
+        let names: BTreeMap<&str, usize> =
+            profile.think_times.keys().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+        let ids: Vec<&str> = profile.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
+        let chains = profile.classes.iter().map(|class| compile(class, &ids, &names));
+        Some(Self {
+            classes: Choice::new(profile.classes.iter().map(|class| class.weight).enumerate())?,
+            chains: chains.collect::<Option<_>>()?,
+            gaps,
+        })
+    }
+}
+
+fn compile(class: &Class, ids: &[&str], think_times: &BTreeMap<&str, usize>) -> Option<Chain> {
+    let positions: BTreeMap<&str, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+    let place = |id: &str| match id {
+        END => Some(None),
+        OTHER => Some(Some(Place::Other)),
+        id => positions.get(id).map(|at| Some(Place::Endpoint(*at))),
+    };
+    let row = |row: &BTreeMap<String, f64>| {
+        let items = row.iter().map(|(id, share)| Some((place(id)?, *share)));
+        Choice::new(items.collect::<Option<Vec<_>>>()?)
+    };
+    let slots = || ids.iter().copied().chain([OTHER]);
+    let gaps = slots().map(|id| think_times.get(class.think_time.after(id)).copied());
+    Some(Chain {
+        start: row(&class.start)?,
+        rows: slots().map(|id| class.chain.get(id).and_then(|state| row(&state.next))).collect(),
+        gaps: gaps.collect::<Option<_>>()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::io::from_yaml;
+    use shared::profile::EXAMPLE;
+
+    #[test]
+    fn visits_agree_with_the_contract_s_own_sum() {
+        let profile = from_yaml(EXAMPLE).unwrap();
+        let chains = Chains::of(&profile).unwrap();
+        let visits = chains.chains[0].visits();
+        let expected = profile.classes[0].mean_requests_per_session();
+        assert!((visits.iter().sum::<f64>() - expected).abs() < 1e-6, "{visits:?} {expected}");
+        // v_home = 0.75 + 0.2 v_home + 0.3333 v_item; v_item = 0.25 + 0.4 v_home.
+        let home = (0.75 + 0.3333 * 0.25) / (1.0 - 0.2 - 0.3333 * 0.4);
+        assert!((visits[0] - home).abs() < 1e-6 && visits[2].abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_choice_covers_the_whole_interval() {
+        let choice = Choice::new([('a', 0.5), ('b', 0.0), ('c', 1.5)]).unwrap();
+        assert_eq!([1e-9, 0.249, 0.251, 1.0 - 1e-16, 2.0].map(|u| choice.pick(u)), ['a', 'a', 'c', 'c', 'c']);
+        assert!(Choice::new([('a', 0.0)]).is_none());
+    }
+
+    #[test]
+    fn pauses_are_cut_at_the_session_gap() {
+        let mut profile = from_yaml(EXAMPLE).unwrap();
+        profile.source.session_rule.gap_s = 3.0;
+        let gaps = &Chains::of(&profile).unwrap().gaps[0];
+        assert!((gaps.at(0.999) - 3.0).abs() < 1e-12 && (gaps.at(0.5) - 0.7_f64.exp()).abs() < 1e-9);
+        assert!(gaps.mean_s() < 3.0);
+    }
+}

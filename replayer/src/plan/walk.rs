@@ -1,0 +1,137 @@
+//! What one session does: which places it visits, and how long it pauses between them.
+
+use shared::think::GapKind;
+
+use super::chain::{Chains, Gaps, Place};
+use crate::clock;
+use crate::random::{Key, Purpose, Stream};
+
+/// A session of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedSession {
+    /// Second of the run in which it starts.
+    pub block: u64,
+    /// Its place among the sessions of that second.
+    pub index: u64,
+    /// When it starts, in nanoseconds of run time.
+    pub starts_at_ns: u64,
+    /// Position of its class in the profile.
+    pub class: usize,
+}
+
+impl PlannedSession {
+    /// What its random streams are keyed by.
+    pub(crate) fn key(&self, seed: u64) -> Key {
+        Key { seed, block: self.block, index: self.index }
+    }
+}
+
+/// A pause between two requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// What it is measured from.
+    pub kind: GapKind,
+    /// Its length in nanoseconds.
+    pub length_ns: u64,
+}
+
+impl Gap {
+    /// When the next request is due, given when the one before was scheduled and completed.
+    ///
+    /// Pacing was measured from start to start, with the service time inside: adding it to the end would count that
+    /// twice. But nobody asks for the next page before having seen this one, so the end is the earliest.
+    pub(crate) fn due_ns(self, scheduled_ns: u64, completed_ns: u64) -> u64 {
+        match self.kind {
+            GapKind::Think => completed_ns.saturating_add(self.length_ns),
+            GapKind::Pacing => scheduled_ns.saturating_add(self.length_ns).max(completed_ns),
+        }
+    }
+}
+
+/// The places that one session visits, in order.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    /// Where it goes.
+    pub places: Vec<Place>,
+    class: usize,
+    gaps: Stream,
+}
+
+impl Walk {
+    /// No session is longer: a chain that hardly ever ends must not fill the memory.
+    pub(crate) const LONGEST: usize = 10_000;
+
+    /// The walk of the session with this `key` and `class`.
+    pub(crate) fn new(chains: &Chains, key: Key, class: usize) -> Self {
+        let chain = &chains.chains[class];
+        let mut stream = Stream::new(key, Purpose::Walk);
+        let mut places = Vec::new();
+        let mut here = chain.start.pick(stream.uniform());
+        while let Some(place) = here.filter(|_| places.len() < Self::LONGEST) {
+            places.push(place);
+            here = chain.row(place).and_then(|row| row.pick(stream.uniform()));
+        }
+        Self { places, class, gaps: Stream::new(key, Purpose::Gaps) }
+    }
+
+    /// Draws the pause that follows `place`; call it once per place, in order.
+    pub(crate) fn gap_after(&mut self, chains: &Chains, place: Place) -> Gap {
+        let gaps: &Gaps = &chains.gaps[chains.chains[self.class].gaps_after(place)];
+        Gap { kind: gaps.kind, length_ns: clock::from_s(gaps.at(self.gaps.uniform())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::io::from_yaml;
+    use shared::profile::EXAMPLE;
+
+    #[test]
+    fn walks_follow_the_chain() {
+        let chains = Chains::of(&from_yaml(EXAMPLE).unwrap()).unwrap();
+        // Counts of home -> (END, home, item) and of first places.
+        let (mut steps, mut first_home) = ([0_u32; 3], 0_u32);
+        let sessions = 20_000;
+        for index in 0..sessions {
+            let walk = Walk::new(&chains, Key { seed: 3, block: 0, index }, 0);
+            first_home += u32::from(walk.places[0] == Place::Endpoint(0));
+            for (at, _) in walk.places.iter().enumerate().filter(|(_, place)| **place == Place::Endpoint(0)) {
+                let to = match walk.places.get(at + 1) {
+                    None => 0,
+                    Some(Place::Endpoint(to)) => to + 1,
+                    Some(Place::Other) => unreachable!("the example has no such step"),
+                };
+                steps[to] += 1;
+            }
+        }
+        // Chi-square with two degrees of freedom; 13.8 is exceeded once in a thousand.
+        let n = f64::from(steps.iter().sum::<u32>());
+        let chi_square: f64 = steps
+            .iter()
+            .zip([0.4, 0.2, 0.4])
+            .map(|(count, share)| (f64::from(*count) - n * share).powi(2) / (n * share))
+            .sum();
+        assert!(chi_square < 13.8, "{steps:?}");
+        assert!((f64::from(first_home) - 15_000.0).abs() < 4.0 * 61.3, "{first_home}");
+    }
+
+    #[test]
+    fn a_chain_that_hardly_ends_is_cut() {
+        let mut profile = from_yaml(EXAMPLE).unwrap();
+        for state in profile.classes[0].chain.values_mut() {
+            state.next = [("get_home".to_owned(), 1.0 - 1e-12), ("END".to_owned(), 1e-12)].into();
+        }
+        let chains = Chains::of(&profile).unwrap();
+        let walk = Walk::new(&chains, Key { seed: 3, block: 0, index: 0 }, 0);
+        assert_eq!(walk.places.len(), Walk::LONGEST);
+    }
+
+    #[test]
+    fn thinking_starts_at_the_answer_and_pacing_at_the_request() {
+        let gap = |kind| Gap { kind, length_ns: 100 };
+        assert_eq!(gap(GapKind::Think).due_ns(1000, 1030), 1130);
+        assert_eq!(gap(GapKind::Pacing).due_ns(1000, 1030), 1100);
+        assert_eq!(gap(GapKind::Pacing).due_ns(1000, 1500), 1500);
+    }
+}

@@ -1,0 +1,18 @@
+//! What a run came to, as data and as text. Everything here only formats: the numbers come from the recorder.
+
+mod preview;
+mod results;
+mod schema;
+mod text;
+
+pub use preview::{Preview, PreviewSession, PreviewStep};
+pub(crate) use results::Circumstances;
+pub use results::{Baseline, EndpointReport, Quantiles, Requests, RunReport, Sessions, Verdict};
+pub use schema::{schema, schema_text};
+pub use text::{outline, text};
+
+/// A result as JSON, indented, with a final newline.
+pub fn json(result: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string_pretty(result);
+    text.expect("results hold only numbers, strings, lists and maps with string keys") + "\n"
+}

@@ -1,0 +1,147 @@
+//! One session, from its first request to its last.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::header::HeaderValue;
+use tokio::sync::Notify;
+
+use crate::connect::Link;
+use crate::exchange::{Envelope, Order};
+use crate::plan::{Plan, PlannedSession, Walk};
+use crate::record::{Live, Recorder};
+use crate::timer::Timer;
+
+/// What the sessions of one event loop share.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) envelope: Envelope,
+    pub(crate) timer: Rc<Timer>,
+    pub(crate) recorder: RefCell<Recorder>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) max_in_flight: usize,
+    /// Requests due later are cut.
+    pub(crate) curtain_ns: u64,
+    pub(crate) closing: Closing,
+    pub(crate) open: Open,
+}
+
+/// Says that nothing new shall be sent.
+#[derive(Debug, Default)]
+pub(crate) struct Closing {
+    said: Cell<bool>,
+    bell: Notify,
+}
+
+impl Closing {
+    /// Says it, to those that wait as well.
+    pub(crate) fn say(&self) {
+        self.said.set(true);
+        self.bell.notify_waiters();
+    }
+
+    /// Waits until it is said.
+    pub(crate) async fn wait(&self) {
+        while !self.said.get() {
+            self.bell.notified().await;
+        }
+    }
+}
+
+/// Counts the sessions that are under way.
+#[derive(Debug, Default)]
+pub(crate) struct Open {
+    count: Cell<usize>,
+    bell: Notify,
+}
+
+impl Open {
+    /// Waits until no session is under way.
+    pub(crate) async fn none(&self) {
+        while self.count.get() > 0 {
+            self.bell.notified().await;
+        }
+    }
+}
+
+/// A session's presence on its stage; ends however the session does.
+struct Presence(Rc<Stage>);
+
+impl Presence {
+    fn new(stage: Rc<Stage>) -> Self {
+        stage.open.count.set(stage.open.count.get() + 1);
+        Self(stage)
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let open = &self.0.open;
+        open.count.set(open.count.get() - 1);
+        if open.count.get() == 0 {
+            open.bell.notify_one();
+        }
+    }
+}
+
+/// Begins `session`, which is due now, or drops it if too many requests wait for an answer.
+pub(crate) fn begin(stage: &Rc<Stage>, session: PlannedSession) {
+    let walk = stage.plan.walk(&session);
+    let mut recorder = stage.recorder.borrow_mut();
+    recorder.session(&stage.plan, &session, &walk);
+    if stage.live.has_room(stage.max_in_flight) {
+        tokio::task::spawn_local(play(Presence::new(Rc::clone(stage)), session, walk));
+    } else {
+        recorder.session_dropped(&stage.plan, &walk);
+    }
+}
+
+async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
+    let stage = &presence.0;
+    let plan = &*stage.plan;
+    let name = HeaderValue::from_str(&plan.session_name(&session))
+        .expect("hexadecimal digits are allowed in headers");
+    let places = std::mem::take(&mut walk.places);
+    let mut paths = plan.paths(&session);
+    let mut link = Link::new(stage.envelope.site.address, stage.timer.clock());
+    let mut due_ns = session.starts_at_ns;
+    for (at, place) in places.iter().enumerate() {
+        if !reach(stage, due_ns).await {
+            return;
+        }
+        // What is passed without a request takes no time of its own; the pause after it does.
+        let mut completed_at = due_ns;
+        if let Some(endpoint) = plan.requested(*place) {
+            if !stage.live.has_room(stage.max_in_flight) {
+                stage.recorder.borrow_mut().dropped(plan, &places[at..]);
+                return;
+            }
+            stage.recorder.borrow_mut().sent(endpoint);
+            let order = Order {
+                endpoint,
+                method: plan.endpoints[endpoint].method.clone(),
+                path: paths.next(endpoint),
+                session: name.clone(),
+                scheduled_at: due_ns,
+            };
+            let sample = stage.envelope.exchange(&stage.timer, &mut link, order).await;
+            stage.recorder.borrow_mut().ended(&sample);
+            completed_at = sample.completed_at;
+        }
+        due_ns = plan.gap_after(&mut walk, *place).due_ns(due_ns, completed_at);
+    }
+}
+
+/// Waits until `due_ns`; false if that will not be any more.
+async fn reach(stage: &Stage, due_ns: u64) -> bool {
+    if due_ns > stage.curtain_ns || stage.closing.said.get() {
+        return false;
+    }
+    tokio::select! {
+        biased;
+        () = stage.timer.sleep_until(due_ns) => true,
+        () = stage.closing.wait() => false,
+    }
+}

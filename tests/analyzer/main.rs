@@ -1,0 +1,19 @@
+//! Tests of the analyzer from outside: the binary, and the library where a test needs what the binary does not show.
+//!
+//! Tests on real logs run when `LOADPRINT_CORPUS` names the directory that holds them, and say so when it does not.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on should stop, and say why"
+)]
+
+mod cli;
+mod determinism;
+mod formats;
+mod privacy;
+mod reference;
+mod robust;
+mod sessions;
+mod support;
+mod truth;

@@ -1,0 +1,143 @@
+//! Errors, exit codes, and where output goes.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use shared::profile::EXAMPLE;
+
+use crate::support::{TargetProcess, directory, hurried, output, replayer, run};
+
+/// Runs with `profile.yaml` put in for `PROFILE`, and expects an exit code and words on stderr.
+#[track_caller]
+fn check(yaml: &str, arguments: &[&str], code: i32, words: &[&str]) {
+    let (_directory, profile) = directory(yaml);
+    let arguments: Vec<&str> = arguments
+        .iter()
+        .map(|word| if *word == "PROFILE" { profile.to_str().unwrap() } else { word })
+        .collect();
+    let output = output(&arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    assert!(words.iter().all(|word| errors.contains(word)), "{errors}");
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// A loopback port on which nobody listens.
+fn closed_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[test]
+fn what_cannot_run_says_why_and_exits_with_2() {
+    let local = "http://127.0.0.1:9";
+    let run = |more: &[&'static str]| [&["run", "PROFILE", "--target", local], more].concat();
+    check(
+        EXAMPLE,
+        &["run", "no/such.yaml", "--target", local],
+        2,
+        &["error: cannot read profile `no/such.yaml`"],
+    );
+    let wrong = EXAMPLE.replace("weight: 0.625", "weight: 6.25");
+    check(
+        &wrong,
+        &run(&[]),
+        2,
+        &["error: cannot use profile", "caused by: 1 problem", "/endpoints/0/weight"],
+    );
+    check("loadprint: 9", &run(&[]), 2, &["`loadprint: 9`", "`loadprint: 1`", "hint:"]);
+    check(EXAMPLE, &run(&["--speedup", "0"]), 2, &["--speedup", "expected a number above 0"]);
+    check(EXAMPLE, &run(&["--duration", "soon"]), 2, &["--duration", "found `soon`", "90s"]);
+    check(EXAMPLE, &run(&["--window", "5pm"]), 2, &["--window", "17:00-19:00"]);
+    check(EXAMPLE, &run(&["--threads", "0"]), 2, &["--threads", "1 to 256"]);
+    check(EXAMPLE, &run(&["--allow-method", "P@ST"]), 2, &["--allow-method", "`P@ST`"]);
+    check(EXAMPLE, &run(&["--sped", "2"]), 2, &["--speedup"]);
+    check(EXAMPLE, &["run", "PROFILE"], 2, &["--target"]);
+    check(EXAMPLE, &["run", "PROFILE", "--target", "https://127.0.0.1"], 2, &["plain HTTP/1.1"]);
+}
+
+#[test]
+fn a_target_where_nobody_answers_is_an_error_with_a_hint() {
+    let url = closed_port();
+    check(
+        EXAMPLE,
+        &["run", "PROFILE", "--target", &url],
+        2,
+        &["cannot connect", "127.0.0.1", "refused", "hint:"],
+    );
+}
+
+#[test]
+fn other_machines_are_refused_before_anything_is_sent() {
+    // Addresses of TEST-NET-3, which belong to nobody: were one contacted, this would take until a timeout.
+    for host in ["203.0.113.7", "0.0.0.0", "[2001:db8::1]"] {
+        let url = format!("http://{host}:8080");
+        let arguments = ["run", "PROFILE", "--target", &url, "--dry-run"];
+        check(EXAMPLE, &arguments, 2, &["another machine", "loopback", &format!("--allow-target {host}")]);
+        check(EXAMPLE, &[&arguments[..], &["--allow-target", host]].concat(), 0, &["sessions"]);
+    }
+    let arguments = ["target", "PROFILE", "--listen", "0.0.0.0:0"];
+    check(EXAMPLE, &arguments, 2, &["--listen", "loopback", "--allow-listen"]);
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_sends_nothing() {
+    check(EXAMPLE, &["run", "PROFILE", "--target", &closed_port(), "--dry-run"], 0, &["mon 15:55", "seed"]);
+}
+
+#[test]
+fn what_is_not_replayed_is_said_in_one_line() {
+    let yaml = format!("{EXAMPLE}\nthresholds: [\"error_rate < 1 %\"]\n");
+    let arguments = ["run", "PROFILE", "--target", &closed_port(), "--dry-run", "--quiet"];
+    check(&yaml, &arguments, 0, &["warning: this version does not replay", "`thresholds`"]);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let (_directory, profile) = directory(EXAMPLE);
+    // More than a pipe holds, so that writing meets the closed end.
+    let flags = ["--scale", "200", "--sessions", "10000"];
+    let mut plan = replayer(&["plan", profile.to_str().unwrap()]);
+    let mut child = plan.args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn run_does_what_plan_shows() {
+    let (directory, profile) = directory(&hurried());
+    let target = TargetProcess::start(&profile, &[]);
+    let schedule = ["--scale", "500", "--duration", "1500ms", "--seed", "11"];
+    let plan = output(&[&["plan", profile.to_str().unwrap(), "--format", "json"], &schedule[..]].concat());
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let out = directory.path().join("new/results");
+    for threads in ["1", "2"] {
+        let more = ["--drain", "20s", "--threads", threads, "--out", out.to_str().unwrap()];
+        let (code, report) = run(&profile, &target.url, &[&schedule[..], &more].concat());
+        // 3 is a machine too busy for the plan; the plan is the same all the same.
+        assert!(matches!(code, Some(0 | 3)), "{code:?} {report:#}");
+        assert_eq!(report["digest"], plan["digest"]);
+        assert_eq!(report["sessions"]["planned"], plan["sessions"]);
+        assert_eq!(report["requests"]["completed"], plan["requests"]);
+        let kept = fs_err::read_to_string(out.join("results.json")).unwrap();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&kept).unwrap(), report);
+    }
+    assert_eq!(target.stop(), Some(0));
+}
+
+#[test]
+fn the_text_fits_80_columns() {
+    let yaml = hurried().replace("get_item", "get_an_item_with_a_very_long_name");
+    let (_directory, profile) = directory(&yaml);
+    let target = TargetProcess::start(&profile, &[]);
+    let arguments = ["run", profile.to_str().unwrap(), "--target", &target.url, "--duration", "500ms"];
+    let text = String::from_utf8(output(&[&arguments[..], &["--scale", "800"]].concat()).stdout).unwrap();
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    for word in
+        ["planned", "sent", "completed", "p99", "get_home", "statuses", "in production", "Send delay is"]
+    {
+        assert!(text.contains(word), "no `{word}` in\n{text}");
+    }
+}

@@ -1,0 +1,11 @@
+//! The replayer as others see it: its command line, its timing, its target, and what it does when things go wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod cli;
+mod interrupted;
+mod schema;
+mod stall;
+mod support;
+mod target;
+mod timing;
