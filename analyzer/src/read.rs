@@ -184,7 +184,7 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
     if let Some(format) = &settings.format {
         return Ok(Detection { format: format.clone(), confidence: 1.0 });
     }
-    detect::detect(&input.head, settings.producer, &settings.identity).ok_or_else(|| {
+    detect::detect(input.sample(), settings.producer, &settings.identity).ok_or_else(|| {
         let found = match &input.head {
             head if head.contains(&0) => "binary data",
             head if head.starts_with(b"{") => "JSON",

@@ -168,9 +168,14 @@ fn cells() -> Vec<Cell> {
     let mut cells = Vec::new();
     for (from, probabilities, counts, found) in rows {
         let row: f64 = counts.as_object().unwrap().values().map(float).sum();
+        // Mail links, tools and strays begin sessions too, but not on the chain: shares are of those that do.
+        let in_chain: f64 = match from.as_str() {
+            "START" => ids.values().filter_map(|id| found.get(*id)).sum(),
+            _ => 1.0,
+        };
         for (to, p) in probabilities.as_object().unwrap() {
             let drawn = counts.get(to).map_or(0.0, float);
-            let found = found.get(ids[to]).copied().unwrap_or(0.0);
+            let found = found.get(ids[to]).copied().unwrap_or(0.0) / in_chain;
             cells.push(Cell { from: from.clone(), to: to.clone(), p: float(p), drawn, row, found });
         }
     }
@@ -213,8 +218,7 @@ fn the_chain_comes_back() {
 fn little_of_the_chain_is_lost_on_the_way_through_the_log() {
     for Cell { from, to, drawn, row, found, .. } in cells() {
         let share = drawn / row;
-        // Starts are shares of all sessions, of which one in seventy is a mail link, a tool or a stray.
-        assert!((found - share).abs() < 0.01, "{from} -> {to}: drawn {share:.4}, found {found}");
+        assert!((found - share).abs() < 0.005, "{from} -> {to}: drawn {share:.4}, found {found}");
     }
 }
 

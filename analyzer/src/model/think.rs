@@ -26,6 +26,8 @@ pub(crate) struct Fit {
 
 /// Beyond this gap, gaps are pooled to three percent: the kernel is flat there.
 const POOL_FROM_S: f64 = 10.0;
+/// A component of less than one percent describes a few odd gaps, not a kind of pause.
+const LEAST_WEIGHT: f64 = 0.01;
 /// Beyond this gap, the density stands for the kernel: they differ by less than one in a thousand.
 const DENSITY_FROM_S: f64 = 30.0;
 
@@ -73,7 +75,8 @@ pub(crate) fn fit_coarse(counts: &BTreeMap<i64, u64>) -> Option<Fit> {
         .collect();
     components.sort_by(|a, b| a.mu.total_cmp(&b.mu));
     let double_fit = Fit { law: Law::LognormalMixture { components }, bic: 2.0 * value + 5.0 * n.ln() };
-    Some(if double_fit.bic < single_fit.bic { double_fit } else { single_fit })
+    let both_matter = two(&best).iter().all(|component| component.weight >= LEAST_WEIGHT);
+    Some(if both_matter && double_fit.bic < single_fit.bic { double_fit } else { single_fit })
 }
 
 /// Maximum-likelihood log-normal of gaps known exactly, as (gap in seconds, count): a label for their histogram.

@@ -240,6 +240,8 @@ fn read_full_at(file: &fs_err::File, buffer: &mut [u8], offset: u64) -> std::io:
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::path::PathBuf;
+    use std::sync::Arc;
 
     use super::super::open::open_all;
     use super::*;
@@ -282,12 +284,8 @@ mod tests {
                 let mut file = tempfile::NamedTempFile::new().unwrap();
                 file.write_all(text.as_bytes()).unwrap();
                 let (input, _) = open_all(&[file.path().to_owned()], None).unwrap().remove(0);
-                let stream = Input {
-                    name: String::new(),
-                    compression: None,
-                    head: Vec::new(),
-                    body: Body::Stream(Box::new(std::io::Cursor::new(text.to_owned()))),
-                };
+                let held = Arc::from(text.as_bytes());
+                let (stream, _) = open_all(&[PathBuf::from("-")], Some(&held)).unwrap().remove(0);
                 for input in [input, stream] {
                     let blocks = Blocks::new(input, block_bytes, 64);
                     assert_eq!(lines_of(&blocks, 64), expected, "{text:?} in blocks of {block_bytes}");

@@ -21,9 +21,18 @@ pub(crate) struct Input {
     /// The path as given, or `-`.
     pub(crate) name: String,
     pub(crate) compression: Option<Compression>,
-    /// The first bytes, decompressed: what detection looks at.
+    /// Bytes from the start, decompressed: what a stream has given already.
     pub(crate) head: Vec<u8>,
+    /// What detection looks at, where that is not the head.
+    sample: Option<Vec<u8>>,
     pub(crate) body: Body,
+}
+
+impl Input {
+    /// What detection looks at: the first lines that are not absurdly long.
+    pub(crate) fn sample(&self) -> &[u8] {
+        self.sample.as_ref().unwrap_or(&self.head)
+    }
 }
 
 /// How the bytes of an input are read.
@@ -79,14 +88,35 @@ fn open_file(path: &Path) -> Result<Input, Error> {
     let mut head = Vec::new();
     (&mut file).take(HEAD_BYTES).read_to_end(&mut head).map_err(read)?;
     if !head.starts_with(GZIP_MAGIC) && metadata.is_file() {
+        let sample = second_line(&mut file, &head).map_err(read)?;
         let body = Body::Seekable { file, length: metadata.len() };
-        return Ok(Input { name, compression: None, head, body });
+        return Ok(Input { name, compression: None, head, sample, body });
     }
     if metadata.is_file() {
         file.seek(SeekFrom::Start(0)).map_err(read)?;
         head.clear();
     }
     from_stream(name.clone(), head, Box::new(file)).map_err(read)
+}
+
+/// The lines after the first, when that is longer than `head`; `file` stands behind the head.
+fn second_line(file: &mut fs_err::File, head: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+    if (head.len() as u64) < HEAD_BYTES || memchr::memchr(b'\n', head).is_some() {
+        return Ok(None);
+    }
+    let mut sample = vec![0; HEAD_BYTES as usize];
+    loop {
+        let got = file.read(&mut sample)?;
+        if got == 0 {
+            return Ok(None);
+        }
+        if let Some(end) = memchr::memchr(b'\n', &sample[..got]) {
+            sample.copy_within(end + 1..got, 0);
+            sample.truncate(got - end - 1);
+            file.take(HEAD_BYTES).read_to_end(&mut sample)?;
+            return Ok(Some(sample));
+        }
+    }
 }
 
 fn open_stdin(held: Option<&Arc<[u8]>>) -> Result<Input, Error> {
@@ -106,7 +136,7 @@ fn from_stream(name: String, mut taken: Vec<u8>, mut rest: Box<dyn Read + Send>)
         (&mut rest).take(HEAD_BYTES).read_to_end(&mut taken)?;
     }
     if !taken.starts_with(GZIP_MAGIC) {
-        return Ok(Input { name, compression: None, head: taken, body: Body::Stream(rest) });
+        return Ok(Input { name, compression: None, head: taken, sample: None, body: Body::Stream(rest) });
     }
     let mut decoder = MultiGzDecoder::new(std::io::Cursor::new(taken).chain(rest));
     let mut head = Vec::new();
@@ -116,7 +146,7 @@ fn from_stream(name: String, mut taken: Vec<u8>, mut rest: Box<dyn Read + Send>)
         Some(error) => Box::new(Broken(Some(error))),
         None => Box::new(decoder),
     };
-    Ok(Input { name, compression: Some(Compression::Gzip), head, body: Body::Stream(body) })
+    Ok(Input { name, compression: Some(Compression::Gzip), head, sample: None, body: Body::Stream(body) })
 }
 
 /// A stream whose end was found to be broken while its head was read.
