@@ -78,9 +78,7 @@ pub enum Error {
         format: String,
     },
     /// Requests, but too few people behind them to publish anything.
-    #[error(
-        "too little traffic to publish: {sessions} sessions of {clients} clients, and no endpoint that {k} clients used\n  hint: analyze a longer log, or lower --k for a profile that stays with you"
-    )]
+    #[error("too little traffic to publish: {sessions} sessions of {clients} clients, and no endpoint that {k} clients used{left_out}\n  hint: {}", if *sessions == 0 { "--keep takes in what was left out" } else { "analyze a longer log, or lower --k for a profile that stays with you" })]
     TooLittle {
         /// Sessions found.
         sessions: u64,
@@ -88,6 +86,8 @@ pub enum Error {
         clients: u64,
         /// The threshold.
         k: u64,
+        /// What was left out, and how much of it; empty, or on a line of its own.
+        left_out: String,
     },
     /// No random bytes for the key.
     #[error("the system gave no random bytes for the key of this run")]

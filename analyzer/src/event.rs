@@ -11,15 +11,15 @@ use crate::request::Request;
 /// ```text
 /// client        64 bits   pseudonym
 /// when          44 bits   start in milliseconds since 1970   | 10 bits status | 10 bits size bin
-/// what          26 bits   resource                           |  3 bits kind | 1 bit whole seconds | 2 unused
-///               32 bits   duration in microseconds
+/// what          26 bits   resource                           |  3 bits kind | 1 bit whole seconds | 1 unused | 1 bit long
+///               32 bits   duration in microseconds, or in milliseconds when long
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Event {
     client: Pseudonym,
     when: u64,
     what: u32,
-    duration_us: u32,
+    duration: u32,
 }
 
 /// Relative error of sizes in events, and so of everything made from them.
@@ -33,20 +33,31 @@ pub(crate) const MOST_RESOURCES: u32 = (1 << 26) - 1;
 
 impl Event {
     pub(crate) fn new(request: &Request<'_>, client: Pseudonym, resource: u32, kind: Kind) -> Self {
-        let duration_us = request.duration_ns.map_or(UNKNOWN_DURATION, |duration| {
-            u32::try_from(duration / 1_000).unwrap_or(UNKNOWN_DURATION - 1).min(UNKNOWN_DURATION - 1)
-        });
+        // Beyond 71 minutes (a socket that stayed open), microseconds do not fit and do not matter.
+        let microseconds = request
+            .duration_ns
+            .map(|duration| u32::try_from(duration / 1_000).ok().filter(|us| *us != UNKNOWN_DURATION));
+        let (duration, long) = match (microseconds, request.duration_ns) {
+            (Some(Some(microseconds)), _) => (microseconds, 0),
+            (_, Some(duration_ns)) => (
+                u32::try_from(duration_ns / 1_000_000)
+                    .unwrap_or(UNKNOWN_DURATION - 1)
+                    .min(UNKNOWN_DURATION - 1),
+                1,
+            ),
+            (_, None) => (UNKNOWN_DURATION, 0),
+        };
         let start_ns = match request.stamp {
             Stamp::Start => request.stamp_ns,
-            Stamp::End | Stamp::Mixed => request.stamp_ns - request.duration_ns.unwrap_or(0),
+            Stamp::End | Stamp::Mixed => request.stamp_ns.saturating_sub(request.duration_ns.unwrap_or(0)),
         };
         let start_ms = start_ns.div_euclid(1_000_000).clamp(0, (1 << 44) - 1) as u64;
         let coarse = u32::from(request.resolution_ns >= 1_000_000_000);
         Self {
             client,
             when: start_ms << 20 | u64::from(request.status) << 10 | size_bin(request.bytes_out),
-            what: resource.min(MOST_RESOURCES) << 6 | (kind as u32) << 3 | coarse << 2,
-            duration_us,
+            what: resource.min(MOST_RESOURCES) << 6 | (kind as u32) << 3 | coarse << 2 | long,
+            duration,
         }
     }
 
@@ -71,11 +82,12 @@ impl Event {
 
     /// End of the response; the start where the log has no durations.
     pub(crate) fn end_ms(&self) -> i64 {
-        self.start_ms() + self.duration_us().map_or(0, |duration| i64::from(duration / 1_000))
+        self.start_ms() + self.duration_us().map_or(0, |duration_us| (duration_us / 1_000) as i64)
     }
 
-    pub(crate) fn duration_us(&self) -> Option<u32> {
-        (self.duration_us != UNKNOWN_DURATION).then_some(self.duration_us)
+    pub(crate) fn duration_us(&self) -> Option<u64> {
+        let unit_us = if self.what & 1 == 1 { 1_000 } else { 1 };
+        (self.duration != UNKNOWN_DURATION).then(|| u64::from(self.duration) * unit_us)
     }
 
     pub(crate) fn status(&self) -> u16 {
@@ -156,6 +168,8 @@ mod tests {
         assert_eq!((event.client(), event.resource(), event.kind()), (7, 99, Kind::Bot));
         assert_eq!((event.start_ms(), event.end_ms()), (1_793_574_001_000, 1_793_574_001_250));
         assert_eq!(event.order_ms(), 1_793_574_001_000);
+        let socket = Request { duration_ns: Some(7_200_000_000_000), ..request };
+        assert_eq!(Event::new(&socket, 7, 12, Kind::Bot).duration_us(), Some(7_200_000_000));
         assert_eq!((event.status(), event.size_bin(), event.is_coarse()), (404, Some(None), true));
     }
 }

@@ -51,7 +51,7 @@ pub fn write_ndjson(
     let pool = crate::threads(settings.read.threads)?;
     let reading = pool.install(|| read::read(&settings.read, &key, on_bytes))?;
     let counted = pool.install(|| Counted::new(&reading, settings));
-    let named = Gate::new(settings.model.k).routes(&counted.tally);
+    let named = Gate::new(settings.model.k).routes(&counted.tally, &counted.routes);
     let routes: HashMap<&Resource, (&str, &str)> = reading
         .resources
         .iter()
@@ -63,7 +63,7 @@ pub fn write_ndjson(
         })
         .collect();
     let mut written = 0;
-    for (input, detection) in read::open(&settings.read)? {
+    for (input, detection) in read::open(&settings.read)?.inputs {
         let blocks = Blocks::new(input, settings.read.block_bytes, settings.read.line_limit);
         loop {
             let mut batch = Vec::new();
@@ -137,5 +137,6 @@ fn resource(request: &Request<'_>, templates: bool) -> Resource {
         shape.extend_from_slice(request.path())
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Resource { method: text(request.method.unwrap_or(b"-")), shape: text(&shape) }
+    let method = if templates { request.known_method() } else { request.method };
+    Resource { method: text(method.unwrap_or(read::UNKNOWN_METHOD)), shape: text(&shape) }
 }

@@ -1,8 +1,11 @@
 //! Reading inputs into events: the one place where lines, formats, pseudonyms and threads meet.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use foldhash::fast::FixedState;
 
 use crate::error::Error;
 use crate::event::Event;
@@ -71,7 +74,7 @@ pub struct Counts {
 impl Counts {
     fn add(&mut self, request: &Request<'_>, hour: &mut (i64, i32)) {
         self.requests += 1;
-        self.bytes_out += request.bytes_out.unwrap_or(0);
+        self.bytes_out = self.bytes_out.saturating_add(request.bytes_out.unwrap_or(0));
         let utc_s = request.stamp_ns.div_euclid(SECOND_NS);
         let local_hour = (utc_s + i64::from(request.offset_s)).div_euclid(3600).rem_euclid(24);
         let utc_hour = utc_s.div_euclid(3600);
@@ -90,7 +93,7 @@ impl Counts {
     /// Adds the counts of another part of the log.
     pub fn merge(&mut self, other: Self) {
         self.requests += other.requests;
-        self.bytes_out += other.bytes_out;
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_insert(0) += count;
         }
@@ -114,6 +117,8 @@ impl Counts {
 pub struct Reading {
     /// What was found in each input, in the order given.
     pub inputs: Vec<InputSummary>,
+    /// Files of directories that are no logs, or in no known format.
+    pub passed_over: Vec<String>,
     /// Counts over all inputs.
     pub counts: Counts,
     pub(crate) resources: Vec<Resource>,
@@ -156,24 +161,33 @@ impl Reading {
     }
 }
 
+/// Inputs with their formats.
+pub(crate) struct Opened {
+    pub(crate) inputs: Vec<(Input, Detection)>,
+    /// Files of directories that are no logs, or in no known format.
+    pub(crate) passed_over: Vec<String>,
+}
+
 /// Opens the inputs and finds their formats, without reading further.
 ///
 /// # Errors
 /// What keeps an input from being read; [`Error::Empty`], [`Error::UnknownFormat`], [`Error::NoLogs`].
 /// A file that was found in a directory and is no log is passed over.
-pub(crate) fn open(settings: &ReadSettings) -> Result<Vec<(Input, Detection)>, Error> {
-    let mut opened = Vec::new();
-    let mut passed_over = None;
+pub(crate) fn open(settings: &ReadSettings) -> Result<Opened, Error> {
+    let mut inputs = Vec::new();
+    let mut passed_over = Vec::new();
     for (input, in_directory) in open_all(&settings.inputs, settings.stdin.as_ref())? {
         match recognise(&input, settings) {
-            Ok(detection) => opened.push((input, detection)),
-            Err(error) if in_directory => passed_over = Some(error),
+            Ok(detection) => inputs.push((input, detection)),
+            Err(_) if in_directory => passed_over.push(input.name),
             Err(error) => return Err(error),
         }
     }
-    match (opened.is_empty(), passed_over, settings.inputs.first()) {
-        (true, Some(_), Some(path)) => Err(Error::NoLogs { path: path.clone() }),
-        _ => Ok(opened),
+    match settings.inputs.first() {
+        Some(path) if inputs.is_empty() && !passed_over.is_empty() => {
+            Err(Error::NoLogs { path: path.clone() })
+        }
+        _ => Ok(Opened { inputs, passed_over }),
     }
 }
 
@@ -201,15 +215,11 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
 pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<Reading, Error> {
     let opened = open(settings)?;
     let (blocks, sources): (Vec<Blocks>, Vec<Source>) = opened
+        .inputs
         .into_iter()
         .map(|(input, detection)| {
             let compressed = input.compression.map(|Compression::Gzip| "gzip");
-            // Copies of a log that were cut at different places are put in order by what they hold.
-            let head = input.head[..input.head.len().min(4096)].to_vec();
-            (
-                Blocks::new(input, settings.block_bytes, settings.line_limit),
-                Source { detection, compressed, head },
-            )
+            (Blocks::new(input, settings.block_bytes, settings.line_limit), Source { detection, compressed })
         })
         .unzip();
     let results: Mutex<Vec<BlockResult>> = Mutex::new(Vec::new());
@@ -239,7 +249,8 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
     if let Some(error) = into_inner(failure) {
         return Err(error);
     }
-    Ok(assemble(blocks, sources, into_inner(results), workers, settings.records))
+    let reading = assemble(blocks, sources, into_inner(results), workers, settings.records);
+    Ok(Reading { passed_over: opened.passed_over, ..reading })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -253,7 +264,6 @@ fn into_inner<T>(mutex: Mutex<T>) -> T {
 struct Source {
     detection: Detection,
     compressed: Option<&'static str>,
-    head: Vec<u8>,
 }
 
 /// What one block gave.
@@ -266,6 +276,8 @@ struct BlockResult {
     rejects: Rejects,
     evidence: Evidence,
     span_ns: Option<(i64, i64)>,
+    /// Sum of the hashes of all lines: tells contents apart, whatever the blocks.
+    content: u64,
     records: Vec<Record>,
     events: EventBlock,
 }
@@ -317,11 +329,13 @@ impl<'k> Worker<'k> {
             rejects: Rejects::default(),
             evidence: Evidence::default(),
             span_ns: None,
+            content: 0,
             records: Vec::new(),
             events: EventBlock { events: Vec::new(), starts: Box::default(), worker: self.number },
         };
         for (start, line) in lines(&block.bytes) {
             result.lines += 1;
+            result.content = result.content.wrapping_add(FixedState::default().hash_one(line));
             let refuse = |reject, rejects: &mut Rejects| {
                 rejects.add(reject, Position { line: result.lines, byte: block.offset + start as u64 });
             };
@@ -353,6 +367,13 @@ impl<'k> Worker<'k> {
         result
     }
 
+    /// The method as endpoints name it. What is none of the known methods is text that a client made up, and is
+    /// named only where paths are not made into templates either: for the eyes of the owner.
+    fn method_of<'a>(&self, request: &Request<'a>) -> &'a [u8] {
+        let method = if self.templates { request.known_method() } else { request.method };
+        method.unwrap_or(UNKNOWN_METHOD)
+    }
+
     /// Counts one request and gives the number of its resource.
     fn request(&mut self, request: &Request<'_>) -> u32 {
         self.counts.add(request, &mut self.hour);
@@ -361,13 +382,16 @@ impl<'k> Worker<'k> {
         let (client, agent) = self.clients.client(request);
         let kind = kind::of_request(request, path, agent);
         let templates = self.templates;
-        let resource = self.interner.number(request.method.unwrap_or(b"-"), |out| {
+        let resource = self.interner.number(self.method_of(request), |out| {
             if templates { segment::shape(path, out) } else { out.extend_from_slice(path) }
         });
         self.scratch.push(Event::new(request, client, resource, kind));
         resource
     }
 }
+
+/// Stands for a method that is missing or made up; an endpoint with it is never published.
+pub(crate) const UNKNOWN_METHOD: &[u8] = b"-";
 
 /// Lines with the offset of their first byte, without their ends.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
@@ -440,6 +464,7 @@ fn assemble(
         };
         let first = results.iter().find_map(|result| result.span_ns).map(|span| span.0);
         let last = results.iter().filter_map(|result| result.span_ns).map(|span| span.1).max();
+        let content = results.iter().fold(0_u64, |sum, result| sum.wrapping_add(result.content));
         let mut events = Vec::new();
         for result in results {
             summary.rejects.append(&result.rejects, summary.lines);
@@ -456,13 +481,13 @@ fn assemble(
             events.push(result.events);
         }
         inputs.push(summary);
-        ordered.push(((first, last, source.head), events));
+        ordered.push(((first, last, content), events));
     }
     // Inside a second the order of lines is the only order there is, so the parts of a log must be put in theirs,
     // whatever order they were named in.
-    ordered.sort_by(|one, other| one.0.cmp(&other.0));
+    ordered.sort_by_key(|(key, _)| *key);
     let events = Events { blocks: ordered.into_iter().flat_map(|(_, events)| events).collect() };
-    Reading { inputs, counts, resources, events, numbers }
+    Reading { inputs, passed_over: Vec::new(), counts, resources, events, numbers }
 }
 
 impl InputSummary {

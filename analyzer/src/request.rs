@@ -8,7 +8,7 @@ use shared::profile::Stamp;
 pub const SECOND_NS: i64 = 1_000_000_000;
 
 /// The methods of RFC 9110 and RFC 5789, and those of WebDAV that clients really send.
-const KNOWN_METHODS: [&[u8]; 16] = [
+pub(crate) const KNOWN_METHODS: [&[u8]; 16] = [
     b"GET",
     b"HEAD",
     b"POST",
@@ -77,14 +77,16 @@ impl<'a> Request<'a> {
     pub fn started_at_ns(&self) -> Option<i64> {
         match self.stamp {
             Stamp::Start => Some(self.stamp_ns),
-            Stamp::End | Stamp::Mixed => self.duration_ns.map(|duration| self.stamp_ns - duration),
+            Stamp::End | Stamp::Mixed => {
+                self.duration_ns.map(|duration| self.stamp_ns.saturating_sub(duration))
+            }
         }
     }
 
     /// When the response was complete, in nanoseconds since 1970, where the log says.
     pub fn ended_at_ns(&self) -> Option<i64> {
         match self.stamp {
-            Stamp::Start => self.duration_ns.map(|duration| self.stamp_ns + duration),
+            Stamp::Start => self.duration_ns.map(|duration| self.stamp_ns.saturating_add(duration)),
             Stamp::End | Stamp::Mixed => Some(self.stamp_ns),
         }
     }

@@ -171,8 +171,11 @@ fn time_of_day(text: &str) -> Option<u32> {
         [hours, minutes, seconds] => (hours, minutes, seconds),
         _ => return None,
     };
-    let total_s = hours.checked_mul(3600)?.checked_add(minutes * 60 + seconds)?;
-    (minutes < 60 && seconds < 60 && total_s <= DAY_S).then_some(total_s)
+    // Before anything is multiplied: the numbers are as large as people type them.
+    if hours > 24 || minutes >= 60 || seconds >= 60 {
+        return None;
+    }
+    Some(hours * 3600 + minutes * 60 + seconds).filter(|total_s| *total_s <= DAY_S)
 }
 
 #[cfg(test)]
@@ -185,8 +188,23 @@ mod tests {
         assert_eq!(window("17:00-19:00"), Ok((61_200, 7_200)));
         assert_eq!(window("22:30 - 02:00"), Ok((81_000, 12_600)));
         assert_eq!(window("00:00-24:00"), Ok((0, 86_400)));
-        for text in ["", "17-19", "17:00", "24:00-01:00", "17:61-18:00", "aa:bb-cc:dd", "4294967295:00-1:00"]
-        {
+        assert_eq!(window("23:59:59-24:00:00"), Ok((86_399, 1)));
+        let wrong = [
+            "",
+            "17-19",
+            "17:00",
+            "24:00-01:00",
+            "17:60-18:00",
+            "aa:bb-cc:dd",
+            "25:00-1:00",
+            "1:00-24:01",
+            "17:00-18:00:60",
+            "4294967295:00-1:00",
+            "17:4294967295-18:00",
+            "17:00-18:00:4294967295",
+            "17:00:4294967296-18:00",
+        ];
+        for text in wrong {
             assert!(window(text).is_err(), "{text}");
         }
     }

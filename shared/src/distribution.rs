@@ -62,9 +62,9 @@ impl LogHistogram {
         }
     }
 
-    /// Number of values.
+    /// Number of values; `u64::MAX` when there are more, which [`crate::validate`] refuses.
     pub fn count(&self) -> u64 {
-        self.zeros + self.bins.values().sum::<u64>()
+        self.bins.values().fold(self.zeros, |sum, count| sum.saturating_add(*count))
     }
 
     /// The value that stands for bin `index`, within the relative error of all values in it.
@@ -318,6 +318,17 @@ mod tests {
             histogram.add(value, 1);
             let index = *histogram.bins.keys().next().unwrap();
             assert!((histogram.value(index) / value - 1.0).abs() <= 0.01 + 1e-12, "{value}");
+        }
+    }
+
+    #[test]
+    fn counts_beyond_the_largest_number_do_not_wrap() {
+        for (zeros, bins, expected) in [(0, vec![], 0), (1, vec![2, 3], 6), (5, vec![u64::MAX, 5], u64::MAX)]
+        {
+            let bins = (0..).zip(bins).collect();
+            let histogram = LogHistogram { zeros, bins, ..LogHistogram::new(0.01, Unit::S) };
+            assert_eq!(histogram.count(), expected);
+            assert!(histogram.mean().is_finite());
         }
     }
 

@@ -64,10 +64,18 @@ pub fn to_yaml(profile: &Profile) -> String {
 
 /// Writes `text` to `path` so that no reader ever sees half of it: to a file beside it, then renamed.
 ///
+/// A symbolic link stays, and what it points at is replaced. What is no regular file (a device, a pipe) is written
+/// to as it is: replacing it would take it away from everybody else.
+///
 /// # Errors
 /// [`Error::Io`].
 pub fn write_atomically(path: &Path, text: &str) -> Result<(), Error> {
     let io = |source| Error::Io { action: "write", path: path.to_owned(), source };
+    let resolved = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = resolved.as_path();
+    if fs_err::metadata(path).is_ok_and(|existing| !existing.is_file()) {
+        return fs_err::write(path, text).map_err(io);
+    }
     let name = path.file_name().ok_or_else(|| io(std::io::ErrorKind::InvalidInput.into()))?;
     let mut partial = std::ffi::OsString::from(".");
     partial.push(name);

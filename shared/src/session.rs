@@ -84,20 +84,23 @@ impl ThinkTimes {
 impl Class {
     /// Requests per session in the mean: visits summed over the chain, divided by sessions.
     ///
-    /// Solved from the probabilities (`v = a + v Q`, by iteration), so that it also holds for edited profiles.
+    /// Solved from the probabilities (`v = a + v Q`, by iteration), so that it also holds for edited profiles. Once
+    /// the share of sessions still alive shrinks evenly from step to step, the rest is summed as a geometric series.
     /// A chain that cannot end gives infinity. The visits of [`OTHER`] are not requests and not counted.
     pub fn mean_requests_per_session(&self) -> f64 {
-        const STEPS: usize = 100_000;
+        const STEPS: usize = 2_000;
         const NEGLIGIBLE: f64 = 1e-9;
         let mut alive: BTreeMap<&str, f64> =
             self.start.iter().map(|(id, probability)| (id.as_str(), *probability)).collect();
-        let mut requests = 0.0;
+        let (mut requests, mut shrinking) = (0.0, 0.0);
+        let mut visited = 0.0;
         for _ in 0..STEPS {
             let mass: f64 = alive.values().sum();
             if mass < NEGLIGIBLE {
                 return requests;
             }
-            requests += mass - alive.get(OTHER).copied().unwrap_or(0.0);
+            visited = mass - alive.get(OTHER).copied().unwrap_or(0.0);
+            requests += visited;
             let mut next: BTreeMap<&str, f64> = BTreeMap::new();
             for (id, probability) in &alive {
                 for (to, step) in self.chain.get(*id).iter().flat_map(|state| &state.next) {
@@ -106,8 +109,26 @@ impl Class {
                     }
                 }
             }
+            shrinking = next.values().sum::<f64>() / mass;
             alive = next;
         }
-        f64::INFINITY
+        if shrinking < 1.0 { requests + visited * shrinking / (1.0 - shrinking) } else { f64::INFINITY }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn very_long_sessions_have_a_mean_and_endless_ones_have_none() {
+        for (end, expected) in [(0.5, 2.0), (0.0001, 10_000.0), (0.000_03, 33_333.3), (0.0, f64::INFINITY)] {
+            let mut class = crate::io::from_yaml(crate::profile::EXAMPLE).unwrap().classes.remove(0);
+            let next = BTreeMap::from([(END.to_owned(), end), ("get_home".to_owned(), 1.0 - end)]);
+            class.chain = BTreeMap::from([("get_home".to_owned(), State { visits: 1, next })]);
+            class.start = BTreeMap::from([("get_home".to_owned(), 1.0)]);
+            let found = class.mean_requests_per_session();
+            assert!(found == expected || (found / expected - 1.0).abs() < 1e-4, "{end}: {found}");
+        }
     }
 }

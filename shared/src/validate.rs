@@ -12,12 +12,15 @@ use crate::units::Weekday;
 
 /// How far probabilities that should add up to 1 may be off: they are published rounded, and edited by hand.
 const SUM_TOLERANCE: f64 = 0.005;
+/// The most values that a histogram may hold: up to here, every count is exact as a float too.
+const MOST_VALUES: u64 = 1 << f64::MANTISSA_DIGITS;
 
 /// Everything that is wrong with `profile`; empty when it can be executed.
 pub fn validate(profile: &Profile) -> Vec<Violation> {
     let mut check = Check::default();
-    check.endpoints(&profile.endpoints);
+    check.not_negative("/source/session_rule/gap_s", profile.source.session_rule.gap_s);
     let ids: BTreeSet<&str> = profile.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
+    check.endpoints(&profile.endpoints, &ids);
     let think_times: BTreeSet<&str> = profile.think_times.keys().map(String::as_str).collect();
     if profile.classes.is_empty() {
         check.wrong("/classes", "an empty list", "at least one class");
@@ -59,7 +62,7 @@ struct Check {
 }
 
 impl Check {
-    fn endpoints(&mut self, endpoints: &[Endpoint]) {
+    fn endpoints(&mut self, endpoints: &[Endpoint], ids: &BTreeSet<&str>) {
         if endpoints.is_empty() {
             self.wrong("/endpoints", "an empty list", "at least one endpoint");
         }
@@ -81,11 +84,11 @@ impl Check {
                     "a name other than `END` and `other`",
                 );
             }
-            if !endpoint.route.starts_with('/') {
+            if let Some(expected) = wrong_route(&endpoint.route) {
                 self.wrong(
                     &format!("{place}/route"),
-                    format!("`{}`", endpoint.route),
-                    "a path that starts with `/`",
+                    format!("`{}`", endpoint.route.escape_debug()),
+                    expected,
                 );
             }
             let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
@@ -98,6 +101,11 @@ impl Check {
                 [("response_bytes", &endpoint.response_bytes), ("service_time_s", &endpoint.service_time_s)]
             {
                 summary.iter().for_each(|summary| self.summary(&format!("{place}/{name}"), summary));
+            }
+            for (j, companion) in endpoint.companions.iter().enumerate() {
+                let here = format!("{place}/companions/{j}");
+                self.reference(&format!("{here}/endpoint"), &companion.endpoint, ids, "endpoint");
+                self.share(&format!("{here}/probability"), companion.probability);
             }
         }
     }
@@ -113,9 +121,7 @@ impl Check {
 
     fn summary(&mut self, place: &str, summary: &Summary) {
         for (name, value) in [("p50", Some(summary.p50)), ("p95", summary.p95), ("p99", summary.p99)] {
-            if let Some(value) = value.filter(|value| !value.is_finite() || *value < 0.0) {
-                self.wrong(&format!("{place}/{name}"), value, "a number >= 0");
-            }
+            value.into_iter().for_each(|value| self.not_negative(&format!("{place}/{name}"), value));
         }
         self.histogram(&format!("{place}/histogram"), &summary.histogram);
     }
@@ -125,8 +131,13 @@ impl Check {
         if !(error > 0.0 && error < 0.5) {
             self.wrong(&format!("{place}/relative_error"), error, "a number above 0 and below 0.5");
         }
-        if histogram.count() == 0 {
-            self.wrong(&format!("{place}/bins"), "no values", "at least one bin with a count");
+        match histogram.count() {
+            0 => self.wrong(&format!("{place}/bins"), "no values", "at least one bin with a count"),
+            1..=MOST_VALUES => {}
+            count => {
+                let found = format!("{count} values or more");
+                self.wrong(&format!("{place}/bins"), found, format!("at most {MOST_VALUES}"));
+            }
         }
     }
 
@@ -233,6 +244,12 @@ impl Check {
         }
     }
 
+    fn not_negative(&mut self, place: &str, x: f64) {
+        if !(x.is_finite() && x >= 0.0) {
+            self.wrong(place, x, "a number >= 0");
+        }
+    }
+
     fn positive(&mut self, place: &str, x: f64) {
         if !(x.is_finite() && x > 0.0) {
             self.wrong(place, x, "a number above 0");
@@ -249,6 +266,37 @@ impl Check {
     fn wrong(&mut self, place: &str, found: impl std::fmt::Display, expected: impl Into<String>) {
         self.violations.push(Violation::new(place, found, expected));
     }
+}
+
+/// What `route` should have been, unless it is a path as a request target can carry it (RFC 3986, 3.3), with names in
+/// braces where values will stand.
+fn wrong_route(route: &str) -> Option<&'static str> {
+    if !route.starts_with('/') {
+        return Some("a path that starts with `/`");
+    }
+    let (mut literal, mut rest) = (String::new(), route);
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else { return Some("a `}` for every `{`") };
+        if name.is_empty() || name.contains(['/', '{']) || !is_path(name) {
+            return Some("a name such as `id` in every pair of braces");
+        }
+        // The value that will stand here separates what is around it: `%{id}20` holds no escape.
+        literal.push_str(before);
+        literal.push('/');
+        rest = after;
+    }
+    literal.push_str(rest);
+    (!is_path(&literal))
+        .then_some("letters, digits, `/-._~!$&'()*+,;=:@`, `{names}`, and escapes such as `%20`")
+}
+
+/// Whether `text` has only the characters of a path, and two hexadecimal digits after every `%`.
+fn is_path(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
+    let is_escape = |after: &str| {
+        after.as_bytes().first_chunk::<2>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    text.bytes().all(plain) && text.split('%').skip(1).all(is_escape)
 }
 
 /// States from which `END` cannot be reached.
@@ -270,8 +318,9 @@ fn endless(class: &Class) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::Companion;
     use crate::io::from_yaml;
-    use crate::profile::EXAMPLE;
+    use crate::profile::{Background, EXAMPLE};
 
     #[track_caller]
     fn check(edit: impl Fn(&mut Profile), expected: &str) {
@@ -298,6 +347,59 @@ mod tests {
             },
             "never reaches `END`",
         );
+    }
+
+    #[test]
+    fn what_a_replay_could_not_run_is_refused() {
+        for gap_s in [-1.0, f64::NAN, f64::INFINITY] {
+            check(
+                |p| p.source.session_rule.gap_s = gap_s,
+                &format!("`/source/session_rule/gap_s`: found {gap_s}, expected a number >= 0"),
+            );
+        }
+        for counts in [[u64::MAX, 5], [1 << 53, 1]] {
+            check(
+                |p| {
+                    let histogram = &mut p.endpoints[0].service_time_s.as_mut().unwrap().histogram;
+                    histogram.bins = (0..).zip(counts).collect();
+                },
+                "`/endpoints/0/service_time_s/histogram/bins`: found",
+            );
+        }
+        let companion = |endpoint: &str, probability| Companion {
+            endpoint: endpoint.into(),
+            probability,
+            offset_s: BTreeMap::new(),
+        };
+        check(
+            |p| p.endpoints[0].companions = vec![companion("get_itme", 1.0)],
+            "`/endpoints/0/companions/0/endpoint`: found `get_itme`",
+        );
+        check(
+            |p| p.endpoints[0].companions = vec![companion("get_item", 1.5)],
+            "`/endpoints/0/companions/0/probability`: found 1.5",
+        );
+        let background = Background { endpoint: "get_itme".into(), period_s: 60.0, clients: 1 };
+        check(|p| p.background = vec![background.clone()], "`/background/0/endpoint`: found `get_itme`");
+    }
+
+    #[test]
+    fn routes_are_what_a_request_line_can_carry() {
+        let wrong = [
+            "", "about", "/a b", "/x?y", "/x#z", "/x?y#z", "/a\n", "/a\u{7f}", "/é", "/a|b", "/a\"b",
+            "/a\\b", "/50%", "/%2", "/%zz", "/%é", "/about{", "/about}", "/{}", "/{a", "/{a}}", "/{{a}}",
+            "/{a{b}", "/{a b}", "/{a/b}", "/}{", "/%{id}20",
+        ];
+        for route in wrong {
+            check(|p| p.endpoints[1].route = route.into(), "`/endpoints/1/route`: found `");
+        }
+        for route in
+            ["/", "/a/", "//", "/*", "/./a", "/a%20b%C3%A9", "/{id}.json", "/{a}-{b}", "/~u/@me;v=1,2"]
+        {
+            let mut profile = from_yaml(EXAMPLE).unwrap();
+            profile.endpoints[1].route = route.into();
+            assert!(validate(&profile).is_empty(), "{route}");
+        }
     }
 
     #[test]

@@ -121,6 +121,7 @@ fn flags_that_make_no_sense_are_named_with_what_is_expected() {
         (&["--log-format", "$"][..], &["log format", "found `$`", "expected", "hint:"][..]),
         (&["--log-format", broken], &["`$remote_addr` and `$status` touch", "hint:"]),
         (&["--log-format", "$remote_addr [$time_local] $status"], &["no field for the request", "hint:"]),
+        (&["--log-format", "[$time_local] $request $status"], &["no field for the client", "hint:"]),
         (&["--log-format", ""], &["no field for a time", "hint:"]),
         (&["--from", &conf], &[&conf, "found neither", "hint:"]),
         (&["--from", &unknown_name], &["nginx.conf", "shop", "expected `nobody`", "hint:"]),
@@ -160,7 +161,7 @@ fn little_traffic_is_refused_with_numbers() {
     let noise = place.file("noise.log", noise);
     check(&["profile", &noise], 2, &["too little traffic", "0 sessions", "hint:"]);
     // Lines, but no request among them.
-    let format = "$msec $status $request_method $request_uri";
+    let format = "$remote_addr|$msec|$status|$request_method|$request_uri";
     let parts = ["understood none of 30 lines", "found: ", "expected:", "hint:"];
     check(&["profile", &tiny, "--log-format", format], 2, &parts);
 }

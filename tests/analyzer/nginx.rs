@@ -85,6 +85,14 @@ fn what_nginx_was_sent_comes_out_of_its_log() {
         send(nginx.port, request.as_bytes());
     }
     send(nginx.port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n");
+    // An answer is read before its line is written: nginx logs when it lets go of the request.
+    let lines = || {
+        fs_err::read(directory.path().join("access.log"))
+            .map_or(0, |log| log.split(|byte| *byte == b'\n').count() - 1)
+    };
+    while lines() <= agents.len() {
+        std::thread::yield_now();
+    }
     drop(nginx);
 
     let log = directory.path().join("access.log");

@@ -118,15 +118,21 @@ fn formats() -> Vec<Format> {
             Identity::Ip,
         ),
         (
-            r#"$time_iso8601 "$request" $status $upstream_addr $upstream_response_time $body_bytes_sent"#,
+            r#"$remote_addr $time_iso8601 "$request" $status $upstream_addr $upstream_response_time $body_bytes_sent"#,
             Identity::Ip,
         ),
-        (r#"[$time_local] ${msec} "$request_method $request_uri" $status $http_cookie"#, cookie),
         (
-            r#"$status|$request|$msec|$args|$request_length|$host|$scheme|$server_protocol|$uri"#,
+            r#"$http_x_real_ip [$time_local] ${msec} "$request_method $request_uri" $status $http_cookie"#,
+            cookie,
+        ),
+        (
+            r#"$http_x_forwarded_for|$status|$request|$msec|$args|$request_length|$host|$scheme|$server_protocol|$uri"#,
             Identity::IpAndUserAgent,
         ),
-        (r#"{"t":"$time_iso8601","m":"$request_method","u":"$request_uri","s":"$status"}"#, Identity::Ip),
+        (
+            r#"{"c":"$remote_addr","t":"$time_iso8601","m":"$request_method","u":"$request_uri","s":"$status"}"#,
+            Identity::Ip,
+        ),
     ];
     let mut formats: Vec<Format> =
         given.iter().map(|(text, identity)| nginx_format::compile(text, identity).unwrap()).collect();

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use shared::profile::EXAMPLE;
 
-use crate::support::{TargetProcess, directory, hurried, output, replayer, run};
+use crate::support::{TargetProcess, directory, hurried, output, replayer, request_head, run, server};
 
 /// Runs with `profile.yaml` put in for `PROFILE`, and expects an exit code and words on stderr.
 #[track_caller]
@@ -49,6 +49,15 @@ fn what_cannot_run_says_why_and_exits_with_2() {
     check(EXAMPLE, &run(&["--speedup", "0"]), 2, &["--speedup", "expected a number above 0"]);
     check(EXAMPLE, &run(&["--duration", "soon"]), 2, &["--duration", "found `soon`", "90s"]);
     check(EXAMPLE, &run(&["--window", "5pm"]), 2, &["--window", "17:00-19:00"]);
+    check(EXAMPLE, &run(&["--window", "17:4294967295-18:00"]), 2, &["--window", "17:00-19:00"]);
+    for (valid, wrong, place) in [
+        ("gap_s: 1800.0", "gap_s: -1.0", "/source/session_rule/gap_s"),
+        ("-196: 20000", "-196: 18446744073709551615", "/endpoints/0/service_time_s/histogram/bins"),
+        ("/items/{slug}", "/items{", "/endpoints/1/route"),
+        ("/items/{slug}", "/a b", "/endpoints/1/route"),
+    ] {
+        check(&EXAMPLE.replace(valid, wrong), &run(&["--dry-run"]), 2, &["cannot use profile", place]);
+    }
     check(EXAMPLE, &run(&["--threads", "0"]), 2, &["--threads", "1 to 256"]);
     check(EXAMPLE, &run(&["--allow-method", "P@ST"]), 2, &["--allow-method", "`P@ST`"]);
     check(EXAMPLE, &run(&["--sped", "2"]), 2, &["--speedup"]);
@@ -65,6 +74,18 @@ fn a_target_where_nobody_answers_is_an_error_with_a_hint() {
         2,
         &["cannot connect", "127.0.0.1", "refused", "hint:"],
     );
+}
+
+#[test]
+fn a_target_that_hangs_up_on_every_request_does_not_look_fine() {
+    let address = server(|mut stream| drop(request_head(&mut stream)));
+    let (_directory, profile) = directory(&hurried());
+    let target = format!("http://{address}");
+    let arguments = ["run", profile.to_str().unwrap(), "--target", &target, "--duration", "500ms"];
+    let text = String::from_utf8(output(&[&arguments[..], &["--scale", "200"]].concat()).stdout).unwrap();
+    let second = text.lines().nth(1).unwrap();
+    assert!(second.starts_with("NOTHING WAS ANSWERED: all"), "{text}");
+    assert!(text.contains("broken: ") && !text.contains(" ms here"), "{text}");
 }
 
 #[test]

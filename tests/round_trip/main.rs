@@ -1,4 +1,5 @@
 //! The whole circle on loopback: log → profile → replay → the target's own log → profile, and how far apart they are.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -84,7 +85,11 @@ fn a_replay_reads_back_as_the_profile_it_was_made_from_and_as_no_other() {
     let replayed = read_back(log, &profile);
 
     // What was sent stands in the log, request by request and session by session.
-    assert_eq!((report.requests.dropped, report.requests.cut, report.requests.failed), (0, 0, 0), "{report:#?}");
+    assert_eq!(
+        (report.requests.dropped, report.requests.cut, report.requests.failed),
+        (0, 0, 0),
+        "{report:#?}"
+    );
     assert_eq!(replayed.reading.counts.requests, report.requests.completed);
     assert_eq!(replayed.reading.inputs[0].rejects.total(), 0);
     // A session of rare endpoints alone sends nothing, and so leaves no trace.

@@ -39,27 +39,39 @@ enum EventFormat {
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Error> {
     let EventFormat::Ndjson = arguments.format;
     let mut settings = settings(&arguments.input, &arguments.model)?;
+    // Routes are known only when all lines were seen, so the lines are read twice.
+    for input in settings.read.inputs.iter().filter(|input| input.as_os_str() != "-" && input.exists()) {
+        if !input.is_file() && !input.is_dir() {
+            anyhow::bail!(
+                "cannot read `{}` twice\n  found: a pipe or a device\n  expected: a file or a directory\n  hint: send it to standard input, and give `-` as the input",
+                input.display()
+            );
+        }
+    }
     if settings.read.inputs.iter().any(|input| input.as_os_str() == "-") {
-        // Routes are known only when all lines were seen, so the lines are read twice.
         let mut held = Vec::new();
         io::stdin().read_to_end(&mut held).context("cannot read standard input")?;
         settings.read.stdin = Some(Arc::from(held));
     }
     let bar = progress::bar(&settings.read.inputs, arguments.input.quiet);
     let write = |out: &mut dyn Write| write_ndjson(&settings, out, &|bytes| bar.inc(bytes / 2));
+    let output = fs_err::canonicalize(&arguments.output).unwrap_or_else(|_| arguments.output.clone());
     let result = if arguments.output.as_os_str() == "-" {
         write(&mut io::stdout().lock())
+    } else if fs_err::metadata(&output).is_ok_and(|existing| !existing.is_file()) {
+        // A device or a pipe is written to as it is; replacing it would take it away from everybody else.
+        write(&mut io::BufWriter::new(fs_err::OpenOptions::new().write(true).open(&output)?))
     } else {
         // Beside the output under a name of its own, so that no reader sees half of it and no file is overwritten.
         let mut name = OsString::from(".");
-        name.push(arguments.output.file_name().unwrap_or_default());
+        name.push(output.file_name().unwrap_or_default());
         name.push(format!(".{}.partial", std::process::id()));
-        let partial = arguments.output.with_file_name(name);
+        let partial = output.with_file_name(name);
         let mut file = io::BufWriter::new(fs_err::File::create(&partial)?);
         write(&mut file)
             .and_then(|result| {
                 file.flush()?;
-                fs_err::rename(&partial, &arguments.output)?;
+                fs_err::rename(&partial, &output)?;
                 Ok(result)
             })
             .inspect_err(|_| drop(fs_err::remove_file(&partial)))

@@ -30,14 +30,12 @@ const PRODUCER_OPEN: f64 = 0.9;
 ///
 /// Ties go to the format with more fields.
 pub fn detect(head: &[u8], producer: Option<Producer>, identity: &Identity) -> Option<Detection> {
-    let candidates = [
-        nginx_format::compile_named("nginx:combined+request_time", COMBINED_TIMED, identity).ok(),
-        Some(Builtin::Combined.format(producer, identity)),
-        Some(Builtin::Common.format(producer, identity)),
-    ];
+    let timed = nginx_format::compile_named("nginx:combined+request_time", COMBINED_TIMED, identity).ok();
+    let timed = timed.filter(|_| producer != Some(Producer::Apache)).map(|format| (format, true));
+    let builtin = [Builtin::Combined, Builtin::Common].map(|shape| (shape.format(producer, identity), false));
     let mut best: Option<Detection> = None;
-    for format in candidates.into_iter().flatten() {
-        let (share, evidence) = understood(&format, head);
+    for (format, has_request_time) in timed.into_iter().chain(builtin) {
+        let (share, evidence) = understood(&format, head, has_request_time);
         if share < LEAST_SHARE || best.as_ref().is_some_and(|best| share <= best.confidence) {
             continue;
         }
@@ -48,23 +46,36 @@ pub fn detect(head: &[u8], producer: Option<Producer>, identity: &Identity) -> O
 }
 
 /// The share of the lines of `head` that `format` understands. A cut last line does not count.
-fn understood(format: &Format, head: &[u8]) -> (f64, Evidence) {
+fn understood(format: &Format, head: &[u8], has_request_time: bool) -> (f64, Evidence) {
     let (mut lines, mut good) = (0_u32, 0_u32);
     let mut evidence = Evidence::default();
     let mut cache = Cache::default();
     for line in head.split_inclusive(|byte| *byte == b'\n').take(SAMPLE_LINES) {
         let cut = !line.ends_with(b"\n") && lines > 0;
-        let line = line.trim_ascii_end();
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         if cut || line.is_empty() {
             continue;
         }
         lines += 1;
+        if has_request_time && !ends_in_request_time(line) {
+            continue;
+        }
         if let Ok(request) = format.parse(line, &mut cache) {
             good += u32::from(!request.truncated);
             evidence.add(line, &request);
         }
     }
     (if lines == 0 { 0.0 } else { f64::from(good) / f64::from(lines) }, evidence)
+}
+
+/// nginx prints `$request_time` with exactly three decimals. Any other number at the end of a line is something
+/// else: microseconds of Apache's `%D`, a port, a length.
+fn ends_in_request_time(line: &[u8]) -> bool {
+    let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    let point = last.len().saturating_sub(4);
+    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    last == b"-" || digits(&last[..point]) && last.get(point) == Some(&b'.') && digits(&last[point + 1..])
 }
 
 #[cfg(test)]
@@ -86,6 +97,7 @@ mod tests {
         check(&format!(r#"{COMMON} "-" "Mozilla""#), Some("nginx:combined"));
         check(&format!(r#"{COMMON} "-" "Mozilla" "-""#), Some("nginx:combined"));
         check(&format!(r#"{COMMON} "-" "Mozilla" 0.012"#), Some("nginx:combined+request_time"));
+        check(&format!(r#"{COMMON} "-" "Mozilla" 51200"#), Some("nginx:combined"));
         check("2026/11/02 00:00:01 [error] 7#7: *1 open() failed\n", None);
         check("", None);
         check("\n\n", None);

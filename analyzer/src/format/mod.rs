@@ -47,6 +47,7 @@ impl Format {
     /// # Errors
     /// Why the line is no request of this format.
     pub fn parse<'a>(&self, line: &'a [u8], cache: &mut Cache) -> Result<Request<'a>, Reject> {
-        self.program.parse(line, cache)
+        // Windows editors put a byte order mark in front of the first line.
+        self.program.parse(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line), cache)
     }
 }

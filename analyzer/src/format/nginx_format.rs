@@ -30,7 +30,8 @@ enum Piece<'a> {
 pub fn compile(text: &str, identity: &Identity) -> Result<Format, Error> {
     match nginx_conf::log_format_directive(text) {
         Some((name, format)) => compile_named(&format!("nginx:{name}"), &format, identity),
-        None => compile_named("nginx:log_format", text, identity),
+        // Typed into a shell, a tab comes as a backslash and a `t`, as it stands in the configuration.
+        None => compile_named("nginx:log_format", &text.replace("\\t", "\t"), identity),
     }
 }
 
@@ -59,13 +60,20 @@ pub(crate) fn compile_named(label: &str, format: &str, identity: &Identity) -> R
         ),
         (
             "the request (`$request`, or `$request_method` and `$request_uri`)",
-            &[Slot::RequestLine, Slot::Method],
+            &[Slot::RequestLine, Slot::Target, Slot::Path],
         ),
         ("the status (`$status`)", &[Slot::Status]),
     ] {
         if !program.fields.iter().any(|field| field.slot.is_some_and(|slot| slots.contains(&slot))) {
             return Err(wrong(format!("found no field for {missing}"), "no profile can be made without it"));
         }
+    }
+    let tells_clients_apart = |field: &Field| field.slot == Some(Slot::Client) || field.also_identity;
+    if !program.fields.iter().any(tells_clients_apart) && program.cookie.is_none() {
+        return Err(wrong(
+            "found no field for the client (`$remote_addr`, `$realip_remote_addr`, `$http_x_real_ip` or `$http_x_forwarded_for`)".to_owned(),
+            "without it all requests would be one client's; or name another field with --identity",
+        ));
     }
     if let Identity::Field(name) | Identity::Cookie(name) = identity
         && program.cookie.is_none()
@@ -93,6 +101,7 @@ fn program(pieces: &[Piece<'_>], identity: &Identity) -> Result<Program, String>
     let mut lead = String::new();
     let mut fields: Vec<Field> = Vec::new();
     let mut previous: Option<&str> = None;
+    let mut variables: Vec<&str> = Vec::new();
     for piece in pieces {
         match piece {
             Piece::Text(text) => {
@@ -107,6 +116,7 @@ fn program(pieces: &[Piece<'_>], identity: &Identity) -> Result<Program, String>
                     return Err(format!("`${before}` and `${name}` touch and cannot be told apart"));
                 }
                 previous = Some(name);
+                variables.push(name);
                 let slot = slot(name);
                 let also_identity = names_identity(name, identity);
                 fields.push(Field {
@@ -126,6 +136,13 @@ fn program(pieces: &[Piece<'_>], identity: &Identity) -> Result<Program, String>
         before = field.then.bytes().last().copied();
     }
     let has = |slot| fields.iter().any(|field| field.slot == Some(slot));
+    if !has(Slot::Client)
+        && let Some(at) =
+            CLIENT_FALLBACKS.iter().find_map(|name| variables.iter().position(|known| known == name))
+    {
+        fields[at].slot = Some(Slot::Client);
+    }
+    let has = |slot| fields.iter().any(|field| field.slot == Some(slot));
     let cookie = match identity {
         Identity::Cookie(name) if has(Slot::Cookies) => Some(name.as_bytes().into()),
         _ => None,
@@ -140,6 +157,9 @@ fn program(pieces: &[Piece<'_>], identity: &Identity) -> Result<Program, String>
         cookie,
     })
 }
+
+/// Who the client is where `$remote_addr` is not logged, as behind a proxy; the best first.
+const CLIENT_FALLBACKS: [&str; 3] = ["realip_remote_addr", "http_x_real_ip", "http_x_forwarded_for"];
 
 fn slot(variable: &str) -> Option<Slot> {
     Some(match variable {
@@ -224,20 +244,24 @@ mod tests {
 
     #[test]
     fn upstream_lists_hold_spaces() {
-        let format =
-            r#"$time_iso8601 "$request" $status $upstream_addr $upstream_response_time $body_bytes_sent"#;
-        let line = r#"2022-08-24T18:05:41+00:00 "GET / HTTP/2.0" 502 [::7]:5000, [::8]:5000 : 10.0.0.1:80 1.000, 2.000 : - 552"#;
+        let format = r#"$remote_addr $time_iso8601 "$request" $status $upstream_addr $upstream_response_time $body_bytes_sent"#;
+        let line = r#"::9 2022-08-24T18:05:41+00:00 "GET / HTTP/2.0" 502 [::7]:5000, [::8]:5000 : 10.0.0.1:80 1.000, 2.000 : - 552"#;
         parse(format, line, |request| assert_eq!(request.bytes_out, Some(552)));
     }
 
     #[test]
     fn the_finest_stamp_counts_and_braces_are_optional() {
-        let format = r#"[$time_local] ${msec} "$request_method $request_uri" $status"#;
-        parse(format, r#"[02/Nov/2026:00:00:01 +0100] 1793574001.250 "GET /a?b=c" 200"#, |request| {
-            assert_eq!(request.stamp_ns % SECOND, 250_000_000);
-            assert_eq!(request.offset_s, 3600);
-            assert_eq!((request.path(), request.query()), (&b"/a"[..], Some(&b"b=c"[..])));
-        });
+        let format = r#"$http_x_real_ip [$time_local] ${msec} "$request_method $request_uri" $status"#;
+        parse(
+            format,
+            r#"10.0.0.1 [02/Nov/2026:00:00:01 +0100] 1793574001.250 "GET /a?b=c" 200"#,
+            |request| {
+                assert_eq!(request.stamp_ns % SECOND, 250_000_000);
+                assert_eq!(request.offset_s, 3600);
+                assert_eq!(request.client, b"10.0.0.1");
+                assert_eq!((request.path(), request.query()), (&b"/a"[..], Some(&b"b=c"[..])));
+            },
+        );
         const SECOND: i64 = 1_000_000_000;
     }
 
@@ -247,6 +271,8 @@ mod tests {
             ("$", "found `$` without a name"),
             ("$remote_addr$status [$time_local] $request", "touch"),
             ("$remote_addr [$time_local] $status", "no field for the request"),
+            (r#"$remote_addr [$time_local] "$request_method" $status"#, "no field for the request"),
+            (r#"[$time_local] "$request" $status"#, "no field for the client"),
             ("", "no field for a time"),
         ] {
             let message = compile(format, &Identity::Ip).unwrap_err().to_string();

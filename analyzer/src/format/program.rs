@@ -205,6 +205,7 @@ impl Program {
         }
         match (rest, self.tail) {
             ([], _) | ([b' ', ..], Tail::Anything) => Ok(fields),
+            (blanks, Tail::Nothing) if blanks.iter().all(u8::is_ascii_whitespace) => Ok(fields),
             // Two writers of one file: the next line begins inside this one, which has all that it needs.
             (_, Tail::Anything) if self.has_essentials(&fields) => {
                 fields.truncated = true;
@@ -224,7 +225,9 @@ impl Program {
     }
 
     fn interpret<'a>(&self, fields: &Fields<'a>, cache: &mut Cache) -> Result<Request<'a>, Reject> {
-        let (stamp_ns, offset_s) = stamp(fields, cache).ok_or(Reject::BadTime)?;
+        // No web server is older than 1970: a clock that says so is broken.
+        let (stamp_ns, offset_s) =
+            stamp(fields, cache).filter(|stamp| stamp.0 >= 0).ok_or(Reject::BadTime)?;
         let line = match fields.printed(Slot::RequestLine) {
             Some(text) => request_line(text),
             None => RequestLine {

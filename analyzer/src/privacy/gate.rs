@@ -6,6 +6,8 @@ use shared::distribution::{LogHistogram, Unit};
 use shared::endpoint::Summary;
 use shared::units::{round_shares, round_significant};
 
+use crate::request::KNOWN_METHODS;
+use crate::route::Routes;
 use crate::tally::cell::{Bin, Cell, runs_of_enough};
 use crate::tally::{RouteNumber, Tally};
 
@@ -39,10 +41,14 @@ impl Gate {
         (cell.clients >= self.k).then_some(Admitted(cell.count))
     }
 
-    /// Routes that may be named.
-    pub(crate) fn routes(self, tally: &Tally) -> BTreeSet<RouteNumber> {
+    /// Routes that may be named: enough clients used them, and no part of their name was made up by one.
+    pub(crate) fn routes(self, tally: &Tally, routes: &Routes) -> BTreeSet<RouteNumber> {
+        let names_nobody = |route: RouteNumber| {
+            let route = &routes.routes[route as usize];
+            route.publishable && KNOWN_METHODS.contains(&route.method.as_bytes())
+        };
         let admitted = tally.endpoints.iter().filter(|(_, endpoint)| self.admit(endpoint.requests).is_some());
-        admitted.map(|(route, _)| *route).collect()
+        admitted.map(|(route, _)| *route).filter(|route| names_nobody(*route)).collect()
     }
 
     /// The cells that may be published, as shares of what they add up to; and the share of mass that was dropped.

@@ -45,10 +45,22 @@ pub(crate) fn publish(
     settings: &Settings,
 ) -> Result<Profile, Error> {
     let gate = Gate::new(settings.model.k);
-    let named = gate.routes(tally);
+    let named = gate.routes(tally, routes);
     if named.is_empty() {
-        let (sessions, clients) = (tally.sessions.count, tally.clients);
-        return Err(Error::TooLittle { sessions, clients, k: gate.k() });
+        let left_out = excluded(tally, settings).into_iter().filter(|(_, count)| *count > 0);
+        let left_out: Vec<String> =
+            left_out.map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
+        let left_out = if left_out.is_empty() {
+            String::new()
+        } else {
+            format!("\n  left out: {}", left_out.join(", "))
+        };
+        return Err(Error::TooLittle {
+            sessions: tally.sessions.count,
+            clients: tally.clients,
+            k: gate.k(),
+            left_out,
+        });
     }
     let id = |route: RouteNumber| -> &str {
         if named.contains(&route) { &routes.routes[route as usize].id } else { OTHER }
@@ -78,7 +90,11 @@ pub(crate) fn publish(
         scenarios: BTreeMap::new(),
         thresholds: Vec::new(),
     };
-    Ok(profile)
+    // What leaves can be executed; a profile that could not be read again would be found out too late.
+    match shared::validate::validate(&profile) {
+        violations if violations.is_empty() => Ok(profile),
+        violations => Err(shared::Error::Invalid { violations }.into()),
+    }
 }
 
 fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Settings) -> Source {
@@ -114,11 +130,6 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
         }
     }
     rejected.insert("total".to_owned(), rejected.values().sum());
-    let left_out = |kind: &&Kind| **kind != Kind::Page && !settings.model.keep.contains(kind);
-    let excluded = Kind::ALL
-        .iter()
-        .filter(left_out)
-        .map(|kind| (kind.name().to_owned(), tally.kinds.get(kind).copied().unwrap_or(0)));
     Source {
         format: labels.into_iter().collect::<Vec<_>>().join(" + "),
         stamp,
@@ -130,7 +141,7 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
         lines: reading.inputs.iter().map(|input| input.lines).sum(),
         requests: reading.counts.requests,
         rejected,
-        excluded: excluded.collect(),
+        excluded: excluded(tally, settings),
         sessions: tally.sessions.count,
         session_rule: SessionRule {
             identity: settings.read.identity.to_string(),
@@ -138,6 +149,13 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
             gap_rule: GapRule::Fixed,
         },
     }
+}
+
+/// Requests that are not in the model, by kind.
+fn excluded(tally: &Tally, settings: &Settings) -> BTreeMap<String, u64> {
+    let left_out = |kind: &&Kind| **kind != Kind::Page && !settings.model.keep.contains(kind);
+    let count = |kind: &Kind| (kind.name().to_owned(), tally.kinds.get(kind).copied().unwrap_or(0));
+    Kind::ALL.iter().filter(left_out).map(count).collect()
 }
 
 /// First and last second of the log, since 1970.
@@ -158,6 +176,7 @@ fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate
             // Codes outside the protocol (000: nothing was sent) are no answer that could be expected.
             status.retain(|code, _| code.len() == 3 && !code.starts_with('0'));
             if status.is_empty() {
+                // Nothing was ever sent, or no code by k clients: the embedded target must answer with something.
                 status.insert("200".to_owned(), 1.0);
             }
             let shares = round_shares(&status.values().copied().collect::<Vec<_>>());
@@ -230,7 +249,9 @@ fn class<'n>(
     let mut chain: BTreeMap<String, State> = BTreeMap::new();
     for (from, row) in rows {
         let visits: u64 = row.values().map(|cell| cell.count).sum();
+        let end = row.get(END).copied().unwrap_or_default();
         let (mut next, dropped) = gate.shares(row);
+        keep_small_end(&mut next, gate, end, visits);
         steps += visits as f64;
         dropped_steps += dropped * visits as f64;
         if next.is_empty() {
@@ -255,6 +276,22 @@ fn class<'n>(
     (class, dropped_steps / f64::max(steps, 1.0))
 }
 
+/// Sessions of thousands of requests end with a probability that rounding to 1e-4 distorts or loses, and with it
+/// the length of every session. So a small share of END keeps three significant digits, at the largest one's cost.
+fn keep_small_end(next: &mut BTreeMap<String, f64>, gate: Gate, end: Cell, visits: u64) {
+    const SMALL: f64 = 0.01;
+    let Some(admitted) = gate.admit(end) else { return };
+    let exact = round_significant(admitted.count() as f64 / visits.max(1) as f64, 3);
+    if exact <= 0.0 || exact >= SMALL {
+        return;
+    }
+    let rounded = next.insert(END.to_owned(), exact).unwrap_or(0.0);
+    let largest = next.iter_mut().filter(|(to, _)| *to != END).max_by(|one, other| one.1.total_cmp(other.1));
+    if let Some((_, share)) = largest {
+        *share = round_significant(*share + rounded - exact, 8);
+    }
+}
+
 fn join(row: &mut BTreeMap<String, Cell>, name: &str, cell: Cell) {
     let known = row.entry(name.to_owned()).or_default();
     *known = known.join(cell);
@@ -270,30 +307,32 @@ fn heaviest_state(chain: &BTreeMap<String, State>) -> BTreeMap<String, f64> {
 /// Every state leads to END: where the way there was too thin to be published, one visit in a hundred ends.
 fn open_dead_ends(chain: &mut BTreeMap<String, State>) {
     const EXIT: f64 = 0.01;
-    loop {
-        let mut ending: BTreeSet<String> = BTreeSet::from([END.to_owned()]);
-        loop {
-            let found: Vec<String> = chain
-                .iter()
-                .filter(|(name, state)| {
-                    !ending.contains(*name) && state.next.keys().any(|to| ending.contains(to))
-                })
-                .map(|(name, _)| name.clone())
-                .collect();
-            if found.is_empty() {
-                break;
-            }
-            ending.extend(found);
+    let mut comes_from: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, state) in chain.iter() {
+        for to in state.next.keys() {
+            comes_from.entry(to.clone()).or_default().push(name.clone());
         }
-        let Some(state) = chain.iter_mut().find(|(name, _)| !ending.contains(*name)).map(|(_, state)| state)
-        else {
-            return;
-        };
+    }
+    let mut ending: BTreeSet<String> = BTreeSet::new();
+    let add = |name: &str, ending: &mut BTreeSet<String>| {
+        let mut open = vec![name.to_owned()];
+        while let Some(name) = open.pop() {
+            if ending.insert(name.clone()) {
+                open.extend(comes_from.get(&name).into_iter().flatten().cloned());
+            }
+        }
+    };
+    add(END, &mut ending);
+    for (name, state) in chain.iter_mut() {
+        if ending.contains(name) {
+            continue;
+        }
         let mut names: Vec<String> = state.next.keys().cloned().collect();
         let mut shares: Vec<f64> = state.next.values().map(|share| share * (1.0 - EXIT)).collect();
         names.push(END.to_owned());
         shares.push(EXIT);
         state.next = names.into_iter().zip(round_shares(&shares)).collect();
+        add(name, &mut ending);
     }
 }
 
@@ -395,9 +434,32 @@ fn round_law(law: Law) -> Law {
     }
 }
 
+/// Seconds that the log covers in each bin of the civil week.
+///
+/// A log covers the hours around its requests, of any kind: between two files that are weeks apart there was no
+/// service to arrive at, nor between a line with a broken clock and the others. A pause of some hours in between is
+/// a quiet night, not a gap.
+fn exposure_s(reading: &Reading, tally: &Tally, clock: &CivilClock) -> Vec<f64> {
+    /// The longest pause that still counts as quiet.
+    const QUIET_HOURS: i64 = 12;
+    let (first_s, last_s) = span_s(reading);
+    // Stamps mark the end of a request, sessions begin at the start of one, which may be earlier.
+    let first_s = tally.first_start_s.map_or(first_s, |start_s| start_s.min(first_s));
+    let hours = reading.counts.offset_s_by_hour.keys().copied().collect::<Vec<i64>>();
+    let mut exposure_s: Vec<f64> = Vec::new();
+    for stretch in hours.chunk_by(|hour, next| next - hour <= QUIET_HOURS) {
+        let (from, to) = (stretch[0], stretch[stretch.len() - 1] + 1);
+        let from_s = if from == hours[0] { first_s } else { from * 3600 };
+        let to_s = if to == hours[hours.len() - 1] + 1 { last_s + 1 } else { to * 3600 };
+        let part = arrivals::exposure_s(clock, from_s, to_s);
+        exposure_s.resize(part.len(), 0.0);
+        exposure_s.iter_mut().zip(part).for_each(|(sum, seconds)| *sum += seconds);
+    }
+    exposure_s
+}
+
 fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, class: &Class) -> Arrivals {
-    let (from_s, to_s) = span_s(reading);
-    let exposure_s = arrivals::exposure_s(clock, from_s, to_s + 1);
+    let exposure_s = exposure_s(reading, tally, clock);
     let curve = arrivals::fit(&tally.arrivals, &exposure_s, gate.k());
     let days = curve
         .days

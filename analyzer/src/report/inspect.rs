@@ -86,11 +86,14 @@ const TOP: usize = 20;
 pub fn inspection(reading: Reading, settings: &Settings, with_stats: bool) -> Inspection {
     let wants_routes = with_stats || settings.read.records > 0 && !settings.read.raw;
     let counted = wants_routes.then(|| Counted::new(&reading, settings));
+    let published = counted
+        .as_ref()
+        .map(|counted| Gate::new(settings.model.k).routes(&counted.tally, &counted.routes))
+        .unwrap_or_default();
     let name = |counted: &Counted, route: u32| -> Option<String> {
-        let published =
-            settings.read.raw || Gate::new(settings.model.k).routes(&counted.tally).contains(&route);
+        let may_be_named = settings.read.raw || published.contains(&route);
         let route = &counted.routes.routes[route as usize];
-        published.then(|| format!("{} {}", route.method, route.template))
+        may_be_named.then(|| format!("{} {}", route.method, route.template))
     };
     let stats = counted.as_ref().filter(|_| with_stats).map(|counted| {
         let hidden = || "other".to_owned();
@@ -226,7 +229,10 @@ impl Inspection {
 }
 
 fn record_line(record: &Record) -> String {
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    // A path may hold bytes that would command the terminal.
+    let harmless = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    let or_dash =
+        |text: &Option<String>| text.as_deref().unwrap_or("-").chars().map(harmless).collect::<String>();
     format!(
         "{:>6}  {}  {} {} {}",
         record.line,

@@ -77,6 +77,13 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
     /// Beyond this share of refused lines somebody should look.
     const MANY: f64 = 0.01;
     let mut warnings = Vec::new();
+    if let Some(first) = reading.passed_over.first() {
+        let more = reading.passed_over.len() - 1;
+        let others = if more == 0 { String::new() } else { format!(" and {more} more") };
+        warnings.push(format!(
+            "`{first}`{others} passed over: no log, or in no known format; name a file to see why"
+        ));
+    }
     for input in &reading.inputs {
         let rejected = input.rejects.total();
         if rejected as f64 > MANY * input.lines as f64 {

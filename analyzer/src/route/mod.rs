@@ -24,8 +24,12 @@ pub struct Hint {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum HintSegment {
-    Literal(String),
-    Parameter(String),
+    /// `shape` is what stands for it in shapes: `{int}` for `2024`.
+    Literal {
+        text: String,
+        shape: String,
+    },
+    Parameter,
 }
 
 impl std::str::FromStr for Hint {
@@ -35,36 +39,74 @@ impl std::str::FromStr for Hint {
         let path = text
             .strip_prefix('/')
             .ok_or_else(|| format!("found `{text}`, expected a path such as `/users/{{id}}`"))?;
-        let segments = path
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .map(|segment| match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-                Some(name) => HintSegment::Parameter(name.to_owned()),
-                None => HintSegment::Literal(segment.to_owned()),
+        if let Some(wrong) =
+            path.chars().find(|c| c.is_whitespace() || c.is_control() || "?#:\\".contains(*c))
+        {
+            return Err(format!(
+                "found `{text}` with `{}` in it, expected a path such as `/users/{{id}}`",
+                wrong.escape_default()
+            ));
+        }
+        let parameter = |segment: &str| segment.starts_with('{');
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let name = |segment: &&str| {
+            segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(segment).to_owned()
+        };
+        if segments.iter().map(name).any(|name| name.is_empty() || name.contains(['{', '}'])) {
+            return Err(format!(
+                "found `{text}`, expected braces only around the name of a whole segment, such as `/users/{{id}}`"
+            ));
+        }
+        // Shaped in its place, because what follows `/reset/` is no word. A parameter stands there as any word.
+        let words: String = segments
+            .iter()
+            .map(|segment| format!("/{}", if parameter(segment) { "x" } else { segment }))
+            .collect();
+        let shape = shape_of(&words);
+        let shapes = shape.split('/').filter(|segment| !segment.is_empty());
+        let segments = segments
+            .iter()
+            .zip(shapes)
+            .map(|(segment, shape)| match parameter(segment) {
+                true => HintSegment::Parameter,
+                false => HintSegment::Literal { text: (*segment).to_owned(), shape: shape.to_owned() },
             })
             .collect();
         Ok(Self { template: text.to_owned(), segments })
     }
 }
 
+impl HintSegment {
+    /// What the segment of a path must be, in the shape of the path or, without `templates`, as it is in the log.
+    fn literal(&self, templates: bool) -> Option<&str> {
+        match self {
+            Self::Literal { shape, .. } if templates => Some(shape),
+            Self::Literal { text, .. } => Some(text),
+            Self::Parameter => None,
+        }
+    }
+}
+
 impl Hint {
     /// The segments of a shape that stand where the hint has parameters; `None` when the shape is of another route.
-    fn matches<'s>(&self, shape: &'s str) -> Option<Vec<&'s str>> {
+    fn matches<'s>(&self, shape: &'s str, templates: bool) -> Option<Vec<&'s str>> {
         let mut values = Vec::new();
         let mut segments = shape.split('/').filter(|segment| !segment.is_empty());
         for expected in &self.segments {
             let segment = segments.next()?;
-            match expected {
-                HintSegment::Literal(literal) if literal == segment => {}
-                HintSegment::Literal(_) => return None,
-                HintSegment::Parameter(_) => values.push(segment),
+            match expected.literal(templates) {
+                Some(literal) if literal == segment => {}
+                Some(_) => return None,
+                None => values.push(segment),
             }
         }
         segments.next().is_none().then_some(values)
     }
 
-    fn literal_count(&self) -> usize {
-        self.segments.iter().filter(|segment| matches!(segment, HintSegment::Literal(_))).count()
+    /// Segments that tell its paths from others. A `2024` does not where shapes have `{int}` for any number.
+    fn literal_count(&self, templates: bool) -> usize {
+        let literals = self.segments.iter().filter_map(|segment| segment.literal(templates));
+        literals.filter(|literal| !literal.starts_with('{')).count()
     }
 }
 
@@ -77,6 +119,8 @@ pub(crate) struct Route {
     pub(crate) parameters: Vec<(String, Kind)>,
     /// Name of the endpoint, unique among all routes.
     pub(crate) id: String,
+    /// Whether the route is made of words and placeholders alone. A raw path may be anything, and is for its owner's eyes.
+    pub(crate) publishable: bool,
 }
 
 /// [`ValueKind`] with an order, so that routes can be sorted.
@@ -109,17 +153,17 @@ pub(crate) struct Routes {
 /// the route that they fit.
 ///
 /// Shapes that match one of `hints` take its template, the one with most literals first. Without `templates`
-/// every shape is a route of its own.
+/// every shape is a route of its own, and publishable only when nothing in it would become a placeholder.
 pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint], templates: bool) -> Routes {
     let mut hints: Vec<&Hint> = hints.iter().collect();
-    hints.sort_by_key(|hint| std::cmp::Reverse(hint.literal_count()));
+    hints.sort_by_key(|hint| std::cmp::Reverse(hint.literal_count(templates)));
     let mut trie = trie::Trie::default();
     let mut unanswered = Vec::new();
     let mut template_of: Vec<Option<String>> = vec![None; resources.len()];
     // Of each hinted template and parameter: how often which kind of value stood there.
     let mut hinted_kinds: BTreeMap<(&str, usize), BTreeMap<Kind, u64>> = BTreeMap::new();
     for (i, resource) in resources.iter().enumerate().filter(|(i, _)| counts[*i].requests > 0) {
-        let hinted = hints.iter().find_map(|hint| Some((*hint, hint.matches(&resource.shape)?)));
+        let hinted = hints.iter().find_map(|hint| Some((*hint, hint.matches(&resource.shape, templates)?)));
         match hinted {
             Some((hint, values)) => {
                 template_of[i] = Some(hint.template.clone());
@@ -160,20 +204,35 @@ pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint],
     let mut keys: Vec<(String, String)> = (0..resources.len()).filter_map(key).collect();
     keys.sort_unstable();
     keys.dedup();
-    let of_resource =
+    let of_resource: Vec<Option<u32>> =
         (0..resources.len()).map(|i| keys.binary_search(&key(i)?).ok().map(|at| at as u32)).collect();
-    let ids = name::ids(&keys);
+    let mut requests = vec![0; keys.len()];
+    for (route, count) in of_resource.iter().zip(counts) {
+        if let Some(route) = route {
+            requests[*route as usize] += count.requests;
+        }
+    }
+    let ids = name::ids(&keys, &requests);
+    let hinted = |template: &str| hints.iter().any(|hint| hint.template == template);
     let routes = keys
         .into_iter()
         .zip(ids)
         .map(|((template, method), id)| Route {
             parameters: if templates { parameters(&template) } else { Vec::new() },
+            publishable: templates || hinted(&template) || shape_of(&template) == template,
             template,
             method,
             id,
         })
         .collect();
     Routes { routes, of_resource }
+}
+
+/// The shape of one path.
+fn shape_of(path: &str) -> String {
+    let mut shape = Vec::new();
+    segment::shape(path.as_bytes(), &mut shape);
+    String::from_utf8_lossy(&shape).into_owned()
 }
 
 #[cfg(test)]
@@ -183,8 +242,7 @@ mod tests {
     /// A count that stands for requests that all failed.
     const NEVER_ANSWERED: u64 = 7;
 
-    #[track_caller]
-    fn check(shapes: &[(&str, u64)], hints: &[&str], expected: &[(&str, &str)]) {
+    fn found(shapes: &[(&str, u64)], hints: &[&str], templates: bool) -> Vec<Route> {
         let mut resources: Vec<(Resource, u64)> = shapes
             .iter()
             .map(|(shape, count)| (Resource { method: "GET".into(), shape: (*shape).to_owned() }, *count))
@@ -195,9 +253,29 @@ mod tests {
         let (resources, counts): (Vec<_>, Vec<_>) =
             resources.into_iter().map(|(resource, count)| (resource, requested(count))).unzip();
         let hints: Vec<Hint> = hints.iter().map(|hint| hint.parse().unwrap()).collect();
-        let routes = find(&resources, &counts, &hints, true).routes;
+        find(&resources, &counts, &hints, templates).routes
+    }
+
+    #[track_caller]
+    fn check(shapes: &[(&str, u64)], hints: &[&str], expected: &[(&str, &str)]) {
+        let routes = found(shapes, hints, true);
+        assert!(routes.iter().all(|route| route.publishable));
         let found: Vec<(&str, &str)> = routes.iter().map(|r| (r.template.as_str(), r.id.as_str())).collect();
         assert_eq!(found, expected);
+    }
+
+    #[track_caller]
+    fn check_raw(paths: &[&str], hints: &[&str], expected: &[(&str, bool)]) {
+        let paths: Vec<(&str, u64)> = paths.iter().map(|path| (*path, 1)).collect();
+        let routes = found(&paths, hints, false);
+        let found: Vec<(&str, bool)> = routes.iter().map(|r| (r.template.as_str(), r.publishable)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[track_caller]
+    fn check_refused(hint: &str, expected: &str) {
+        let refused = hint.parse::<Hint>().unwrap_err();
+        assert!(refused.starts_with(&format!("found `{hint}`, expected {expected}")), "{refused}");
     }
 
     #[test]
@@ -260,16 +338,68 @@ mod tests {
     #[test]
     fn ids_are_unique_and_plain() {
         check(
-            &[("/", 1), ("/Rates.html", 1), ("/rates.html", 1), ("/p/{slug}", 1), ("/a/", 1), ("/a", 1)],
+            &[("/", 1), ("/Rates.html", 1), ("/rates.html", 2), ("/p/{slug}", 1), ("/a/", 1), ("/a", 1)],
             &[],
             &[
                 ("/", "get_home"),
-                ("/Rates.html", "get_rates_html"),
+                ("/Rates.html", "get_rates_html_2"),
                 ("/a", "get_a"),
                 ("/a/", "get_a_2"),
                 ("/p/{slug}", "get_p_slug"),
-                ("/rates.html", "get_rates_html_2"),
+                ("/rates.html", "get_rates_html"),
             ],
         );
+    }
+
+    #[test]
+    fn a_rare_route_changes_no_other_routes_id() {
+        check(&[("/rates.html", 9)], &[], &[("/rates.html", "get_rates_html")]);
+        check(
+            &[("/Rates.html", 1), ("/rates.html", 9)],
+            &[],
+            &[("/Rates.html", "get_rates_html_2"), ("/rates.html", "get_rates_html")],
+        );
+        check(
+            &[("/A", 50), ("/a", 90), ("/a-2", 10)],
+            &[],
+            &[("/A", "get_a_3"), ("/a", "get_a"), ("/a-2", "get_a_2")],
+        );
+    }
+
+    #[test]
+    fn raw_paths_are_publishable_when_they_are_words_alone() {
+        check_raw(
+            &["*", "/u/alice.smith", "/reset/now", "/orders", "/orders/4711", "//orders", "about", "/a/7/b"],
+            &["/a/7/{part}"],
+            &[
+                ("/*", false),
+                ("//orders", false),
+                ("/a/7/{part}", true),
+                ("/about", true),
+                ("/orders", true),
+                ("/orders/4711", false),
+                ("/reset/now", false),
+                ("/u/alice.smith", false),
+            ],
+        );
+    }
+
+    #[test]
+    fn literals_of_hints_are_shaped_as_paths_are() {
+        check(
+            &[("/v/{int}/x", 5), ("/reset/{token}", 5), ("/v/x/x", 5)],
+            &["/v/2024/{r}", "/reset/now"],
+            &[("/reset/now", "get_reset_now"), ("/v/2024/{r}", "get_v_2024_r"), ("/v/x/x", "get_v_x_x")],
+        );
+        // Years are one and the same in shapes, so that the hint that says so comes first.
+        check(&[("/{int}/x", 5)], &["/{year}/x", "/2024/x"], &[("/{year}/x", "get_x")]);
+    }
+
+    #[test]
+    fn hints_that_are_no_routes() {
+        check_refused("users", "a path such as `/users/{id}`");
+        for hint in ["/files/{name}.json", "/users/{id", "/users/id}", "/users/{}", "/users/{a}{b}"] {
+            check_refused(hint, "braces only around the name of a whole segment, such as `/users/{id}`");
+        }
     }
 }

@@ -43,21 +43,30 @@ pub(crate) fn number_placeholders(segments: &[&str]) -> String {
     template
 }
 
-/// One id per (template, method): the method and the literal words, unique in the order given.
-pub(crate) fn ids(keys: &[(String, String)]) -> Vec<String> {
-    let mut used: BTreeSet<String> = BTreeSet::new();
-    keys.iter()
-        .map(|(template, method)| {
-            let base = id(template, method);
-            let numbered = (2_u32..).map(|number| format!("{base}_{number}"));
-            let free = std::iter::once(base.clone())
-                .chain(numbered)
-                .find(|id| !used.contains(id))
-                .unwrap_or(base.clone());
-            used.insert(free.clone());
-            free
-        })
-        .collect()
+/// One id per (template, method), of which each was requested `requests` times: the method and the literal words.
+///
+/// Of routes with the same words, the one with most requests has them to itself, and the others are numbered in that
+/// order (ties by text). No number takes the words of another route, so that a rare route changes no id but its own.
+pub(crate) fn ids(keys: &[(String, String)], requests: &[u64]) -> Vec<String> {
+    let mut ids: Vec<String> = keys.iter().map(|(template, method)| id(template, method)).collect();
+    let mut most_requested_first: Vec<usize> = (0..keys.len()).collect();
+    most_requested_first.sort_by_key(|at| (std::cmp::Reverse(requests[*at]), &keys[*at]));
+    let mut used: BTreeSet<String> = ids.iter().cloned().collect();
+    // Of each plain id: the number that its latest route has.
+    let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
+    for at in most_requested_first {
+        let Some(number) = numbers.get_mut(&ids[at]) else {
+            numbers.insert(ids[at].clone(), 1);
+            continue;
+        };
+        let plain = ids[at].clone();
+        while used.contains(&ids[at]) {
+            *number += 1;
+            ids[at] = format!("{plain}_{number}");
+        }
+        used.insert(ids[at].clone());
+    }
+    ids
 }
 
 fn id(template: &str, method: &str) -> String {

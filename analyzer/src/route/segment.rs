@@ -3,6 +3,10 @@
 //! Context-free, on the hot path: `/items/4711/Blue%20mug` becomes `/items/{int}/{opaque}`. Which of the
 //! remaining words are values as well (slugs) shows only when all paths are known ([`super::trie`]).
 //! A word stays only when it looks like one: this is the allow-list of what a profile may ever spell out.
+//! It is wider than lower-case words in one respect: upper case is allowed, because real sites have routes such as
+//! `/LongDistance/ServicesAgreement.html`, which would all become one.
+
+use std::borrow::Cow;
 
 use shared::endpoint::ValueKind;
 
@@ -16,8 +20,42 @@ const DIGITS_IN_A_ROW: usize = 3;
 const LONG_RUN: usize = 16;
 /// Bits per character that ordinary words of that length stay below.
 const ENTROPY_BITS: f64 = 3.5;
+/// Digits in all beyond which a segment is a number with decoration, such as a telephone number.
+const DIGITS_IN_ALL: usize = 6;
 /// What follows one of these is a capability: whoever holds the link may act.
-const CAPABILITIES: [&[u8]; 6] = [b"reset", b"verify", b"invite", b"unsubscribe", b"share", b"download"];
+const CAPABILITIES: [&[u8]; 10] = [
+    b"reset",
+    b"verify",
+    b"invite",
+    b"unsubscribe",
+    b"share",
+    b"download",
+    b"confirm",
+    b"activate",
+    b"magic",
+    b"recover",
+];
+/// How the secrets of well-known services start.
+const SECRETS: [&[u8]; 9] = [b"sk-", b"ghp_", b"gho_", b"xoxb-", b"xoxp-", b"AKIA", b"ASIA", b"AIza", b"eyJ"];
+/// What follows the start of a secret at least: `sk-SK` is a language, and `ASIA` a continent.
+const SHORTEST_SECRET: usize = 8;
+/// Times that a segment is percent-decoded at most.
+const DECODINGS: usize = 3;
+/// The longest of [`EXTENSIONS`].
+const LONGEST_EXTENSION: usize = 6;
+/// Extensions of files, in order. The list is closed: the `.smith` of `alice.smith` is a name.
+const EXTENSIONS: [&[u8]; 114] = [
+    b"7z", b"action", b"apk", b"ashx", b"asmx", b"asp", b"aspx", b"atom", b"avi", b"avif", b"axd", b"bak",
+    b"bmp", b"bz2", b"cfm", b"cgi", b"conf", b"css", b"csv", b"cur", b"deb", b"dmg", b"do", b"doc", b"docx",
+    b"eot", b"epub", b"exe", b"fcgi", b"flac", b"gif", b"gz", b"htm", b"html", b"ico", b"ics", b"inc",
+    b"ini", b"iso", b"jar", b"jpeg", b"jpg", b"js", b"jsf", b"json", b"jsonl", b"jsp", b"jspx", b"log",
+    b"m3u8", b"m4a", b"m4v", b"map", b"md", b"mjs", b"mov", b"mp3", b"mp4", b"mpeg", b"mpg", b"msi", b"ods",
+    b"odt", b"oga", b"ogg", b"ogv", b"otf", b"pdf", b"php", b"php3", b"php4", b"php5", b"phtml", b"pl",
+    b"png", b"ppt", b"pptx", b"py", b"rar", b"rpm", b"rss", b"rtf", b"sh", b"shtml", b"sql", b"svg", b"swf",
+    b"tar", b"tgz", b"tif", b"tiff", b"ts", b"tsv", b"ttf", b"txt", b"vcf", b"war", b"wasm", b"wav", b"webm",
+    b"webp", b"woff", b"woff2", b"xhtml", b"xls", b"xlsx", b"xml", b"xsd", b"xsl", b"xz", b"yaml", b"yml",
+    b"zip", b"zst",
+];
 
 /// Appends the shape of `path` to `out`: literal words, and placeholders for values.
 ///
@@ -27,34 +65,60 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
     let mut after_capability = false;
     for segment in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
         out.push(b'/');
-        if segment.len() < LONG_RUN && segment.iter().all(u8::is_ascii_lowercase) && !after_capability {
-            out.extend_from_slice(segment);
-            after_capability = CAPABILITIES.contains(&segment);
-            continue;
-        }
-        let bare = &segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())];
         if after_capability {
             out.extend_from_slice(placeholder(ValueKind::Token).as_bytes());
+        } else if segment.len() < LONG_RUN && segment.iter().all(u8::is_ascii_lowercase) {
+            out.extend_from_slice(segment);
+            after_capability = CAPABILITIES.contains(&segment);
         } else {
-            whole_segment(bare, out);
+            let unescaped = unescape(&segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())]);
+            let decoded = decode(&unescaped);
+            whole_segment(&decoded, out);
+            after_capability = names_capability(&decoded);
         }
-        after_capability = CAPABILITIES.contains(&bare);
     }
     if out.len() == start || path.ends_with(b"/") {
         out.push(b'/');
     }
 }
 
+/// Percent escapes undone, and those that this brings to light.
+fn decode(segment: &[u8]) -> Cow<'_, [u8]> {
+    let mut decoded = percent_decode(segment);
+    for _ in 1..DECODINGS {
+        let Cow::Owned(again) = percent_decode(&decoded) else { break };
+        decoded = Cow::Owned(again);
+    }
+    decoded
+}
+
+/// Whether one of the words that `segment` is made of, up to a dot, is a capability: `reset.php`, `password-reset`,
+/// `resetPassword`.
+fn names_capability(segment: &[u8]) -> bool {
+    let name = &segment[..memchr::memchr(b'.', segment).unwrap_or(segment.len())];
+    let mut start = 0;
+    for at in 0..=name.len() {
+        let joint = name.get(at).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+        let hump = || at > start && name[at - 1].is_ascii_lowercase() && name[at].is_ascii_uppercase();
+        if joint || hump() {
+            let word = &name[start..at];
+            if CAPABILITIES.iter().any(|capability| capability.eq_ignore_ascii_case(word)) {
+                return true;
+            }
+            start = at + usize::from(joint);
+        }
+    }
+    false
+}
+
 fn whole_segment(segment: &[u8], out: &mut Vec<u8>) {
-    let unescaped = unescape(segment);
-    let decoded = percent_decode(&unescaped);
-    let segment = decoded.as_ref();
-    // The `.org` of a mail address is no extension.
+    // The `.org` of a mail address is no extension, and neither is the end of a secret.
+    let secret = is_secret(segment);
     let (stem, extension) = match memchr::memchr(b'@', segment) {
-        Some(_) => (segment, &b""[..]),
-        None => split_extension(segment),
+        None if !secret => split_extension(segment),
+        _ => (segment, &b""[..]),
     };
-    match value_kind(stem) {
+    match if secret { Some(ValueKind::Token) } else { value_kind(stem) } {
         None if segment.len() <= LONGEST_WORD => out.extend_from_slice(segment),
         None => out.extend_from_slice(placeholder(ValueKind::Opaque).as_bytes()),
         Some(kind) => {
@@ -62,6 +126,11 @@ fn whole_segment(segment: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(extension);
         }
     }
+}
+
+fn is_secret(segment: &[u8]) -> bool {
+    let rest = SECRETS.iter().find_map(|start| segment.strip_prefix(*start));
+    rest.is_some_and(|rest| rest.len() >= SHORTEST_SECRET)
 }
 
 /// The placeholder that stands for a value of `kind`.
@@ -95,22 +164,28 @@ pub(crate) fn parse_placeholder(segment: &str) -> Option<(ValueKind, &str)> {
     ALL.into_iter().find_map(|kind| Some((kind, segment.strip_prefix(placeholder(kind))?)))
 }
 
-/// `name.tar.gz` is `name` and `.tar.gz`: at most two extensions of up to five letters and digits, starting with a letter.
+/// `name.tar.gz` is `name` and `.tar.gz`: at most two extensions, known ones only.
 pub(crate) fn split_extension(segment: &[u8]) -> (&[u8], &[u8]) {
     let mut stem = segment.len();
     for _ in 0..2 {
         let Some(dot) = memchr::memrchr(b'.', &segment[..stem]) else { break };
         let extension = &segment[dot + 1..stem];
-        let plausible = (1..=5).contains(&extension.len())
-            && extension[0].is_ascii_alphabetic()
-            && extension.iter().all(u8::is_ascii_alphanumeric);
-        // `v1.2.json` has one extension, and the `2` before it belongs to the name.
-        if !plausible || dot == 0 {
+        // `app.min.js`, but `min` alone is no type of file.
+        let known = is_known_extension(extension) || stem < segment.len() && extension == b"min";
+        if !known || dot == 0 {
             break;
         }
         stem = dot;
     }
     segment.split_at(stem)
+}
+
+fn is_known_extension(extension: &[u8]) -> bool {
+    let mut lower = [0; LONGEST_EXTENSION];
+    let Some(lower) = lower.get_mut(..extension.len()) else { return extension == b"webmanifest" };
+    lower.copy_from_slice(extension);
+    lower.make_ascii_lowercase();
+    EXTENSIONS.binary_search(&&*lower).is_ok()
 }
 
 /// The kind of a value, or `None` when the segment looks like a word of the route.
@@ -152,18 +227,23 @@ fn looks_like_a_slug(stem: &[u8]) -> bool {
     stem.contains(&b'-') && runs.clone().all(ordinary) && runs.any(word)
 }
 
-/// Letters, few digits, the usual joints; no long run that looks random.
+/// Letters, few digits, `-` and `_`; no long run that looks random.
 fn looks_like_a_word(stem: &[u8]) -> bool {
-    if !stem.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~+!".contains(byte)) {
+    // RFC 8615 has put a dot before this one.
+    if stem == b".well-known" {
+        return true;
+    }
+    if !stem.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)) {
         return false;
     }
     if !stem.iter().any(u8::is_ascii_alphabetic) {
         return false;
     }
-    let mut digits = 0;
+    let (mut in_a_row, mut in_all) = (0, 0);
     for byte in stem {
-        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
-        if digits > DIGITS_IN_A_ROW {
+        in_a_row = if byte.is_ascii_digit() { in_a_row + 1 } else { 0 };
+        in_all += usize::from(byte.is_ascii_digit());
+        if in_a_row > DIGITS_IN_A_ROW || in_all > DIGITS_IN_ALL {
             return false;
         }
     }
@@ -237,14 +317,56 @@ mod tests {
         check("/img/1234567.json", "/img/{int}.json");
         check("/p/blue-mug-1234567", "/p/{slug}");
         check("/static/app.4f2a9c1e.css", "/static/{opaque}.css");
+        check("/static/app.min.js", "/static/app.min.js");
+        check("/.well-known/security.txt", "/.well-known/security.txt");
+        check("/downloads/product_1", "/downloads/product_1");
+        check("/shared/index.html", "/shared/index.html");
+        check("/sk-SK/ASIA", "/sk-SK/ASIA");
+    }
+
+    #[test]
+    fn only_known_extensions_stay() {
+        check("/dump.tar.GZ", "/dump.tar.GZ");
+        check("/site.webmanifest", "/site.webmanifest");
+        check("/profile/alice.smith", "/profile/{opaque}");
+        check("/profile/alice.smith.html", "/profile/{opaque}.html");
+        check("/u/4711.john.doe", "/u/{opaque}");
+        check("/u/alice.min", "/u/{opaque}");
+        assert!(EXTENSIONS.is_sorted());
+        assert_eq!(EXTENSIONS.iter().map(|extension| extension.len()).max(), Some(LONGEST_EXTENSION));
+    }
+
+    #[test]
+    fn names_and_numbers_of_people_are_no_words() {
+        check("/u/Alice+Smith", "/u/{opaque}");
+        check("/user/~jdoe", "/user/{opaque}");
+        check("/tel-030-123-456", "/{slug}");
+        check("/DE12-345-678-901-x", "/{token}");
+        check("/DE1-345-678-9", "/{opaque}");
+        check(&format!("/{}", "word-".repeat(10)), "/{opaque}");
+    }
+
+    #[test]
+    fn all_that_follows_a_capability_is_a_token() {
+        check("/reset/hunter", "/reset/{token}");
+        check("/Reset/hunterpw", "/Reset/{token}");
+        check("/reset.php/hunterpw", "/reset.php/{token}");
+        check("/r%2565set/hunterpw", "/reset/{token}");
+        check("/reset;v=1/hunterpw", "/reset/{token}");
+        check("/share/xyz/hunterpw/", "/share/{token}/{token}/");
+        check("/password-reset/hunterpw", "/password-reset/{token}");
+        check("/resetPassword/hunterpw", "/resetPassword/{token}");
+        check("/MAGIC_LINK/hunterpw", "/MAGIC_LINK/{token}");
+        check("/account/confirm/hunterpw/now.html", "/account/confirm/{token}/{token}");
     }
 
     #[test]
     fn what_could_be_a_secret_never_stays() {
         check("/u/jo%40example.org", "/u/{email}");
-        check("/reset/hunter", "/reset/{token}");
         check("/a;jsessionid=1A530637289A03B07199A44E8D531427/b", "/a/b");
         check("/k/AKIAIOSFODNN7EXAMPLE", "/k/{token}");
+        check("/r/sk-abcdefghijklm", "/r/{token}");
+        check("/r/ghp_abcdefgh.html", "/r/{token}");
         check("/t/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "/t/{token}");
         check("/pay/4111-1111-1111-1111", "/pay/{token}");
         check("/s/%D9%85%DA%AF", "/s/{opaque}");

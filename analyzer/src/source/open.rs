@@ -136,17 +136,33 @@ fn from_stream(name: String, mut taken: Vec<u8>, mut rest: Box<dyn Read + Send>)
         (&mut rest).take(HEAD_BYTES).read_to_end(&mut taken)?;
     }
     if !taken.starts_with(GZIP_MAGIC) {
+        read_whole_lines(&mut rest, &mut taken)?;
         return Ok(Input { name, compression: None, head: taken, sample: None, body: Body::Stream(rest) });
     }
     let mut decoder = MultiGzDecoder::new(std::io::Cursor::new(taken).chain(rest));
     let mut head = Vec::new();
     // A stream that is broken within its first bytes still gives what came before the break.
-    let failed = (&mut decoder).take(HEAD_BYTES).read_to_end(&mut head).err();
+    let failed = read_whole_lines(&mut decoder, &mut head).err();
     let body: Box<dyn Read + Send> = match failed {
         Some(error) => Box::new(Broken(Some(error))),
         None => Box::new(decoder),
     };
     Ok(Input { name, compression: Some(Compression::Gzip), head, sample: None, body: Body::Stream(body) })
+}
+
+/// Reads on until `head` has lines to look at, or the stream ends.
+///
+/// A stream cannot be read twice, so a first line of absurd length has to be held until the next one comes.
+fn read_whole_lines(stream: &mut impl Read, head: &mut Vec<u8>) -> std::io::Result<()> {
+    const LONGEST_FIRST_LINE: usize = 256 << 20;
+    loop {
+        let wanted = HEAD_BYTES.saturating_sub(head.len() as u64).max(HEAD_BYTES / 4);
+        let got = stream.take(wanted).read_to_end(head)?;
+        let has_lines = memchr::memchr(b'\n', &head[..head.len() - got / 2]).is_some();
+        if got == 0 || has_lines || head.len() > LONGEST_FIRST_LINE {
+            return Ok(());
+        }
+    }
 }
 
 /// A stream whose end was found to be broken while its head was read.

@@ -57,6 +57,8 @@ pub(crate) struct Tally {
     pub(crate) gaps: BTreeMap<RouteNumber, GapTally>,
     /// Session starts by bin of the civil week.
     pub(crate) arrivals: BTreeMap<i64, Bin>,
+    /// The earliest session start, in seconds since 1970.
+    pub(crate) first_start_s: Option<i64>,
 }
 
 /// What was counted of one endpoint.
@@ -126,6 +128,7 @@ impl Tally {
             self.gaps.entry(route).or_default().merge(gaps, self.k);
         }
         merge_bins(&mut self.arrivals, other.arrivals, self.k);
+        self.first_start_s = [self.first_start_s, other.first_start_s].into_iter().flatten().min();
         self
     }
 
@@ -135,7 +138,9 @@ impl Tally {
         self.sessions.add(client);
         *self.lengths.entry(session.len() as u64).or_insert(0) += 1;
         self.starts.entry(route(&session[0])).or_default().add(client);
-        let bin = clock.second_of_week(session[0].start_ms().div_euclid(1000)) / ARRIVAL_BIN_S;
+        let start_s = session[0].start_ms().div_euclid(1000);
+        self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
+        let bin = clock.second_of_week(start_s) / ARRIVAL_BIN_S;
         self.arrivals.entry(bin).or_default().add(client, self.k);
         for event in session {
             let endpoint = self.endpoints.entry(route(event)).or_default();
@@ -160,7 +165,7 @@ impl EndpointTally {
         }
         if let Some(duration_us) = event.duration_us() {
             self.durations
-                .entry(time_bin(f64::from(duration_us) * 1e-6, DURATION_RELATIVE_ERROR))
+                .entry(time_bin(duration_us as f64 * 1e-6, DURATION_RELATIVE_ERROR))
                 .or_default()
                 .add(client, k);
         }

@@ -7,6 +7,8 @@ use shared::distribution::Sampler;
 use shared::session::{Class, END, OTHER};
 use shared::think::GapKind;
 
+use super::walk::Walk;
+
 /// Where a session can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -99,29 +101,57 @@ impl Chain {
     }
 
     /// Expected visits of each slot in one session, solved from `v = start + v Q` by iteration.
+    ///
+    /// Of long sessions, only the beginning is iterated, window by window. Once the visits shrink evenly from one
+    /// window to the next, by the ratio r, the rest is a geometric series: r + r² + … times the last window, up to
+    /// [`Walk::LONGEST`].
     pub(crate) fn visits(&self) -> Vec<f64> {
-        /// A session this long has become endless for any practical purpose.
-        const STEPS: usize = 100_000;
+        /// Steps of a window: whole turns of every chain that goes in circles of up to ten.
+        const WINDOW: usize = 2_520;
+        /// Windows after which the ratio is taken as it is.
+        const WINDOWS: usize = 40;
+        /// The ratio counts as even when what it says of the rest changes by less than this share.
+        const EVEN: f64 = 1e-3;
         const NEGLIGIBLE: f64 = 1e-9;
         let mut visits = vec![0.0; self.rows.len()];
         let mut alive = vec![0.0; self.rows.len()];
         for (place, share) in self.start.shares() {
             place.into_iter().for_each(|place| alive[self.slot(place)] += share);
         }
-        for _ in 0..STEPS {
+        let (mut sum, mut ratio) = (0.0, 0.0);
+        for windows in 1..=WINDOWS {
+            let mut window = vec![0.0; alive.len()];
+            for _ in 0..WINDOW {
+                if alive.iter().sum::<f64>() < NEGLIGIBLE {
+                    break;
+                }
+                add(&mut window, &alive, 1.0);
+                alive = self.step(&alive);
+            }
+            add(&mut visits, &window, 1.0);
             if alive.iter().sum::<f64>() < NEGLIGIBLE {
                 break;
             }
-            let mut next = vec![0.0; alive.len()];
-            for (slot, mass) in alive.iter().enumerate().filter(|(_, mass)| **mass > 0.0) {
-                visits[slot] += mass;
-                for (place, share) in self.rows[slot].iter().flat_map(Choice::shares) {
-                    place.into_iter().for_each(|place| next[self.slot(place)] += mass * share);
-                }
+            let before = std::mem::replace(&mut sum, window.iter().sum::<f64>());
+            let ratio_before = std::mem::replace(&mut ratio, sum / before);
+            if windows == WINDOWS || (ratio - ratio_before).abs() <= EVEN * (1.0 - ratio) {
+                let rest = Walk::LONGEST as f64 / WINDOW as f64 - windows as f64;
+                add(&mut visits, &window, geometric_sum(ratio, rest));
+                break;
             }
-            alive = next;
         }
         visits
+    }
+
+    /// Where sessions are one step after they were at each slot with the probabilities `alive`.
+    fn step(&self, alive: &[f64]) -> Vec<f64> {
+        let mut next = vec![0.0; alive.len()];
+        for (slot, mass) in alive.iter().enumerate().filter(|(_, mass)| **mass > 0.0) {
+            for (place, share) in self.rows[slot].iter().flat_map(Choice::shares) {
+                place.into_iter().for_each(|place| next[self.slot(place)] += mass * share);
+            }
+        }
+        next
     }
 
     fn slot(&self, place: Place) -> usize {
@@ -130,6 +160,16 @@ impl Chain {
             Place::Other => self.rows.len() - 1,
         }
     }
+}
+
+/// Adds `factor` times `amounts` to `sums`.
+fn add(sums: &mut [f64], amounts: &[f64], factor: f64) {
+    sums.iter_mut().zip(amounts).for_each(|(sum, amount)| *sum += factor * amount);
+}
+
+/// `r + r² + … + r^n`; a ratio that does not shrink counts as 1.
+fn geometric_sum(r: f64, n: f64) -> f64 {
+    if r < 1.0 { r * -(n * r.ln()).exp_m1() / (1.0 - r) } else { n }
 }
 
 /// All classes of a profile, and the pauses they refer to.
@@ -196,6 +236,34 @@ mod tests {
         // v_home = 0.75 + 0.2 v_home + 0.3333 v_item; v_item = 0.25 + 0.4 v_home.
         let home = (0.75 + 0.3333 * 0.25) / (1.0 - 0.2 - 0.3333 * 0.4);
         assert!((visits[0] - home).abs() < 1e-6 && visits[2].abs() < 1e-12);
+    }
+
+    #[test]
+    fn visits_of_very_long_sessions_are_not_cut() {
+        // Both chains start at home: one state by itself, and two in turn of which only the second can end.
+        #[track_caller]
+        fn check(end: f64, alone: bool, expected: [f64; 2]) {
+            let mut profile = from_yaml(EXAMPLE).unwrap();
+            let class = &mut profile.classes[0];
+            let going_on = ("get_home".to_owned(), 1.0 - end);
+            let ending = BTreeMap::from([going_on, (END.to_owned(), end)]);
+            let to_item = BTreeMap::from([("get_item".to_owned(), 1.0)]);
+            class.start = BTreeMap::from([("get_home".to_owned(), 1.0)]);
+            for (id, state) in &mut class.chain {
+                state.next = if id == "get_home" && !alone { to_item.clone() } else { ending.clone() };
+            }
+            let visits = Chains::of(&profile).unwrap().chains[0].visits();
+            for (found, expected) in visits.iter().zip(expected) {
+                assert!((found - expected).abs() <= 0.001 * expected, "{end} {alone}: {visits:?}");
+            }
+        }
+        check(0.5, true, [2.0, 0.0]);
+        check(0.01, true, [100.0, 0.0]);
+        check(0.0001, true, [10_000.0, 0.0]);
+        check(0.000_01, true, [100_000.0 * (1.0 - (-10.0_f64).exp()), 0.0]);
+        check(0.0002, false, [5_000.0, 5_000.0]);
+        // Cut where walks are.
+        check(1e-12, true, [Walk::LONGEST as f64, 0.0]);
     }
 
     #[test]

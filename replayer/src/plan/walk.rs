@@ -58,8 +58,11 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// No session is longer: a chain that hardly ever ends must not fill the memory.
-    pub(crate) const LONGEST: usize = 10_000;
+    /// Places after which a walk is cut without a word, so that a chain that hardly ever ends does not fill the memory.
+    ///
+    /// With one `END` in 10,000 steps, no session in 10^43 comes this far. `Chain::visits`, and with it the expected
+    /// requests, ends here too.
+    pub(crate) const LONGEST: usize = 1_000_000;
 
     /// The walk of the session with this `key` and `class`.
     pub(crate) fn new(chains: &Chains, key: Key, class: usize) -> Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::units::format_duration;
 
-use super::results::{EndpointReport, Quantiles, RunReport};
+use super::results::{Baseline, EndpointReport, Quantiles, Requests, RunReport};
 use crate::plan::Outline;
 
 /// Endpoint names are cut to this many characters, so that the table fits.
@@ -61,16 +61,14 @@ pub fn text(report: &RunReport) -> String {
     times(report, &mut lines);
     lines.push(String::new());
     lines.extend(endpoints(&report.endpoints));
-    let baselines: Vec<String> = report.endpoints.iter().filter_map(baseline).collect();
-    if !baselines.is_empty() {
-        lines.push(String::new());
-        lines.push("Median service time against production:".to_owned());
-        lines.extend(baselines);
-    }
+    lines.extend(baselines(&report.endpoints));
     lines.push(String::new());
     lines.push(EXPLANATION.to_owned());
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
+
+/// Answers below which the ratio of two medians is chance rather than a finding.
+const FEWEST_ANSWERS: u64 = 20;
 
 /// What the three times are.
 const EXPLANATION: &str = "\
@@ -83,6 +81,11 @@ fn heading(report: &RunReport, lines: &mut Vec<String>) {
     lines.push(format!("{} for {took}", report.target));
     if report.interrupted {
         lines.push("INTERRUPTED: the figures cover the part that was sent".to_owned());
+    }
+    let Requests { sent, completed, .. } = report.requests;
+    if sent > 0 && completed == 0 {
+        let requests = if sent == 1 { "the one request" } else { &format!("all {sent} requests") };
+        lines.push(format!("NOTHING WAS ANSWERED: {requests} sent got no answer"));
     }
     lines.push(match &report.verdict.reason {
         None => "valid: the generator kept its plan".to_owned(),
@@ -176,18 +179,35 @@ fn errors(report: &EndpointReport) -> u64 {
     report.failed + report.timed_out + server_errors.map(|(_, n)| n).sum::<u64>()
 }
 
-fn baseline(report: &EndpointReport) -> Option<String> {
-    let baseline = report.baseline.filter(|baseline| baseline.p50_s > 0.0)?;
-    let times = report.service_time_s;
-    (times.n > 0).then(|| {
-        format!(
-            "  {:NAME_WIDTH$}{:>8} ms here, {:>8} ms in production, x{:.2}",
-            shortened(&report.id),
-            ms(times.p50_s),
-            ms(baseline.p50_s),
-            times.p50_s / baseline.p50_s
-        )
-    })
+/// The comparison with production, where the profile has one; endpoints with too few answers are only counted.
+fn baselines(reports: &[EndpointReport]) -> Vec<String> {
+    let known = reports.iter().filter_map(|report| {
+        let baseline = report.baseline.filter(|baseline| baseline.p50_s > 0.0)?;
+        Some((report, baseline))
+    });
+    let (enough, few): (Vec<_>, Vec<_>) =
+        known.partition(|(report, _)| report.statuses.values().sum::<u64>() >= FEWEST_ANSWERS);
+    let mut lines = Vec::new();
+    if !enough.is_empty() || !few.is_empty() {
+        lines.extend([String::new(), "Median service time against production:".to_owned()]);
+    }
+    lines.extend(enough.into_iter().map(|(report, baseline)| against(report, baseline)));
+    if !few.is_empty() {
+        let are = if few.len() == 1 { "endpoint is" } else { "endpoints are" };
+        lines.push(format!("  {} {are} left out: fewer than {FEWEST_ANSWERS} answers here", few.len()));
+    }
+    lines
+}
+
+fn against(report: &EndpointReport, baseline: Baseline) -> String {
+    let here_s = report.service_time_s.p50_s;
+    format!(
+        "  {:NAME_WIDTH$}{:>8} ms here, {:>8} ms in production, x{:.2}",
+        shortened(&report.id),
+        ms(here_s),
+        ms(baseline.p50_s),
+        here_s / baseline.p50_s
+    )
 }
 
 fn shortened(name: &str) -> String {
@@ -210,4 +230,86 @@ fn ms(seconds: f64) -> String {
 /// A count or rate, with decimals only where it is small.
 fn amount(x: f64) -> String {
     if x >= 100.0 { format!("{x:.0}") } else { format!("{}", shared::units::round_significant(x, 2)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Schedule;
+    use crate::plan::Plan;
+    use crate::record::{Failure, Outcome, Recorder, Sample};
+    use crate::report::results::Circumstances;
+    use shared::io::from_yaml;
+    use shared::profile::EXAMPLE;
+
+    const ANSWERED: Outcome = Outcome::Completed { status: 200, body_bytes: 1 };
+    const BROKEN: Outcome = Outcome::Failed(Failure::Broken);
+
+    /// The text of a run of the example in which these requests were sent, as endpoint, number and outcome.
+    fn text_of(sent: &[(usize, u64, Outcome)]) -> String {
+        let mut profile = from_yaml(EXAMPLE).unwrap();
+        profile.endpoints[1].service_time_s = profile.endpoints[0].service_time_s.clone();
+        let plan = Plan::new(&profile, &Schedule::default(), &[]).unwrap();
+        let mut recorder = Recorder::new(2, std::sync::Arc::default());
+        for (endpoint, count, outcome) in sent {
+            for _ in 0..*count {
+                recorder.sent(*endpoint);
+                recorder.ended(&Sample {
+                    endpoint: *endpoint,
+                    scheduled_at: 1_000,
+                    sent_at: Some(1_000),
+                    connecting: None,
+                    completed_at: 10_001_000,
+                    outcome: *outcome,
+                });
+            }
+        }
+        let mut counted = recorder.snapshot();
+        counted.requests.planned = counted.requests.sent;
+        let circumstances = Circumstances {
+            target: "http://127.0.0.1:9".to_owned(),
+            address: ([127, 0, 0, 1], 9).into(),
+            began_at_s: 0.0,
+            elapsed_s: 1.0,
+            interrupted: false,
+            max_in_flight: 1,
+        };
+        text(&RunReport::new(circumstances, &plan, &profile, &counted))
+    }
+
+    #[track_caller]
+    fn check(sent: &[(usize, u64, Outcome)], expected: &[&str], unexpected: &[&str]) {
+        let text = text_of(sent);
+        assert!(expected.iter().all(|words| text.contains(words)), "{text}");
+        assert!(!unexpected.iter().any(|words| text.contains(words)), "{text}");
+    }
+
+    #[test]
+    fn few_answers_are_not_compared_with_production() {
+        let (title, home, item) = (
+            "against production",
+            "get_home                  10.0 ms here",
+            "get_item                  10.0 ms here",
+        );
+        check(&[(0, 20, ANSWERED), (1, 20, ANSWERED)], &[title, home, item], &["left out"]);
+        let one = "  1 endpoint is left out: fewer than 20 answers here\n";
+        check(&[(0, 20, ANSWERED), (1, 19, ANSWERED)], &[title, home, one], &[item]);
+        // Requests that failed are no answers.
+        check(&[(0, 20, ANSWERED), (1, 19, ANSWERED), (1, 30, BROKEN)], &[title, home, one], &[item]);
+        let both = "  2 endpoints are left out: fewer than 20 answers here\n";
+        check(&[(0, 1, ANSWERED), (1, 1, ANSWERED)], &[title, both], &[home, item]);
+        check(&[], &[], &[title, "left out"]);
+    }
+
+    #[test]
+    fn a_run_without_an_answer_says_so_at_the_top() {
+        let title = "http://127.0.0.1:9 for 1s\n";
+        let all = format!("{title}NOTHING WAS ANSWERED: all 30 requests sent got no answer\nvalid: ");
+        check(&[(0, 10, BROKEN), (1, 20, Outcome::TimedOut)], &[&all], &[" ms here"]);
+        let one = format!("{title}NOTHING WAS ANSWERED: the one request sent got no answer\nvalid: ");
+        check(&[(0, 1, BROKEN)], &[&one], &[]);
+        for sent in [&[(0, 30, BROKEN), (1, 1, ANSWERED)][..], &[]] {
+            check(sent, &[&format!("{title}valid: ")], &["NOTHING"]);
+        }
+    }
 }
