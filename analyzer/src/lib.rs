@@ -12,6 +12,7 @@
 //! | `source` | which bytes: files, directories, standard input, compressed or not |
 //! | [`format`] | which fields: format strings compiled to programs; detection |
 //! | [`request`], [`reject`] | the canonical record; why a line gave none |
+//! | [`counts`] | how many requests, bytes, statuses, by hour |
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
 //! | `route` | which endpoint: segments, hints, inference |
 //! | [`kind`] | pages, static files, bots, health checks |
@@ -23,6 +24,7 @@
 //! | [`report`], [`cli`] | what people see |
 
 pub mod cli;
+pub mod counts;
 pub mod drift;
 pub mod error;
 mod event;

@@ -3,35 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
-use shared::distribution::{Law, LognormalComponent, Unit};
+use shared::distribution::Unit;
 use shared::endpoint::{Endpoint, Parameter};
 use shared::profile::{GapRule, Privacy, Profile, SessionRule, Source, Stamp, Suppressed, VERSION};
-use shared::session::{Class, END, OTHER, State, ThinkTimes};
-use shared::think::{GapKind, ThinkTime};
+use shared::session::{Class, OTHER};
 use shared::units::{Weekday, round_count, round_probability, round_shares, round_significant, time_of_week};
+
+mod chain;
+mod think_times;
 
 use super::gate::Gate;
 use crate::error::Error;
 use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
-use crate::model::{arrivals, think};
+use crate::model::arrivals;
 use crate::read::{Reading, label};
 use crate::request::SECOND_NS;
 use crate::route::Routes;
 use crate::settings::Settings;
-use crate::tally::cell::Cell;
 use crate::tally::civil::CivilClock;
-use crate::tally::{DURATION_RELATIVE_ERROR, GAP_RELATIVE_ERROR, GapTally, RouteNumber, Tally};
-
-/// Name of the only class, until classes are told apart.
-const CLASS: &str = "all";
-/// Name of the think time that applies where no other does.
-const DEFAULT_THINK: &str = "default";
-/// Gaps from which on an endpoint has a think time of its own, where it differs.
-const OWN_THINK_GAPS: u64 = 200;
-/// How far the median must be off the common one for that: ten percent.
-const OWN_THINK_EFFECT: f64 = 0.1;
+use crate::tally::{DURATION_RELATIVE_ERROR, RouteNumber, Tally};
 
 /// The profile of what was counted.
 ///
@@ -66,8 +58,8 @@ pub(crate) fn publish(
         if named.contains(&route) { &routes.routes[route as usize].id } else { OTHER }
     };
     let endpoints = endpoints(tally, routes, &named, gate);
-    let (think_times, think_time) = think_times(tally, &id, gate);
-    let (class, transitions_dropped) = class(tally, &id, gate, think_time);
+    let (think_times, think_time) = think_times::think_times(tally, &id, gate);
+    let (class, transitions_dropped) = chain::class(tally, &id, gate, think_time);
     let (suppressed, suppressed_requests) = suppressed(tally, &named);
     let arrivals = arrivals(reading, tally, clock, gate, &class);
     let profile = Profile {
@@ -224,214 +216,6 @@ fn suppressed(tally: &Tally, named: &BTreeSet<RouteNumber>) -> (u64, f64) {
     };
     let hidden = requests(false);
     ((tally.endpoints.len() - named.len()) as u64, hidden as f64 / (hidden + requests(true)).max(1) as f64)
-}
-
-/// The chain of all sessions, and the share of steps that were dropped from it.
-fn class<'n>(
-    tally: &Tally,
-    id: &impl Fn(RouteNumber) -> &'n str,
-    gate: Gate,
-    think_time: ThinkTimes,
-) -> (Class, f64) {
-    let mut starts: BTreeMap<String, Cell> = BTreeMap::new();
-    for (route, cell) in &tally.starts {
-        join(&mut starts, id(*route), *cell);
-    }
-    let mut rows: BTreeMap<String, BTreeMap<String, Cell>> = BTreeMap::new();
-    for ((from, to), cell) in &tally.steps {
-        join(rows.entry(id(*from).to_owned()).or_default(), id(*to), *cell);
-    }
-    for (route, cell) in &tally.ends {
-        join(rows.entry(id(*route).to_owned()).or_default(), END, *cell);
-    }
-    let (start, _) = gate.shares(starts);
-    let (mut steps, mut dropped_steps) = (0.0, 0.0);
-    let mut chain: BTreeMap<String, State> = BTreeMap::new();
-    for (from, row) in rows {
-        let visits: u64 = row.values().map(|cell| cell.count).sum();
-        let end = row.get(END).copied().unwrap_or_default();
-        let (mut next, dropped) = gate.shares(row);
-        keep_small_end(&mut next, gate, end, visits);
-        steps += visits as f64;
-        dropped_steps += dropped * visits as f64;
-        if next.is_empty() {
-            next.insert(END.to_owned(), 1.0);
-        }
-        chain.insert(from, State { visits: round_count(visits), next });
-    }
-    let start = if start.is_empty() { heaviest_state(&chain) } else { start };
-    open_dead_ends(&mut chain);
-    let reachable = reachable(&start, &chain);
-    chain.retain(|state, _| reachable.contains(state));
-    let class = Class {
-        id: CLASS.to_owned(),
-        weight: 1.0,
-        sessions: round_count(tally.sessions.count),
-        start,
-        chain,
-        contexts: Vec::new(),
-        think_time,
-        pace: None,
-    };
-    (class, dropped_steps / f64::max(steps, 1.0))
-}
-
-/// Sessions of thousands of requests end with a probability that rounding to 1e-4 distorts or loses, and with it
-/// the length of every session. So a small share of END keeps three significant digits, at the largest one's cost.
-fn keep_small_end(next: &mut BTreeMap<String, f64>, gate: Gate, end: Cell, visits: u64) {
-    const SMALL: f64 = 0.01;
-    let Some(admitted) = gate.admit(end) else { return };
-    let exact = round_significant(admitted.count() as f64 / visits.max(1) as f64, 3);
-    if exact <= 0.0 || exact >= SMALL {
-        return;
-    }
-    let rounded = next.insert(END.to_owned(), exact).unwrap_or(0.0);
-    let largest = next.iter_mut().filter(|(to, _)| *to != END).max_by(|one, other| one.1.total_cmp(other.1));
-    if let Some((_, share)) = largest {
-        *share = round_significant(*share + rounded - exact, 8);
-    }
-}
-
-fn join(row: &mut BTreeMap<String, Cell>, name: &str, cell: Cell) {
-    let known = row.entry(name.to_owned()).or_default();
-    *known = known.join(cell);
-}
-
-/// Where no single start passed the gate, sessions start where most visits are.
-fn heaviest_state(chain: &BTreeMap<String, State>) -> BTreeMap<String, f64> {
-    let heaviest =
-        chain.iter().max_by_key(|(name, state)| (state.visits, std::cmp::Reverse((*name).clone())));
-    heaviest.map(|(name, _)| (name.clone(), 1.0)).into_iter().collect()
-}
-
-/// Every state leads to END: where the way there was too thin to be published, one visit in a hundred ends.
-fn open_dead_ends(chain: &mut BTreeMap<String, State>) {
-    const EXIT: f64 = 0.01;
-    let mut comes_from: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, state) in chain.iter() {
-        for to in state.next.keys() {
-            comes_from.entry(to.clone()).or_default().push(name.clone());
-        }
-    }
-    let mut ending: BTreeSet<String> = BTreeSet::new();
-    let add = |name: &str, ending: &mut BTreeSet<String>| {
-        let mut open = vec![name.to_owned()];
-        while let Some(name) = open.pop() {
-            if ending.insert(name.clone()) {
-                open.extend(comes_from.get(&name).into_iter().flatten().cloned());
-            }
-        }
-    };
-    add(END, &mut ending);
-    for (name, state) in chain.iter_mut() {
-        if ending.contains(name) {
-            continue;
-        }
-        let mut names: Vec<String> = state.next.keys().cloned().collect();
-        let mut shares: Vec<f64> = state.next.values().map(|share| share * (1.0 - EXIT)).collect();
-        names.push(END.to_owned());
-        shares.push(EXIT);
-        state.next = names.into_iter().zip(round_shares(&shares)).collect();
-        add(name, &mut ending);
-    }
-}
-
-/// States that a session can come to.
-fn reachable(start: &BTreeMap<String, f64>, chain: &BTreeMap<String, State>) -> BTreeSet<String> {
-    let mut found: BTreeSet<String> = BTreeSet::new();
-    let mut open: Vec<String> = start.keys().cloned().collect();
-    while let Some(state) = open.pop() {
-        if found.insert(state.clone()) {
-            open.extend(chain.get(&state).into_iter().flat_map(|state| state.next.keys().cloned()));
-        }
-    }
-    found
-}
-
-fn think_times<'n>(
-    tally: &Tally,
-    id: &impl Fn(RouteNumber) -> &'n str,
-    gate: Gate,
-) -> (BTreeMap<String, ThinkTime>, ThinkTimes) {
-    let mut by_name: BTreeMap<&str, GapTally> = BTreeMap::new();
-    let mut all = GapTally::default();
-    for (route, gaps) in &tally.gaps {
-        by_name.entry(id(*route)).or_default().join(gaps.clone(), gate.k());
-        all.join(gaps.clone(), gate.k());
-    }
-    let common = think_time(&all, gate);
-    let mut times = BTreeMap::new();
-    let mut on = BTreeMap::new();
-    let mut rest = GapTally::default();
-    for (name, gaps) in by_name {
-        let own =
-            (name != OTHER && gaps.gaps.count >= OWN_THINK_GAPS).then(|| think_time(&gaps, gate)).flatten();
-        let differs = |own: &ThinkTime| common.as_ref().is_some_and(|common| differs(own, common));
-        match own.filter(differs) {
-            Some(own) => {
-                times.insert(format!("after_{name}"), own);
-                on.insert(name.to_owned(), format!("after_{name}"));
-            }
-            None => rest.join(gaps, gate.k()),
-        }
-    }
-    // Where too few gaps are left to publish, the common law stands in; where there is none at all, sessions
-    // have one request, and the pause that is written down never happens.
-    let never = || ThinkTime {
-        kind: GapKind::Pacing,
-        n: 0,
-        law: Some(Law::Exponential { rate: 1.0 }),
-        histogram: None,
-    };
-    let default = think_time(&rest, gate).or(common).unwrap_or_else(never);
-    times.insert(DEFAULT_THINK.to_owned(), default);
-    (times, ThinkTimes { default: DEFAULT_THINK.to_owned(), on })
-}
-
-/// Whether the median of `own` is off the common one by more than chance and ten percent.
-fn differs(own: &ThinkTime, common: &ThinkTime) -> bool {
-    let quantile =
-        |think: &ThinkTime, q| think.sampler().map_or(f64::NAN, |sampler| sampler.quantile(q).ln());
-    let spread = 0.5 * (quantile(own, 0.84) - quantile(own, 0.16));
-    // The median of n normal values has a standard error of sqrt(π/2) σ/√n.
-    let standard_error = (std::f64::consts::FRAC_PI_2 / own.n.max(1) as f64).sqrt() * spread;
-    (quantile(own, 0.5) - quantile(common, 0.5)).abs() > OWN_THINK_EFFECT + 1.96 * standard_error
-}
-
-fn think_time(gaps: &GapTally, gate: Gate) -> Option<ThinkTime> {
-    let n = gate.admit(gaps.gaps)?.count();
-    let kind = if 2 * gaps.paced > n { GapKind::Pacing } else { GapKind::Think };
-    let coarse: u64 = gaps.coarse.values().sum();
-    let (law, histogram) = if 2 * coarse > n {
-        let fit = think::fit_coarse(&gaps.coarse)?;
-        (Some(fit.law), None)
-    } else {
-        let histogram = gate.histogram(&gaps.fine, GAP_RELATIVE_ERROR, Unit::S)?;
-        let values: Vec<(f64, u64)> =
-            histogram.bins.iter().map(|(bin, count)| (histogram.value(*bin), *count)).collect();
-        (think::fit_fine(&values), gate.summary(histogram).map(|summary| summary.histogram))
-    };
-    Some(ThinkTime { kind, n: round_count(n), law: law.map(round_law), histogram })
-}
-
-/// Parameters to four significant digits: finer than any fit knows them.
-fn round_law(law: Law) -> Law {
-    let round = |x: f64| round_significant(x, 4);
-    match law {
-        Law::Lognormal { mu, sigma } => Law::Lognormal { mu: round(mu), sigma: round(sigma) },
-        Law::Gamma { shape, scale } => Law::Gamma { shape: round(shape), scale: round(scale) },
-        Law::Weibull { shape, scale } => Law::Weibull { shape: round(shape), scale: round(scale) },
-        Law::Exponential { rate } => Law::Exponential { rate: round(rate) },
-        Law::LognormalMixture { components } => {
-            let weights = round_shares(&components.iter().map(|c| c.weight).collect::<Vec<_>>());
-            let rounded = components.iter().zip(weights).map(|(c, weight)| LognormalComponent {
-                weight,
-                mu: round(c.mu),
-                sigma: round(c.sigma),
-            });
-            Law::LognormalMixture { components: rounded.collect() }
-        }
-    }
 }
 
 /// Seconds that the log covers in each bin of the civil week.

@@ -1,0 +1,135 @@
+//! The chain, from what the gate lets through: every state leads on, and every session can end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::session::{Class, END, State, ThinkTimes};
+use shared::units::{round_count, round_shares, round_significant};
+
+use crate::privacy::gate::Gate;
+use crate::tally::cell::Cell;
+use crate::tally::{RouteNumber, Tally};
+
+/// Name of the only class, until classes are told apart.
+const CLASS: &str = "all";
+
+/// The chain of all sessions, and the share of steps that were dropped from it.
+pub(super) fn class<'n>(
+    tally: &Tally,
+    id: &impl Fn(RouteNumber) -> &'n str,
+    gate: Gate,
+    think_time: ThinkTimes,
+) -> (Class, f64) {
+    let mut starts: BTreeMap<String, Cell> = BTreeMap::new();
+    for (route, cell) in &tally.starts {
+        join(&mut starts, id(*route), *cell);
+    }
+    let mut rows: BTreeMap<String, BTreeMap<String, Cell>> = BTreeMap::new();
+    for ((from, to), cell) in &tally.steps {
+        join(rows.entry(id(*from).to_owned()).or_default(), id(*to), *cell);
+    }
+    for (route, cell) in &tally.ends {
+        join(rows.entry(id(*route).to_owned()).or_default(), END, *cell);
+    }
+    let (start, _) = gate.shares(starts);
+    let (mut steps, mut dropped_steps) = (0.0, 0.0);
+    let mut chain: BTreeMap<String, State> = BTreeMap::new();
+    for (from, row) in rows {
+        let visits: u64 = row.values().map(|cell| cell.count).sum();
+        let end = row.get(END).copied().unwrap_or_default();
+        let (mut next, dropped) = gate.shares(row);
+        keep_small_end(&mut next, gate, end, visits);
+        steps += visits as f64;
+        dropped_steps += dropped * visits as f64;
+        if next.is_empty() {
+            next.insert(END.to_owned(), 1.0);
+        }
+        chain.insert(from, State { visits: round_count(visits), next });
+    }
+    let start = if start.is_empty() { heaviest_state(&chain) } else { start };
+    open_dead_ends(&mut chain);
+    let reachable = reachable(&start, &chain);
+    chain.retain(|state, _| reachable.contains(state));
+    let class = Class {
+        id: CLASS.to_owned(),
+        weight: 1.0,
+        sessions: round_count(tally.sessions.count),
+        start,
+        chain,
+        contexts: Vec::new(),
+        think_time,
+        pace: None,
+    };
+    (class, dropped_steps / f64::max(steps, 1.0))
+}
+
+/// Sessions of thousands of requests end with a probability that rounding to 1e-4 distorts or loses, and with it
+/// the length of every session. So a small share of END keeps three significant digits, at the largest one's cost.
+fn keep_small_end(next: &mut BTreeMap<String, f64>, gate: Gate, end: Cell, visits: u64) {
+    const SMALL: f64 = 0.01;
+    let Some(admitted) = gate.admit(end) else { return };
+    let exact = round_significant(admitted.count() as f64 / visits.max(1) as f64, 3);
+    if exact <= 0.0 || exact >= SMALL {
+        return;
+    }
+    let rounded = next.insert(END.to_owned(), exact).unwrap_or(0.0);
+    let largest = next.iter_mut().filter(|(to, _)| *to != END).max_by(|one, other| one.1.total_cmp(other.1));
+    if let Some((_, share)) = largest {
+        *share = round_significant(*share + rounded - exact, 8);
+    }
+}
+
+fn join(row: &mut BTreeMap<String, Cell>, name: &str, cell: Cell) {
+    let known = row.entry(name.to_owned()).or_default();
+    *known = known.join(cell);
+}
+
+/// Where no single start passed the gate, sessions start where most visits are.
+fn heaviest_state(chain: &BTreeMap<String, State>) -> BTreeMap<String, f64> {
+    let heaviest =
+        chain.iter().max_by_key(|(name, state)| (state.visits, std::cmp::Reverse((*name).clone())));
+    heaviest.map(|(name, _)| (name.clone(), 1.0)).into_iter().collect()
+}
+
+/// Every state leads to END: where the way there was too thin to be published, one visit in a hundred ends.
+fn open_dead_ends(chain: &mut BTreeMap<String, State>) {
+    const EXIT: f64 = 0.01;
+    let mut comes_from: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, state) in chain.iter() {
+        for to in state.next.keys() {
+            comes_from.entry(to.clone()).or_default().push(name.clone());
+        }
+    }
+    let mut ending: BTreeSet<String> = BTreeSet::new();
+    let add = |name: &str, ending: &mut BTreeSet<String>| {
+        let mut open = vec![name.to_owned()];
+        while let Some(name) = open.pop() {
+            if ending.insert(name.clone()) {
+                open.extend(comes_from.get(&name).into_iter().flatten().cloned());
+            }
+        }
+    };
+    add(END, &mut ending);
+    for (name, state) in chain.iter_mut() {
+        if ending.contains(name) {
+            continue;
+        }
+        let mut names: Vec<String> = state.next.keys().cloned().collect();
+        let mut shares: Vec<f64> = state.next.values().map(|share| share * (1.0 - EXIT)).collect();
+        names.push(END.to_owned());
+        shares.push(EXIT);
+        state.next = names.into_iter().zip(round_shares(&shares)).collect();
+        add(name, &mut ending);
+    }
+}
+
+/// States that a session can come to.
+fn reachable(start: &BTreeMap<String, f64>, chain: &BTreeMap<String, State>) -> BTreeSet<String> {
+    let mut found: BTreeSet<String> = BTreeSet::new();
+    let mut open: Vec<String> = start.keys().cloned().collect();
+    while let Some(state) = open.pop() {
+        if found.insert(state.clone()) {
+            open.extend(chain.get(&state).into_iter().flat_map(|state| state.next.keys().cloned()));
+        }
+    }
+    found
+}
