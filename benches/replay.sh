@@ -16,9 +16,11 @@ target/release/analyzer profile samples/shop.access.log.gz --from samples/nginx.
 # The factor that lifts the profile's own peak to the rate asked for.
 scale="$(awk -v rate="$rate" '/requests_per_s:/ { gsub(/[{},]/, " "); for (i = 1; i < NF; i++) if ($i == "peak:") print rate / $(i + 1) }' "$work/shop.yaml")"
 
+# An address of the last time would be read before the new one is there.
+rm -f "$work/address"
 target/release/replayer target "$work/shop.yaml" --listen 127.0.0.1:0 --access-log "$work/target.log" >"$work/address" &
 target=$!
-trap 'kill -INT "$target" 2>/dev/null || true' EXIT
+trap 'kill -TERM "$target" 2>/dev/null || true' EXIT
 until [[ -s $work/address ]]; do sleep 0.05; done
 address="$(grep -o '127\.0\.0\.1:[0-9]*' "$work/address" | head -1)"
 
