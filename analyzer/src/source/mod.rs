@@ -2,7 +2,7 @@
 //!
 //! Plain files are read in parallel at block offsets by positional reads into a buffer of each thread. A memory
 //! map would save one copy, but it faults the process when a log is truncated under it, counts the whole file
-//! into its memory, and needs `unsafe`; measured, the copy costs less than the page faults it replaces.
+//! into its memory, and needs `unsafe`.
 //! Compressed inputs and standard input are one stream, which the threads take blocks from in turn.
 
 mod blocks;
