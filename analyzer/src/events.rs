@@ -12,9 +12,7 @@ use crate::kind::{self, Kind};
 use crate::privacy::gate::Gate;
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::read::{self, Reading, lines};
-use crate::request::Request;
 use crate::resource::Resource;
-use crate::route::segment;
 use crate::settings::Settings;
 use crate::source::{Block, Blocks};
 use crate::{Counted, record};
@@ -106,7 +104,7 @@ fn ndjson(
     let (mut text, mut count) = (Vec::new(), 0);
     for (_, line) in lines(&block.bytes).filter(|(_, line)| line.len() <= settings.read.line_limit) {
         let Ok(request) = format.parse(line, &mut cache) else { continue };
-        let resource = resource(&request, settings.read.templates);
+        let resource = Resource::of(&request, settings.read.templates);
         let route = routes.get(&resource);
         let (client, agent) = clients.client(&request);
         let event = EventRecord {
@@ -127,16 +125,4 @@ fn ndjson(
         }
     }
     (text, count)
-}
-
-fn resource(request: &Request<'_>, templates: bool) -> Resource {
-    let mut shape = Vec::new();
-    if templates {
-        segment::shape(request.path(), &mut shape)
-    } else {
-        shape.extend_from_slice(request.path())
-    }
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let method = if templates { request.known_method() } else { request.method };
-    Resource { method: text(method.unwrap_or(read::UNKNOWN_METHOD)), shape: text(&shape) }
 }

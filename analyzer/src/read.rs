@@ -18,7 +18,6 @@ use crate::record::Record;
 use crate::reject::{Position, Reject, Rejects};
 use crate::request::Request;
 use crate::resource::{self, Interner, Resource};
-use crate::route::segment;
 use crate::settings::ReadSettings;
 use crate::source::{Block, Blocks, Compression, Input, open_all};
 
@@ -166,7 +165,7 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
     let failure: Mutex<Option<Error>> = Mutex::new(None);
     let stop = AtomicBool::new(false);
     let workers: Vec<Worker<'_>> = rayon::broadcast(|context| {
-        let mut worker = Worker::new(context.index(), settings, key);
+        let mut worker = Worker::new(context.index(), settings, key, blocks.len() > 1);
         let mut block = Block::default();
         for (input, blocks) in blocks.iter().enumerate() {
             while !stop.load(Ordering::Relaxed) {
@@ -216,7 +215,8 @@ struct BlockResult {
     rejects: Rejects,
     evidence: Evidence,
     span_ns: Option<(i64, i64)>,
-    /// Sum of the hashes of all lines: tells contents apart, whatever the blocks.
+    /// Sum of the hashes of all lines, where there are inputs to be put in order: tells contents apart, whatever
+    /// the blocks.
     content: u64,
     records: Vec<Record>,
     events: EventBlock,
@@ -233,6 +233,7 @@ struct Worker<'k> {
     hour: (i64, i32),
     line_limit: usize,
     templates: bool,
+    several_inputs: bool,
     records: usize,
     raw: bool,
     key: &'k Key,
@@ -240,7 +241,7 @@ struct Worker<'k> {
 }
 
 impl<'k> Worker<'k> {
-    fn new(number: usize, settings: &ReadSettings, key: &'k Key) -> Self {
+    fn new(number: usize, settings: &ReadSettings, key: &'k Key, several_inputs: bool) -> Self {
         Self {
             number,
             cache: Cache::default(),
@@ -251,6 +252,7 @@ impl<'k> Worker<'k> {
             hour: (i64::MIN, 0),
             line_limit: settings.line_limit,
             templates: settings.templates,
+            several_inputs,
             records: settings.records,
             raw: settings.raw,
             key,
@@ -275,7 +277,9 @@ impl<'k> Worker<'k> {
         };
         for (start, line) in lines(&block.bytes) {
             result.lines += 1;
-            result.content = result.content.wrapping_add(FixedState::default().hash_one(line));
+            if self.several_inputs {
+                result.content = result.content.wrapping_add(FixedState::default().hash_one(line));
+            }
             let refuse = |reject, rejects: &mut Rejects| {
                 rejects.add(reject, Position { line: result.lines, byte: block.offset + start as u64 });
             };
@@ -307,13 +311,6 @@ impl<'k> Worker<'k> {
         result
     }
 
-    /// The method as endpoints name it. What is none of the known methods is text that a client made up, and is
-    /// named only where paths are not made into templates either: for the eyes of the owner.
-    fn method_of<'a>(&self, request: &Request<'a>) -> &'a [u8] {
-        let method = if self.templates { request.known_method() } else { request.method };
-        method.unwrap_or(UNKNOWN_METHOD)
-    }
-
     /// Counts one request and gives the number of its resource.
     fn request(&mut self, request: &Request<'_>) -> u32 {
         self.counts.add(request, &mut self.hour);
@@ -321,17 +318,11 @@ impl<'k> Worker<'k> {
         let path = request.path();
         let (client, agent) = self.clients.client(request);
         let kind = kind::of_request(request, path, agent);
-        let templates = self.templates;
-        let resource = self.interner.number(self.method_of(request), |out| {
-            if templates { segment::shape(path, out) } else { out.extend_from_slice(path) }
-        });
+        let resource = self.interner.number(request, self.templates);
         self.scratch.push(Event::new(request, client, resource, kind));
         resource
     }
 }
-
-/// Stands for a method that is missing or made up; an endpoint with it is never published.
-pub(crate) const UNKNOWN_METHOD: &[u8] = b"-";
 
 /// Lines with the offset of their first byte, without their ends.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {

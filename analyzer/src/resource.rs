@@ -4,6 +4,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::event::MOST_RESOURCES;
+use crate::request::Request;
+use crate::route::segment;
 
 /// A thread's own numbers.
 #[derive(Debug, Default)]
@@ -13,12 +15,10 @@ pub(crate) struct Interner {
 }
 
 impl Interner {
-    /// The number of `method` and the shape that `write` appends.
-    pub(crate) fn number(&mut self, method: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> u32 {
+    /// The number of the resource that `request` asks for.
+    pub(crate) fn number(&mut self, request: &Request<'_>, templates: bool) -> u32 {
         self.key.clear();
-        self.key.extend_from_slice(method);
-        self.key.push(b' ');
-        write(&mut self.key);
+        write_key(request, templates, &mut self.key);
         let next = u32::try_from(self.numbers.len()).unwrap_or(MOST_RESOURCES);
         match self.numbers.get(self.key.as_slice()) {
             Some(number) => *number,
@@ -37,18 +37,43 @@ pub(crate) struct Resource {
     pub(crate) shape: String,
 }
 
+/// Stands for a method that is missing or made up; an endpoint with it is never published.
+const UNKNOWN_METHOD: &[u8] = b"-";
+
+/// Appends the text of a resource: method, space, and shape of the path, or without `templates` the path itself.
+///
+/// A method that nobody knows is text that a client made up: it stays only where paths stay as they are.
+fn write_key(request: &Request<'_>, templates: bool, out: &mut Vec<u8>) {
+    let method = if templates { request.known_method() } else { request.method };
+    out.extend_from_slice(method.unwrap_or(UNKNOWN_METHOD));
+    out.push(b' ');
+    if templates { segment::shape(request.path(), out) } else { out.extend_from_slice(request.path()) }
+}
+
+impl Resource {
+    /// The resource that `request` asks for.
+    pub(crate) fn of(request: &Request<'_>, templates: bool) -> Self {
+        let mut key = Vec::new();
+        write_key(request, templates, &mut key);
+        Self::from_key(&key)
+    }
+
+    fn from_key(key: &[u8]) -> Self {
+        let space = memchr::memchr(b' ', key).unwrap_or(key.len());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { method: text(&key[..space]), shape: text(key.get(space + 1..).unwrap_or_default()) }
+    }
+}
+
 /// All resources in the order of their text, and each thread's numbers in these.
 ///
 /// Text that is no UTF-8 is replaced, so that two shapes may become one.
 pub(crate) fn unify(threads: Vec<Interner>) -> (Vec<Resource>, Vec<Vec<u32>>) {
-    let split = |key: &[u8]| {
-        let space = memchr::memchr(b' ', key).unwrap_or(key.len());
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Resource { method: text(&key[..space]), shape: text(key.get(space + 1..).unwrap_or_default()) }
-    };
     let per_thread: Vec<Vec<(Resource, u32)>> = threads
         .into_iter()
-        .map(|thread| thread.numbers.into_iter().map(|(key, number)| (split(&key), number)).collect())
+        .map(|thread| {
+            thread.numbers.into_iter().map(|(key, number)| (Resource::from_key(&key), number)).collect()
+        })
         .collect();
     let mut all: Vec<Resource> = per_thread.iter().flatten().map(|(resource, _)| resource.clone()).collect();
     all.sort_unstable();

@@ -1,5 +1,7 @@
 //! Reading and writing profiles: the one place in this crate that touches files.
 
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::error::Error;
@@ -62,29 +64,43 @@ pub fn to_yaml(profile: &Profile) -> String {
     text
 }
 
-/// Writes `text` to `path` so that no reader ever sees half of it: to a file beside it, then renamed.
-///
-/// A symbolic link stays, and what it points at is replaced. What is no regular file (a device, a pipe) is written
-/// to as it is: replacing it would take it away from everybody else.
+/// Writes `text` to `path` as [`replace`] does.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn write_atomically(path: &Path, text: &str) -> Result<(), Error> {
-    let io = |source| Error::Io { action: "write", path: path.to_owned(), source };
-    let resolved = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let path = resolved.as_path();
-    if fs_err::metadata(path).is_ok_and(|existing| !existing.is_file()) {
-        return fs_err::write(path, text).map_err(io);
+    let written = replace(path, |file| file.write_all(text.as_bytes()));
+    written.map_err(|source| Error::Io { action: "write", path: path.to_owned(), source })
+}
+
+/// Lets `write` fill `path` so that no reader ever sees half of it: in a file beside it, then renamed.
+///
+/// A symbolic link stays, and what it points at is replaced. What is no regular file (a device, a pipe) is written
+/// to as it is: replacing it would take it away from everybody else. After a failure nothing is left behind.
+///
+/// # Errors
+/// What `write` gives, or what the system says.
+pub fn replace<T, E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+) -> Result<T, E> {
+    let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let fill = |file: fs_err::File| {
+        let mut file = io::BufWriter::new(file);
+        let result = write(&mut file)?;
+        file.flush()?;
+        Ok(result)
+    };
+    if fs_err::metadata(&path).is_ok_and(|existing| !existing.is_file()) {
+        return fill(fs_err::OpenOptions::new().write(true).open(&path)?);
     }
-    let name = path.file_name().ok_or_else(|| io(std::io::ErrorKind::InvalidInput.into()))?;
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(name);
+    let mut partial = OsString::from(".");
+    partial.push(path.file_name().ok_or(io::Error::from(io::ErrorKind::InvalidInput))?);
     partial.push(format!(".{}.partial", std::process::id()));
     let partial = path.with_file_name(partial);
-    fs_err::write(&partial, text)
-        .and_then(|()| fs_err::rename(&partial, path))
-        .inspect_err(|_| drop(fs_err::remove_file(&partial)))
-        .map_err(io)
+    let filled = fill(fs_err::File::create(&partial)?);
+    let result = filled.and_then(|result| Ok(fs_err::rename(&partial, &path).map(|()| result)?));
+    result.inspect_err(|_| drop(fs_err::remove_file(&partial)))
 }
 
 fn first_line(message: &str) -> String {

@@ -1,6 +1,5 @@
 //! `analyzer events`: the canonical requests without anybody in them, one JSON object per line.
 
-use std::ffi::OsString;
 use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,26 +54,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Error> {
     }
     let bar = progress::bar(&settings.read.inputs, arguments.input.quiet);
     let write = |out: &mut dyn Write| write_ndjson(&settings, out, &|bytes| bar.inc(bytes / 2));
-    let output = fs_err::canonicalize(&arguments.output).unwrap_or_else(|_| arguments.output.clone());
     let result = if arguments.output.as_os_str() == "-" {
         write(&mut io::stdout().lock())
-    } else if fs_err::metadata(&output).is_ok_and(|existing| !existing.is_file()) {
-        // A device or a pipe is written to as it is; replacing it would take it away from everybody else.
-        write(&mut io::BufWriter::new(fs_err::OpenOptions::new().write(true).open(&output)?))
     } else {
-        // Beside the output under a name of its own, so that no reader sees half of it and no file is overwritten.
-        let mut name = OsString::from(".");
-        name.push(output.file_name().unwrap_or_default());
-        name.push(format!(".{}.partial", std::process::id()));
-        let partial = output.with_file_name(name);
-        let mut file = io::BufWriter::new(fs_err::File::create(&partial)?);
-        write(&mut file)
-            .and_then(|result| {
-                file.flush()?;
-                fs_err::rename(&partial, &output)?;
-                Ok(result)
-            })
-            .inspect_err(|_| drop(fs_err::remove_file(&partial)))
+        shared::io::replace(&arguments.output, write)
     };
     bar.finish_and_clear();
     let (reading, written) = result?;

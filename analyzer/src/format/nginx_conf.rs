@@ -57,7 +57,6 @@ pub(crate) fn log_format_directive(text: &str) -> Option<(String, String)> {
 
 fn as_log_format(words: &[String]) -> Option<(String, String)> {
     let [directive, name, strings @ ..] = words else { return None };
-    let strings = strings.strip_prefix(&["escape=default".to_owned()]).unwrap_or(strings);
     let strings = match strings {
         [first, rest @ ..] if first.starts_with("escape=") => rest,
         all => all,

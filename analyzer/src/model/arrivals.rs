@@ -74,7 +74,6 @@ pub(crate) fn fit(starts: &BTreeMap<i64, Bin>, exposure_s: &[f64], k: u64) -> Cu
             days[day.index()] = shape.iter().map(|rate| rate * level).collect();
         }
     }
-    fill_unseen(&mut days);
     Curve { knots_every_s: knots_every_s as u32, sharing, days }
 }
 
@@ -181,11 +180,6 @@ fn levels(
         if expected > 0.0 { found as f64 / expected } else { 1.0 }
     };
     group.iter().map(|day| (*day, level(day))).collect()
-}
-
-/// A curve must have some rate somewhere; a log too short to show any has its mean, which is above zero.
-fn fill_unseen(days: &mut [Vec<f64>; 7]) {
-    days.iter_mut().flatten().for_each(|rate| *rate = if rate.is_finite() { rate.max(0.0) } else { 0.0 });
 }
 
 #[cfg(test)]
