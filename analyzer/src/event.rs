@@ -144,25 +144,14 @@ mod tests {
         assert_eq!(size_of::<Event>(), 24);
         let request = Request {
             stamp_ns: 1_793_574_001_250_000_000,
-            offset_s: 0,
             stamp: Stamp::End,
             resolution_ns: 1_000_000_000,
             duration_ns: Some(250_000_000),
             method: Some(b"GET"),
             target: b"/",
-            scheme: None,
-            host: None,
-            protocol: None,
             status: 404,
             bytes_out: Some(0),
-            bytes_out_is_dash: false,
-            bytes_in: None,
-            client: b"",
-            user: None,
-            referer: None,
-            user_agent: None,
-            identity: None,
-            truncated: false,
+            ..Request::default()
         };
         let event = Event::new(&request, 7, 12, Kind::Bot).with_resource(99);
         assert_eq!((event.client(), event.resource(), event.kind()), (7, 99, Kind::Bot));

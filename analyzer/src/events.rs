@@ -11,7 +11,7 @@ use crate::format::{Cache, Format};
 use crate::kind::{self, Kind};
 use crate::privacy::gate::Gate;
 use crate::privacy::pseudonym::{ClientResolver, Key};
-use crate::read::{self, Reading, lines};
+use crate::read::{self, Reading};
 use crate::resource::Resource;
 use crate::settings::Settings;
 use crate::source::{Block, Blocks};
@@ -62,7 +62,12 @@ pub fn write_ndjson(
         .collect();
     let mut written = 0;
     for (input, detection) in read::open(&settings.read)?.inputs {
-        let blocks = Blocks::new(input, settings.read.block_bytes, settings.read.line_limit);
+        let blocks = Blocks::new(
+            input,
+            detection.format.framing(),
+            settings.read.block_bytes,
+            settings.read.line_limit,
+        );
         loop {
             let mut batch = Vec::new();
             for _ in 0..2 * settings.read.threads {
@@ -102,8 +107,9 @@ fn ndjson(
     let mut cache = Cache::default();
     let mut clients = ClientResolver::new(key, &settings.read.identity);
     let (mut text, mut count) = (Vec::new(), 0);
-    for (_, line) in lines(&block.bytes).filter(|(_, line)| line.len() <= settings.read.line_limit) {
-        let Ok(request) = format.parse(line, &mut cache) else { continue };
+    // A document that breaks off was reported when it was read for the routes.
+    let _ = read::records(block, format, settings.read.line_limit, &mut cache, |_, _, record| {
+        let Ok(request) = record else { return };
         let resource = Resource::of(&request, settings.read.templates);
         let route = routes.get(&resource);
         let (client, agent) = clients.client(&request);
@@ -123,6 +129,6 @@ fn ndjson(
             text.push(b'\n');
             count += 1;
         }
-    }
+    });
     (text, count)
 }

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `source` | which bytes: files, directories, standard input, compressed or not |
 //! | [`format`] | which fields: format strings compiled to programs; detection |
+//! | [`document`], `apm`, `recording` | inputs that are no lines: exports of spans, HAR, GoReplay |
 //! | [`request`], [`reject`] | the canonical record; why a line gave none |
 //! | [`counts`] | how many requests, bytes, statuses, by hour |
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
@@ -23,8 +24,10 @@
 //! | [`drift`] | how far two profiles are apart |
 //! | [`report`], [`cli`] | what people see |
 
+mod apm;
 pub mod cli;
 pub mod counts;
+pub mod document;
 pub mod drift;
 pub mod error;
 mod event;
@@ -35,6 +38,7 @@ mod model;
 pub mod privacy;
 pub mod read;
 pub mod record;
+mod recording;
 pub mod reject;
 pub mod report;
 pub mod request;

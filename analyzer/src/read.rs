@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::format::builtin::{Builtin, Evidence};
 use crate::format::detect::{self, Detection};
-use crate::format::{Cache, Format};
+use crate::format::{Cache, Format, Options, Reader};
 use crate::kind;
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::record::Record;
@@ -43,6 +43,8 @@ pub struct InputSummary {
     pub rejects: Rejects,
     /// Lines that ended early and were kept.
     pub recovered: u64,
+    /// How fine the stamps are: the coarsest of them, in nanoseconds.
+    pub resolution_ns: i64,
     /// What the text says about who wrote it.
     pub evidence: Evidence,
     /// Why the input ended before its end.
@@ -137,7 +139,8 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
     if let Some(format) = &settings.format {
         return Ok(Detection { format: format.clone(), confidence: 1.0 });
     }
-    detect::detect(input.sample(), settings.producer, &settings.identity).ok_or_else(|| {
+    let options = Options { identity: settings.identity.clone(), producer: settings.producer };
+    detect::detect(input.sample(), &options).into_iter().next().ok_or_else(|| {
         let found = match &input.head {
             head if head.contains(&0) => "binary data",
             head if head.starts_with(b"{") => "JSON",
@@ -158,7 +161,9 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
         .into_iter()
         .map(|(input, detection)| {
             let compressed = input.compression.map(|Compression::Gzip| "gzip");
-            (Blocks::new(input, settings.block_bytes, settings.line_limit), Source { detection, compressed })
+            let framing = detection.format.framing();
+            let blocks = Blocks::new(input, framing, settings.block_bytes, settings.line_limit);
+            (blocks, Source { detection, compressed })
         })
         .unzip();
     let results: Mutex<Vec<BlockResult>> = Mutex::new(Vec::new());
@@ -166,14 +171,15 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
     let stop = AtomicBool::new(false);
     let workers: Vec<Worker<'_>> = rayon::broadcast(|context| {
         let mut worker = Worker::new(context.index(), settings, key, blocks.len() > 1);
-        let mut block = Block::default();
+        let (mut block, mut cache) = (Block::default(), Cache::default());
         for (input, blocks) in blocks.iter().enumerate() {
             while !stop.load(Ordering::Relaxed) {
                 match blocks.next(&mut block) {
                     Ok(false) => break,
                     Ok(true) => {
                         on_bytes(block.bytes.len() as u64);
-                        let result = worker.block(input, &block, &sources[input].detection.format);
+                        let result =
+                            worker.block(input, &block, &sources[input].detection.format, &mut cache);
                         lock(&results).push(result);
                     }
                     Err(source) => {
@@ -213,19 +219,21 @@ struct BlockResult {
     requests: u64,
     recovered: u64,
     rejects: Rejects,
+    resolution_ns: i64,
     evidence: Evidence,
     span_ns: Option<(i64, i64)>,
     /// Sum of the hashes of all lines, where there are inputs to be put in order: tells contents apart, whatever
     /// the blocks.
     content: u64,
     records: Vec<Record>,
+    /// Why a document ended before its end.
+    broken: Option<String>,
     events: EventBlock,
 }
 
 /// What a thread keeps from block to block.
 struct Worker<'k> {
     number: usize,
-    cache: Cache,
     clients: ClientResolver<'k>,
     interner: Interner,
     counts: Counts,
@@ -244,7 +252,6 @@ impl<'k> Worker<'k> {
     fn new(number: usize, settings: &ReadSettings, key: &'k Key, several_inputs: bool) -> Self {
         Self {
             number,
-            cache: Cache::default(),
             clients: ClientResolver::new(key, &settings.identity),
             interner: Interner::default(),
             counts: Counts::default(),
@@ -260,7 +267,7 @@ impl<'k> Worker<'k> {
         }
     }
 
-    fn block(&mut self, input: usize, block: &Block, format: &Format) -> BlockResult {
+    fn block(&mut self, input: usize, block: &Block, format: &Format, cache: &mut Cache) -> BlockResult {
         self.scratch.clear();
         let mut result = BlockResult {
             input,
@@ -269,46 +276,48 @@ impl<'k> Worker<'k> {
             requests: 0,
             recovered: 0,
             rejects: Rejects::default(),
+            resolution_ns: 1,
             evidence: Evidence::default(),
             span_ns: None,
             content: 0,
             records: Vec::new(),
+            broken: None,
             events: EventBlock { events: Vec::new(), starts: Box::default(), worker: self.number },
         };
-        for (start, line) in lines(&block.bytes) {
+        let several_inputs = self.several_inputs;
+        result.broken = records(block, format, self.line_limit, cache, |at, line, record| {
             result.lines += 1;
-            if self.several_inputs {
+            if several_inputs {
                 result.content = result.content.wrapping_add(FixedState::default().hash_one(line));
             }
-            let refuse = |reject, rejects: &mut Rejects| {
-                rejects.add(reject, Position { line: result.lines, byte: block.offset + start as u64 });
-            };
-            if line.len() > self.line_limit {
-                refuse(Reject::TooLong, &mut result.rejects);
-                continue;
-            }
-            match format.parse(line, &mut self.cache) {
-                Err(reject) => refuse(reject, &mut result.rejects),
+            match record {
+                Err(reject) => result.rejects.add(reject, Position { line: result.lines, byte: at }),
                 Ok(request) => {
-                    result.requests += 1;
-                    result.recovered += u64::from(request.truncated);
                     if format.producer_unknown {
                         result.evidence.add(line, &request);
                     }
-                    let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
-                    result.span_ns = Some((first, last.max(request.stamp_ns)));
-                    let resource = self.request(&request);
-                    if result.records.len() < self.records {
-                        result.records.push(match self.raw {
-                            true => Record::raw(&request, result.lines),
-                            false => Record::pseudonymous(&request, result.lines, self.key, resource),
-                        });
-                    }
+                    self.accept(&request, &mut result);
                 }
             }
-        }
+        });
         result.events = group(&self.scratch, self.number);
         result
+    }
+
+    /// Takes one request into the result of its block.
+    fn accept(&mut self, request: &Request<'_>, result: &mut BlockResult) {
+        result.requests += 1;
+        result.recovered += u64::from(request.truncated);
+        result.resolution_ns = result.resolution_ns.max(request.resolution_ns);
+        let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
+        result.span_ns = Some((first, last.max(request.stamp_ns)));
+        let resource = self.request(request);
+        if result.records.len() < self.records {
+            result.records.push(match self.raw {
+                true => Record::raw(request, result.lines),
+                false => Record::pseudonymous(request, result.lines, self.key, resource),
+            });
+        }
     }
 
     /// Counts one request and gives the number of its resource.
@@ -324,8 +333,30 @@ impl<'k> Worker<'k> {
     }
 }
 
+/// Gives every record of `block` to `visit`: its offset in the input, its line, and the request or why it is none.
+/// A document's records have neither offset nor line. Gives why a document could not be read to its end.
+pub(crate) fn records(
+    block: &Block,
+    format: &Format,
+    line_limit: usize,
+    cache: &mut Cache,
+    mut visit: impl FnMut(u64, &[u8], Result<Request<'_>, Reject>),
+) -> Option<String> {
+    if let Reader::Document(document) = format.reader {
+        return document.read(&block.bytes, &mut |record| visit(0, b"", record)).err();
+    }
+    for (start, line) in lines(&block.bytes) {
+        let at = block.offset + start as u64;
+        match line.len() > line_limit {
+            true => visit(at, line, Err(Reject::TooLong)),
+            false => visit(at, line, format.parse(line, cache)),
+        }
+    }
+    None
+}
+
 /// Lines with the offset of their first byte, without their ends.
-pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut start = 0;
     let open_end = !bytes.is_empty() && !bytes.ends_with(b"\n");
     memchr::memchr_iter(b'\n', bytes).chain(open_end.then_some(bytes.len())).map(move |end| {
@@ -389,6 +420,7 @@ fn assemble(
             requests: 0,
             rejects: Rejects::default(),
             recovered: 0,
+            resolution_ns: 1,
             evidence: Evidence::default(),
             broken: blocks.failure().map(|error| error.to_string()),
             records: Vec::new(),
@@ -408,7 +440,9 @@ fn assemble(
             summary.lines += result.lines;
             summary.requests += result.requests;
             summary.recovered += result.recovered;
+            summary.resolution_ns = summary.resolution_ns.max(result.resolution_ns);
             summary.evidence.merge(result.evidence);
+            summary.broken = summary.broken.or(result.broken);
             events.push(result.events);
         }
         inputs.push(summary);

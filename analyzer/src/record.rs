@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::format::escape::unescape;
 use crate::privacy::pseudonym::{Domain, Key};
 use crate::request::{Request, SECOND_NS};
 
@@ -52,7 +51,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Everything as it stands in the log, escapes undone: for the eyes of the one who owns it.
+    /// Everything as it stands in the log, escapes undone, for the eyes of the one who owns it.
     pub fn raw(request: &Request<'_>, line: u64) -> Self {
         Self {
             host: request.host.map(text),
@@ -110,7 +109,7 @@ impl Record {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&unescape(bytes)).into_owned()
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// An instant with all nine digits, so that columns line up.

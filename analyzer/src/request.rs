@@ -1,6 +1,6 @@
 //! The canonical request: what every reader fills, borrowed from the line it was read from.
 //!
-//! Text fields are as the producer wrote them, escapes included; [`crate::format::escape`] undoes those where needed.
+//! Text fields hold what the client sent: the escapes of the producer are undone.
 
 use shared::profile::Stamp;
 
@@ -32,14 +32,18 @@ pub(crate) const KNOWN_METHODS: [&[u8]; 16] = [
 pub struct Request<'a> {
     /// The stamp: nanoseconds since 1970 UTC.
     pub stamp_ns: i64,
-    /// The offset from UTC that the stamp was printed with, in seconds.
+    /// The offset from UTC that the stamp was printed with, in seconds; 0 where it was printed without one.
     pub offset_s: i32,
+    /// The stamp was printed with its zone, or the producer always writes UTC.
+    pub zone_printed: bool,
     /// Which moment the stamp marks: [`Stamp::Start`] or [`Stamp::End`].
     pub stamp: Stamp,
     /// How fine the stamp is, in nanoseconds.
     pub resolution_ns: i64,
     /// Time the request took, in nanoseconds, where the log says.
     pub duration_ns: Option<i64>,
+    /// Time to the first byte of the response, in nanoseconds, where the log says.
+    pub first_byte_ns: Option<i64>,
     /// Method; `None` when there was no readable request line.
     pub method: Option<&'a [u8]>,
     /// Path and query, as in the request line.
@@ -68,8 +72,50 @@ pub struct Request<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// The field that `--identity` names.
     pub identity: Option<&'a [u8]>,
+    /// A session or user key that the log itself holds.
+    pub session: Option<&'a [u8]>,
+    /// What other logs call the same request.
+    pub request_id: Option<&'a [u8]>,
+    /// The route template, such as `/users/{id}`, where the producer knows it.
+    pub route: Option<&'a [u8]>,
+    /// How many requests this one stands for: 1 / sampling probability. `None` where the log does not say.
+    pub weight: Option<f64>,
     /// The line ended early, after all that a request needs.
     pub truncated: bool,
+}
+
+impl Default for Request<'_> {
+    /// A request of which nothing is known.
+    fn default() -> Self {
+        Self {
+            stamp_ns: 0,
+            offset_s: 0,
+            zone_printed: true,
+            stamp: Stamp::Start,
+            resolution_ns: 1,
+            duration_ns: None,
+            first_byte_ns: None,
+            method: None,
+            target: b"",
+            scheme: None,
+            host: None,
+            protocol: None,
+            status: 0,
+            bytes_out: None,
+            bytes_out_is_dash: false,
+            bytes_in: None,
+            client: b"",
+            user: None,
+            referer: None,
+            user_agent: None,
+            identity: None,
+            session: None,
+            request_id: None,
+            route: None,
+            weight: None,
+            truncated: false,
+        }
+    }
 }
 
 impl<'a> Request<'a> {

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::error::Error;
 use crate::format::builtin::Producer;
-use crate::format::{Format, nginx_conf, nginx_format};
+use crate::format::{Format, Options, configuration, language};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
@@ -96,19 +96,10 @@ pub fn given_format(
     from: Option<&str>,
     identity: &Identity,
 ) -> Result<Option<Format>, Error> {
+    let options = Options { identity: identity.clone(), producer: None };
     match (log_format, from) {
-        (Some(text), _) => nginx_format::compile(text, identity).map(Some),
-        (None, Some(from)) => {
-            let (path, name) = match from.rsplit_once(':') {
-                Some((path, name)) if !PathBuf::from(from).exists() => (path, Some(name)),
-                _ => (from, None),
-            };
-            let text = fs_err::read_to_string(path)
-                .map_err(|source| Error::Read { input: path.to_owned(), source })?;
-            let (name, format) = nginx_conf::find(&text, name)
-                .map_err(|problem| Error::Configuration { path: path.into(), problem })?;
-            nginx_format::compile_named(&format!("nginx:{name}"), &format, identity).map(Some)
-        }
+        (Some(text), _) => language::compile(text, &options).map(Some),
+        (None, Some(from)) => configuration::format(from, &options).map(Some),
         (None, None) => Ok(None),
     }
 }

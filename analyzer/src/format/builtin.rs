@@ -2,7 +2,7 @@
 
 use shared::profile::Stamp;
 
-use super::{Format, nginx_format};
+use super::{Format, Reader, nginx_format};
 use crate::request::Request;
 use crate::session::identity::Identity;
 
@@ -75,10 +75,12 @@ impl Builtin {
         };
         let mut format = nginx_format::compile_named(&self.label(by), text, &plain)
             .expect("the built-in formats have a time, a request and a status");
-        format.program.stamp = by.stamp();
         format.producer_unknown = producer.is_none();
-        if self == Self::Combined {
-            format.program.tail = super::program::Tail::Anything;
+        if let Reader::Text(program) = &mut format.reader {
+            program.meaning.stamp = by.stamp();
+            if self == Self::Combined {
+                program.tail = super::program::Tail::Anything;
+            }
         }
         format
     }
@@ -158,7 +160,7 @@ mod tests {
             assert_eq!(request.client, b"host.example");
             assert_eq!(request.user, Some(&b"frank"[..]));
             assert_eq!(request.path(), b"/a b");
-            assert_eq!(request.user_agent, Some(&br#"Say \"hi\""#[..]));
+            assert_eq!(request.user_agent, Some(&br#"Say "hi""#[..]));
             assert_eq!((request.referer, request.bytes_out), (None, Some(0)));
         });
     }

@@ -1,8 +1,8 @@
 //! Which format an unknown input is in, and how sure that is.
 
 use super::builtin::{Builtin, Evidence, Producer};
-use super::{Cache, Format, nginx_format};
-use crate::session::identity::Identity;
+use super::{Cache, Format, Options, Reader, nginx_format, preset};
+use crate::document::Document;
 
 /// *Combined* with the time nginx took at the end: the extension that most people make first.
 const COMBINED_TIMED: &str = concat!(
@@ -10,7 +10,7 @@ const COMBINED_TIMED: &str = concat!(
     r#""$http_referer" "$http_user_agent" $request_time"#
 );
 
-/// A format, and the share of sampled lines that it understood.
+/// A format, and how sure it is.
 #[derive(Debug, Clone)]
 pub struct Detection {
     /// The format.
@@ -26,23 +26,35 @@ const LEAST_SHARE: f64 = 0.5;
 /// How sure one can be of a format whose producer the text leaves open.
 const PRODUCER_OPEN: f64 = 0.9;
 
-/// The best format for `head`, the first bytes of an input; `None` when none understands half of its lines.
+/// The formats that `head`, the first bytes of an input, can be in, the best first; empty when none understands
+/// half of its lines.
 ///
-/// Ties go to the format with more fields.
-pub fn detect(head: &[u8], producer: Option<Producer>, identity: &Identity) -> Option<Detection> {
-    let timed = nginx_format::compile_named("nginx:combined+request_time", COMBINED_TIMED, identity).ok();
-    let timed = timed.filter(|_| producer != Some(Producer::Apache)).map(|format| (format, true));
-    let builtin = [Builtin::Combined, Builtin::Common].map(|shape| (shape.format(producer, identity), false));
-    let mut best: Option<Detection> = None;
-    for (format, has_request_time) in timed.into_iter().chain(builtin) {
+/// Ties go to the format with more fields, then to the one listed first.
+pub fn detect(head: &[u8], options: &Options) -> Vec<Detection> {
+    let documents = Document::ALL.into_iter().map(|document| {
+        let format = Format::new(document.label(), Reader::Document(document));
+        Detection { format, confidence: document.recognise(head) }
+    });
+    let timed = nginx_format::compile_named("nginx:combined+request_time", COMBINED_TIMED, &options.identity);
+    let timed =
+        timed.ok().filter(|_| options.producer != Some(Producer::Apache)).map(|format| (format, true));
+    let presets = preset::all(options).into_iter().map(|format| (format, false));
+    let builtin = [Builtin::Combined, Builtin::Common]
+        .map(|shape| (shape.format(options.producer, &options.identity), false));
+    let lines = timed.into_iter().chain(presets).chain(builtin).map(|(format, has_request_time)| {
         let (share, evidence) = understood(&format, head, has_request_time);
-        if share < LEAST_SHARE || best.as_ref().is_some_and(|best| share <= best.confidence) {
-            continue;
-        }
         let settled = !format.producer_unknown || evidence.producer().is_some();
-        best = Some(Detection { format, confidence: if settled { share } else { share * PRODUCER_OPEN } });
-    }
-    best
+        (share, Detection { format, confidence: if settled { share } else { share * PRODUCER_OPEN } })
+    });
+    let mut found: Vec<(f64, Detection)> = documents
+        .map(|document| (document.confidence, document))
+        .chain(lines)
+        .filter(|(share, _)| *share >= LEAST_SHARE)
+        .collect();
+    found.sort_by(|(one_share, one), (other_share, other)| {
+        other_share.total_cmp(one_share).then_with(|| other.format.richness().cmp(&one.format.richness()))
+    });
+    found.into_iter().map(|(_, detection)| detection).collect()
 }
 
 /// The share of the lines of `head` that `format` understands. A cut last line does not count.
@@ -84,8 +96,8 @@ mod tests {
 
     #[track_caller]
     fn check(head: &str, expected: Option<&str>) {
-        let found = detect(head.as_bytes(), None, &Identity::Ip);
-        assert_eq!(found.as_ref().map(|found| found.format.label.as_str()), expected, "{found:?}");
+        let found = detect(head.as_bytes(), &Options::default());
+        assert_eq!(found.first().map(|found| found.format.label.as_str()), expected, "{found:?}");
     }
 
     const COMMON: &str =

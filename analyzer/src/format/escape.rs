@@ -6,12 +6,35 @@
 
 use std::borrow::Cow;
 
-/// `text` with its escapes undone; borrowed when there are none. A backslash that starts no escape stays.
-pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'\\', text).is_none() {
-        return Cow::Borrowed(text);
+/// What a producer does to bytes that would break a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// Nothing.
+    None,
+    /// nginx and Apache: `\xHH`, `\"`, `\n`.
+    Backslash,
+}
+
+impl Escape {
+    /// The byte that every escape holds; text without it stands for itself.
+    pub(crate) fn mark(self) -> Option<u8> {
+        match self {
+            Self::None => None,
+            Self::Backslash => Some(b'\\'),
+        }
     }
-    let mut out = Vec::with_capacity(text.len());
+
+    /// Appends `text` with its escapes undone. What is no escape stays as it is.
+    pub(crate) fn decode(self, text: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::None => out.extend_from_slice(text),
+            Self::Backslash => backslash(text, out),
+        }
+    }
+}
+
+/// Undoes what nginx (`escape=default`) and Apache do. A backslash that starts no escape stays.
+fn backslash(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);
@@ -33,7 +56,6 @@ pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
         rest = &rest[at + used..];
     }
     out.extend_from_slice(rest);
-    Cow::Owned(out)
 }
 
 /// `%HH` undone, once; `+` stays. Borrowed when there is none. Wrong escapes stay as they are.
@@ -78,7 +100,9 @@ mod tests {
             (r"tail\", br"tail\"),
         ];
         for (text, expected) in cases {
-            assert_eq!(&*unescape(text.as_bytes()), expected, "{text}");
+            let mut out = Vec::new();
+            Escape::Backslash.decode(text.as_bytes(), &mut out);
+            assert_eq!(out, expected, "{text}");
         }
     }
 

@@ -11,8 +11,13 @@ use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser as _};
 use shared::profile::Stamp;
 
-use super::program::{Extent, Field, Literal, MILLISECONDS_NS, Program, Slot, Tail, WHOLE_SECONDS_NS};
-use super::{Format, nginx_conf};
+use super::escape::Escape;
+use super::meaning::Meaning;
+use super::number::Unit;
+use super::program::{Extent, Field, Literal, Program, Tail};
+use super::time::TimeFormat;
+use super::values::Slot;
+use super::{Format, Reader, nginx_conf};
 use crate::error::Error;
 use crate::session::identity::Identity;
 
@@ -54,10 +59,7 @@ pub(crate) fn compile_named(label: &str, format: &str, identity: &Identity) -> R
         wrong(problem, "put the character that separates them in the log into the format")
     })?;
     for (missing, slots) in [
-        (
-            "a time (`$time_local`, `$time_iso8601` or `$msec`)",
-            &[Slot::TimeLocal, Slot::TimeIso8601, Slot::Msec][..],
-        ),
+        ("a time (`$time_local`, `$time_iso8601` or `$msec`)", &[Slot::Time][..]),
         (
             "the request (`$request`, or `$request_method` and `$request_uri`)",
             &[Slot::RequestLine, Slot::Target, Slot::Path],
@@ -69,14 +71,14 @@ pub(crate) fn compile_named(label: &str, format: &str, identity: &Identity) -> R
         }
     }
     let tells_clients_apart = |field: &Field| field.slot == Some(Slot::Client) || field.also_identity;
-    if !program.fields.iter().any(tells_clients_apart) && program.cookie.is_none() {
+    if !program.fields.iter().any(tells_clients_apart) && program.meaning.cookie.is_none() {
         return Err(wrong(
             "found no field for the client (`$remote_addr`, `$realip_remote_addr`, `$http_x_real_ip` or `$http_x_forwarded_for`)".to_owned(),
             "without it all requests would be one client's; or name another field with --identity",
         ));
     }
     if let Identity::Field(name) | Identity::Cookie(name) = identity
-        && program.cookie.is_none()
+        && program.meaning.cookie.is_none()
         && !program.fields.iter().any(|field| field.also_identity)
     {
         return Err(wrong(
@@ -84,7 +86,7 @@ pub(crate) fn compile_named(label: &str, format: &str, identity: &Identity) -> R
             &format!("add `$cookie_{name}` or `$http_{name}` to the log, or choose another --identity"),
         ));
     }
-    Ok(Format { label: label.to_owned(), program, producer_unknown: false })
+    Ok(Format::new(label, Reader::Text(program)))
 }
 
 fn pieces(format: &str) -> IResult<&str, Vec<Piece<'_>>> {
@@ -142,20 +144,43 @@ fn program(pieces: &[Piece<'_>], identity: &Identity) -> Result<Program, String>
     {
         fields[at].slot = Some(Slot::Client);
     }
-    let has = |slot| fields.iter().any(|field| field.slot == Some(slot));
     let cookie = match identity {
-        Identity::Cookie(name) if has(Slot::Cookies) => Some(name.as_bytes().into()),
+        Identity::Cookie(name) if fields.iter().any(|field| field.slot == Some(Slot::Cookies)) => {
+            Some(name.as_bytes().into())
+        }
         _ => None,
     };
-    let resolution_ns = if has(Slot::Msec) { MILLISECONDS_NS } else { WHOLE_SECONDS_NS };
-    Ok(Program {
-        lead: Literal::new(lead.as_bytes()),
-        fields,
-        tail: Tail::Nothing,
+    let (time, coarse_time) = stamps(&variables, &mut fields);
+    let meaning = Meaning {
+        time,
+        coarse_time,
         stamp: Stamp::End,
-        resolution_ns,
+        duration: Unit::Seconds,
+        escape: Escape::Backslash,
         cookie,
-    })
+        ..Meaning::default()
+    };
+    Ok(Program { lead: Literal::new(lead.as_bytes()), fields, tail: Tail::Nothing, meaning })
+}
+
+/// How the finest stamp is printed, and how the one whose offset counts is; both get their slots.
+fn stamps(variables: &[&str], fields: &mut [Field]) -> (TimeFormat, TimeFormat) {
+    const FINEST_FIRST: [(&str, TimeFormat); 3] = [
+        ("msec", TimeFormat::EpochSeconds),
+        ("time_iso8601", TimeFormat::Iso8601),
+        ("time_local", TimeFormat::Clf),
+    ];
+    let mut formats = [TimeFormat::Clf; 2];
+    let found = FINEST_FIRST
+        .iter()
+        .filter_map(|(name, format)| Some((variables.iter().position(|known| known == name)?, *format)));
+    for ((at, format), (slot, place)) in
+        found.zip([Slot::Time, Slot::CoarseTime].into_iter().zip(&mut formats))
+    {
+        fields[at].slot = Some(slot);
+        *place = format;
+    }
+    (formats[0], formats[1])
 }
 
 /// Who the client is where `$remote_addr` is not logged, as behind a proxy; the best first.
@@ -165,9 +190,6 @@ fn slot(variable: &str) -> Option<Slot> {
     Some(match variable {
         "remote_addr" => Slot::Client,
         "remote_user" => Slot::User,
-        "time_local" => Slot::TimeLocal,
-        "time_iso8601" => Slot::TimeIso8601,
-        "msec" => Slot::Msec,
         "request" => Slot::RequestLine,
         "request_method" => Slot::Method,
         "request_uri" => Slot::Target,
@@ -179,7 +201,7 @@ fn slot(variable: &str) -> Option<Slot> {
         "status" => Slot::Status,
         "body_bytes_sent" | "bytes_sent" => Slot::BytesOut,
         "request_length" => Slot::BytesIn,
-        "request_time" => Slot::DurationS,
+        "request_time" => Slot::Duration,
         "http_referer" => Slot::Referer,
         "http_user_agent" => Slot::UserAgent,
         "http_cookie" => Slot::Cookies,
@@ -189,16 +211,8 @@ fn slot(variable: &str) -> Option<Slot> {
 
 fn extent(variable: &str, slot: Option<Slot>) -> Extent {
     match slot {
-        Some(
-            Slot::Client
-            | Slot::TimeLocal
-            | Slot::TimeIso8601
-            | Slot::Msec
-            | Slot::Status
-            | Slot::BytesOut
-            | Slot::BytesIn
-            | Slot::DurationS,
-        ) => Extent::Token,
+        Some(Slot::Client | Slot::Status | Slot::BytesOut | Slot::BytesIn | Slot::Duration) => Extent::Token,
+        _ if matches!(variable, "time_local" | "time_iso8601" | "msec") => Extent::Token,
         _ if variable.starts_with("upstream_") => Extent::List,
         _ => Extent::Text,
     }

@@ -1,5 +1,66 @@
 //! Numbers of log lines, read from bytes without going through floating point.
 
+/// The unit of a duration that is printed as a bare number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+}
+
+impl Unit {
+    /// Nanoseconds of one unit.
+    pub(crate) fn ns(self) -> i64 {
+        match self {
+            Self::Seconds => 1_000_000_000,
+            Self::Milliseconds => 1_000_000,
+            Self::Microseconds => 1_000,
+            Self::Nanoseconds => 1,
+        }
+    }
+}
+
+/// A duration in nanoseconds: `0.390`, `17`, `8.5e-05`, `0.248406s`, `2ms`. `Some(None)` when it is printed as
+/// unknown (`-1`) or as not yet complete (`+17`, which HAProxy prints when it logs early); `None` when it is no number.
+pub(crate) fn duration_ns(text: &[u8], unit: Unit) -> Option<Option<i64>> {
+    let letters = text.iter().rev().take_while(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()).count();
+    let (number, unit) = match &text[text.len() - letters..] {
+        [] => (text, unit),
+        b"s" => (&text[..text.len() - letters], Unit::Seconds),
+        b"ms" => (&text[..text.len() - letters], Unit::Milliseconds),
+        b"us" | b"\xc2\xb5s" | b"\xce\xbcs" => (&text[..text.len() - letters], Unit::Microseconds),
+        b"ns" => (&text[..text.len() - letters], Unit::Nanoseconds),
+        _ => return None,
+    };
+    match number {
+        [b'-' | b'+', digits @ ..] => scaled(digits, unit.ns()).map(|_| None),
+        _ => scaled(number, unit.ns()).map(Some),
+    }
+}
+
+/// A decimal number times `scale`, cut to an integer; exact where it is printed without an exponent.
+pub(crate) fn scaled(text: &[u8], scale: i64) -> Option<i64> {
+    match billionths(text) {
+        Some(billionths) if scale == 1_000_000_000 => Some(billionths),
+        _ if memchr::memchr(b'.', text).is_none() && text.iter().all(u8::is_ascii_digit) => {
+            i64::try_from(unsigned(text)?).ok()?.checked_mul(scale)
+        }
+        Some(billionths) => i64::try_from(i128::from(billionths) * i128::from(scale) / 1_000_000_000).ok(),
+        None => {
+            let value = decimal(text)? * scale as f64;
+            (0.0..9e18).contains(&value).then_some(value as i64)
+        }
+    }
+}
+
+/// A decimal number, with exponent or without.
+pub(crate) fn decimal(text: &[u8]) -> Option<f64> {
+    let numeric = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E');
+    let text = Some(text).filter(|text| text.iter().all(numeric))?;
+    std::str::from_utf8(text).ok()?.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
 /// Decimal digits only; `None` for anything else, for nothing, and beyond 19 digits.
 pub(crate) fn unsigned(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() || bytes.len() > 19 {
@@ -45,6 +106,24 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(billionths(text), expected, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn durations_carry_their_unit_or_take_the_formats() {
+        let cases: [(&[u8], Unit, Option<Option<i64>>); 9] = [
+            (b"0.390", Unit::Seconds, Some(Some(390_000_000))),
+            (b"17", Unit::Milliseconds, Some(Some(17_000_000))),
+            (b"0.25", Unit::Milliseconds, Some(Some(250_000))),
+            (b"8.5e-05", Unit::Seconds, Some(Some(85_000))),
+            (b"0.248406s", Unit::Milliseconds, Some(Some(248_406_000))),
+            (b"2ms", Unit::Seconds, Some(Some(2_000_000))),
+            (b"-1", Unit::Milliseconds, Some(None)),
+            (b"+30", Unit::Milliseconds, Some(None)),
+            (b"fast", Unit::Seconds, None),
+        ];
+        for (text, unit, expected) in cases {
+            assert_eq!(duration_ns(text, unit), expected, "{}", String::from_utf8_lossy(text));
         }
     }
 

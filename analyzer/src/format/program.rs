@@ -2,39 +2,11 @@
 //!
 //! A line is read once, from left to right, by searching the next literal; no regular expression, no allocation.
 
-use shared::profile::Stamp;
-
-use super::{Cache, number, time};
+use super::Cache;
+use super::meaning::Meaning;
+use super::values::{Slot, Values};
 use crate::reject::Reject;
-use crate::request::{Request, SECOND_NS};
-
-/// What a field of a line means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slot {
-    Client,
-    User,
-    TimeLocal,
-    TimeIso8601,
-    Msec,
-    RequestLine,
-    Method,
-    Target,
-    Path,
-    Query,
-    Host,
-    Scheme,
-    Protocol,
-    Status,
-    BytesOut,
-    BytesIn,
-    DurationS,
-    Referer,
-    UserAgent,
-    Cookies,
-    Identity,
-}
-
-const SLOTS: usize = Slot::Identity as usize + 1;
+use crate::request::Request;
 
 /// How far a field reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,10 +83,7 @@ pub struct Program {
     pub(crate) lead: Literal,
     pub(crate) fields: Vec<Field>,
     pub(crate) tail: Tail,
-    pub(crate) stamp: Stamp,
-    pub(crate) resolution_ns: i64,
-    /// Cookie to take out of the whole cookie header, when `--identity cookie:NAME` asks for one.
-    pub(crate) cookie: Option<Box<[u8]>>,
+    pub(crate) meaning: Meaning,
 }
 
 /// Whether blanks in the format stand for exactly themselves.
@@ -127,76 +96,63 @@ enum Blanks {
     Any,
 }
 
-#[derive(Debug)]
-struct Fields<'a> {
-    values: [Option<&'a [u8]>; SLOTS],
-    truncated: bool,
-}
-
-impl<'a> Fields<'a> {
-    /// The field's text; `None` when it is absent or printed as `-`, which both servers do for what is missing.
-    fn get(&self, slot: Slot) -> Option<&'a [u8]> {
-        self.values[slot as usize].filter(|value| *value != b"-")
-    }
-
-    fn printed(&self, slot: Slot) -> Option<&'a [u8]> {
-        self.values[slot as usize]
-    }
-}
-
 impl Program {
-    /// Which moment the stamps mark.
-    pub fn stamp(&self) -> Stamp {
-        self.stamp
+    /// Whether some field of the format fills `slot`.
+    pub(crate) fn has(&self, slot: Slot) -> bool {
+        self.fields.iter().any(|field| field.slot == Some(slot))
     }
 
-    /// How fine the stamps are, in nanoseconds.
-    pub fn resolution_ns(&self) -> i64 {
-        self.resolution_ns
-    }
-
-    /// Whether lines say how long requests took.
-    pub fn has_duration(&self) -> bool {
-        self.fields.iter().any(|field| field.slot == Some(Slot::DurationS))
-    }
-
-    pub(crate) fn parse<'a>(&self, line: &'a [u8], cache: &mut Cache) -> Result<Request<'a>, Reject> {
-        match self.split(line, Blanks::Exact).and_then(|fields| self.interpret(&fields, cache)) {
-            Ok(request) => Ok(request),
-            Err(exact) => {
-                if line.iter().all(u8::is_ascii_whitespace) {
-                    return Err(Reject::Blank);
-                }
-                if memchr::memchr(0, line).is_some() {
-                    return Err(Reject::Binary);
-                }
-                let loose = self.split(line, Blanks::Any).and_then(|fields| self.interpret(&fields, cache));
-                loose.map_err(|_| exact)
+    pub(crate) fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
+        let understood = |blanks, cache: &mut Cache| {
+            let values = self.split(line, blanks)?;
+            self.meaning.numbers(&values, cache).map(|numbers| (values, numbers))
+        };
+        let found = understood(Blanks::Exact, cache).or_else(|exact| {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                return Err(Reject::Blank);
             }
-        }
+            if memchr::memchr(0, line).is_some() {
+                return Err(Reject::Binary);
+            }
+            understood(Blanks::Any, cache).map_err(|_| exact)
+        });
+        let (values, numbers) = found?;
+        Ok(self.meaning.texts(values, numbers, &mut cache.scratch))
     }
 
-    fn split<'a>(&self, line: &'a [u8], blanks: Blanks) -> Result<Fields<'a>, Reject> {
-        let mut fields = Fields { values: [None; SLOTS], truncated: false };
+    fn split<'a>(&self, line: &'a [u8], blanks: Blanks) -> Result<Values<'a>, Reject> {
+        let mut fields = Values::NONE;
         let mut rest = match_literal(&self.lead, line, blanks).ok_or(Reject::OtherFormat)?;
         for field in &self.fields {
+            let mut escaped = false;
             let (value, after) = match field.extent {
                 _ if field.then.bytes.is_empty() => (rest, &rest[rest.len()..]),
                 Extent::Token => token(rest, &field.then, blanks).ok_or(Reject::OtherFormat)?,
-                Extent::Text | Extent::Quoted | Extent::List => match search(rest, field, blanks) {
-                    Some(found) => found,
-                    None if self.has_essentials(&fields) => {
-                        fields.truncated = true;
-                        (rest, &rest[rest.len()..])
+                Extent::Text | Extent::Quoted | Extent::List => {
+                    match search(rest, field, blanks, &mut escaped) {
+                        Some(found) => found,
+                        None if self.has_essentials(&fields) => {
+                            fields.truncated = true;
+                            (rest, &rest[rest.len()..])
+                        }
+                        None => return Err(Reject::Truncated),
                     }
-                    None => return Err(Reject::Truncated),
-                },
+                }
             };
             if let Some(slot) = field.slot {
-                fields.values[slot as usize] = Some(value);
+                fields.set(slot, value);
             }
             if field.also_identity {
-                fields.values[Slot::Identity as usize] = Some(value);
+                fields.set(Slot::Identity, value);
+            }
+            if field.extent != Extent::Token && (field.slot.is_some() || field.also_identity) {
+                let mark = self.meaning.escape.mark().filter(|_| field.extent != Extent::Quoted);
+                if escaped || mark.is_some_and(|mark| memchr::memchr(mark, value).is_some()) {
+                    field.slot.into_iter().for_each(|slot| fields.set_escaped(slot));
+                    if field.also_identity {
+                        fields.set_escaped(Slot::Identity);
+                    }
+                }
             }
             if fields.truncated {
                 return Ok(fields);
@@ -216,116 +172,11 @@ impl Program {
     }
 
     /// Time and outcome are there: what is missing at the end of a cut line can be done without.
-    fn has_essentials(&self, fields: &Fields<'_>) -> bool {
-        let has = |slot: Slot| fields.values[slot as usize].is_some();
-        let timed = has(Slot::Msec) || has(Slot::TimeIso8601) || has(Slot::TimeLocal);
-        let asked = has(Slot::RequestLine) || has(Slot::Target) || has(Slot::Path);
-        let durations_read = !self.has_duration() || has(Slot::DurationS);
-        timed && asked && has(Slot::Status) && durations_read
+    fn has_essentials(&self, values: &Values<'_>) -> bool {
+        let asked = values.has(Slot::RequestLine) || values.has(Slot::Target) || values.has(Slot::Path);
+        let durations_read = !self.has(Slot::Duration) || values.has(Slot::Duration);
+        values.has(Slot::Time) && asked && values.has(Slot::Status) && durations_read
     }
-
-    fn interpret<'a>(&self, fields: &Fields<'a>, cache: &mut Cache) -> Result<Request<'a>, Reject> {
-        // No web server is older than 1970: a clock that says so is broken.
-        let (stamp_ns, offset_s) =
-            stamp(fields, cache).filter(|stamp| stamp.0 >= 0).ok_or(Reject::BadTime)?;
-        let line = match fields.printed(Slot::RequestLine) {
-            Some(text) => request_line(text),
-            None => RequestLine {
-                method: fields.get(Slot::Method).filter(|method| is_method(method)),
-                target: fields.get(Slot::Target).or(fields.get(Slot::Path)).unwrap_or_default(),
-                protocol: fields.get(Slot::Protocol),
-            },
-        };
-        let number = |slot| match fields.printed(slot) {
-            None => Ok(None),
-            Some(b"-") => Ok(Some(0)),
-            Some(text) => number::unsigned(text).map(Some).ok_or(Reject::BadNumber),
-        };
-        let status = match fields.printed(Slot::Status) {
-            None | Some(b"-") => 0,
-            Some(text) => number::unsigned(text)
-                .and_then(|status| u16::try_from(status).ok())
-                .filter(|status| *status < 1000)
-                .ok_or(Reject::BadStatus)?,
-        };
-        let duration_ns = match fields.get(Slot::DurationS) {
-            None | Some(b"") => None,
-            Some(text) => Some(number::billionths(text).ok_or(Reject::BadNumber)?),
-        };
-        let cookie = self.cookie.as_deref().and_then(|name| cookie(fields.get(Slot::Cookies)?, name));
-        Ok(Request {
-            stamp_ns,
-            offset_s,
-            stamp: self.stamp,
-            resolution_ns: self.resolution_ns,
-            duration_ns,
-            method: line.method,
-            target: line.target,
-            scheme: fields.get(Slot::Scheme),
-            host: fields.get(Slot::Host),
-            protocol: line.protocol,
-            status,
-            bytes_out: number(Slot::BytesOut)?,
-            bytes_out_is_dash: fields.printed(Slot::BytesOut) == Some(b"-"),
-            bytes_in: number(Slot::BytesIn)?,
-            client: fields.printed(Slot::Client).unwrap_or_default(),
-            user: fields.get(Slot::User).filter(|user| !user.is_empty()),
-            referer: fields.get(Slot::Referer).filter(|referer| !referer.is_empty()),
-            user_agent: fields.get(Slot::UserAgent).filter(|agent| !agent.is_empty()),
-            identity: fields.get(Slot::Identity).or(cookie).filter(|identity| !identity.is_empty()),
-            truncated: fields.truncated,
-        })
-    }
-}
-
-/// The finest stamp of the line; its offset may stand in a coarser one.
-fn stamp(fields: &Fields<'_>, cache: &mut Cache) -> Option<(i64, i32)> {
-    let local = fields.printed(Slot::TimeLocal).map(|text| cache.time.clf(text));
-    let iso = fields.printed(Slot::TimeIso8601).map(time::iso8601);
-    let coarse = iso.or(local);
-    match fields.printed(Slot::Msec) {
-        Some(text) => {
-            let utc_ns = number::billionths(text)?;
-            Some((utc_ns, coarse.flatten().map_or(0, |stamp| stamp.offset_s)))
-        }
-        None => coarse.flatten().map(|stamp| (stamp.utc_ns, stamp.offset_s)),
-    }
-}
-
-struct RequestLine<'a> {
-    method: Option<&'a [u8]>,
-    target: &'a [u8],
-    protocol: Option<&'a [u8]>,
-}
-
-/// Splits at the first and the last space, because raw spaces in targets do occur.
-fn request_line(text: &[u8]) -> RequestLine<'_> {
-    let unreadable = RequestLine { method: None, target: b"", protocol: None };
-    let Some(first) = memchr::memchr(b' ', text) else { return unreadable };
-    let (method, rest) = (&text[..first], &text[first + 1..]);
-    if !is_method(method) {
-        return unreadable;
-    }
-    let last = memchr::memrchr(b' ', rest).filter(|last| rest[last + 1..].starts_with(b"HTTP/"));
-    let (target, protocol) = match last {
-        Some(last) => (&rest[..last], Some(&rest[last + 1..])),
-        // HTTP/0.9 has no version; a cut line may have lost it.
-        None => (rest, None),
-    };
-    RequestLine { method: Some(method), target, protocol }
-}
-
-/// A method is a short run of letters; the standard allows more, but nobody uses it and line noise does.
-fn is_method(text: &[u8]) -> bool {
-    let letters = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
-    (1..=20).contains(&text.len()) && text.iter().all(letters)
-}
-
-/// The value of cookie `name` in a cookie header.
-fn cookie<'a>(header: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    header
-        .split(|byte| *byte == b';')
-        .find_map(|pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="))
 }
 
 /// What follows `literal` at the start of `text`.
@@ -357,7 +208,13 @@ fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8]
     Some((&text[..end], match_literal(then, &text[end..], blanks)?))
 }
 
-fn search<'a>(text: &'a [u8], field: &Field, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
+/// The field's text and what follows its literal. Sets `escaped` when a backslash was passed inside quotes.
+fn search<'a>(
+    text: &'a [u8],
+    field: &Field,
+    blanks: Blanks,
+    escaped: &mut bool,
+) -> Option<(&'a [u8], &'a [u8])> {
     let mut from = 0;
     loop {
         let end = from
@@ -366,6 +223,7 @@ fn search<'a>(text: &'a [u8], field: &Field, blanks: Blanks) -> Option<(&'a [u8]
                 _ => memchr::memchr(field.then.bytes[0], &text[from..])?,
             };
         if field.extent == Extent::Quoted && text[end] == b'\\' {
+            *escaped = true;
             from = (end + 2).min(text.len());
             continue;
         }
@@ -379,8 +237,3 @@ fn search<'a>(text: &'a [u8], field: &Field, blanks: Blanks) -> Option<(&'a [u8]
         }
     }
 }
-
-/// The resolution of stamps printed in whole seconds.
-pub(crate) const WHOLE_SECONDS_NS: i64 = SECOND_NS;
-/// The resolution of nginx `$msec`.
-pub(crate) const MILLISECONDS_NS: i64 = 1_000_000;

@@ -7,10 +7,33 @@ use super::number;
 /// A stamp: an instant, and the offset it was printed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Instant {
-    /// Nanoseconds since 1970 UTC.
+    /// Nanoseconds since 1970 UTC; of local time, where no offset is printed.
     pub(crate) utc_ns: i64,
-    /// Seconds east of UTC.
-    pub(crate) offset_s: i32,
+    /// Seconds east of UTC; `None` where the text leaves the zone open.
+    pub(crate) offset_s: Option<i32>,
+    /// What the last digit printed stands for, in nanoseconds.
+    pub(crate) resolution_ns: i64,
+}
+
+/// How a stamp is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeFormat {
+    /// `17/May/2015:10:05:03 +0000`.
+    Clf,
+    /// `2026-11-02T00:00:00.123Z`; the fraction, the zone and the `T` may be missing.
+    Iso8601,
+    /// The same, of a producer whose stamps without a zone are UTC.
+    Iso8601Utc,
+    /// `1502787600.123`.
+    EpochSeconds,
+    /// `1502787600123`.
+    EpochMilliseconds,
+    /// Microseconds since 1970.
+    EpochMicroseconds,
+    /// Nanoseconds since 1970.
+    EpochNanoseconds,
+    /// Any of the above, told apart by its text.
+    Any,
 }
 
 /// Remembers the last minute read, so that most lines cost two comparisons and two digits.
@@ -22,6 +45,37 @@ pub(crate) struct TimeCache {
 }
 
 impl TimeCache {
+    /// The instant that `text` prints in `format`.
+    #[inline]
+    pub(crate) fn read(&mut self, format: &TimeFormat, text: &[u8]) -> Option<Instant> {
+        match format {
+            TimeFormat::Clf => self.clf(text),
+            TimeFormat::Iso8601 => iso8601(text),
+            TimeFormat::Iso8601Utc => {
+                iso8601(text).map(|stamp| Instant { offset_s: stamp.offset_s.or(Some(0)), ..stamp })
+            }
+            TimeFormat::EpochSeconds => epoch(text, 1_000_000_000),
+            TimeFormat::EpochMilliseconds => epoch(text, 1_000_000),
+            TimeFormat::EpochMicroseconds => epoch(text, 1_000),
+            TimeFormat::EpochNanoseconds => epoch(text, 1),
+            TimeFormat::Any => self.any(text),
+        }
+    }
+
+    fn any(&mut self, text: &[u8]) -> Option<Instant> {
+        let text = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or(text);
+        let whole = memchr::memchr(b'.', text).unwrap_or(text.len());
+        match text {
+            [_, _, b'/', ..] => self.clf(text),
+            [_, _, _, _, b'-', ..] => iso8601(text),
+            // Seconds reach 11 digits in the year 5138, milliseconds 14.
+            _ if whole <= 11 => epoch(text, 1_000_000_000),
+            _ if whole <= 14 => epoch(text, 1_000_000),
+            _ if whole <= 17 => epoch(text, 1_000),
+            _ => epoch(text, 1),
+        }
+    }
+
     /// `17/May/2015:10:05:03 +0000`, as nginx `$time_local` and Apache `%t` print it.
     pub(crate) fn clf(&mut self, text: &[u8]) -> Option<Instant> {
         let text: &[u8; 26] = text.try_into().ok()?;
@@ -34,8 +88,15 @@ impl TimeCache {
         let (minute_s, offset_s) = self.clf?;
         // Years that 64 bits of nanoseconds do not reach (1677 to 2262) are no time of a log.
         let utc_ns = (minute_s + i64::from(seconds)).checked_mul(SECOND_NS)?;
-        Some(Instant { utc_ns, offset_s })
+        Some(Instant { utc_ns, offset_s: Some(offset_s), resolution_ns: SECOND_NS })
     }
+}
+
+/// A number of units since 1970, `unit_ns` each; a fraction is finer than the unit. The zone of such a stamp is UTC.
+fn epoch(text: &[u8], unit_ns: i64) -> Option<Instant> {
+    let fraction = memchr::memchr(b'.', text).map_or(0, |point| text.len() - point - 1);
+    let resolution_ns = (unit_ns / 10_i64.pow(fraction.min(9) as u32)).max(1);
+    Some(Instant { utc_ns: number::scaled(text, unit_ns)?, offset_s: Some(0), resolution_ns })
 }
 
 /// UTC seconds of the minute, and the offset in seconds.
@@ -55,11 +116,12 @@ fn clf_minute(text: &[u8; 26]) -> Option<(i64, i32)> {
     Some((date_s + i64::from(hour * 3600 + minute * 60) - i64::from(offset_s), offset_s))
 }
 
-/// `1970-09-28T12:00:00+06:00`, with optional fraction, `Z` or `+0600`: nginx `$time_iso8601` and most JSON logs.
+/// `1970-09-28T12:00:00+06:00`, with optional fraction, `Z`, `+0600` or no zone: nginx `$time_iso8601` and most JSON
+/// logs.
 pub(crate) fn iso8601(text: &[u8]) -> Option<Instant> {
-    if text.len() < 20
+    if text.len() < 19
         || [text[4], text[7], text[13], text[16]] != *b"--::"
-        || !matches!(text[10], b'T' | b' ')
+        || !matches!(text[10], b'T' | b't' | b' ')
     {
         return None;
     }
@@ -68,20 +130,28 @@ pub(crate) fn iso8601(text: &[u8]) -> Option<Instant> {
     let hour = two_digits(text[11], text[12]).filter(|hour| *hour < 24)?;
     let minute = two_digits(text[14], text[15]).filter(|minute| *minute < 60)?;
     let second = two_digits(text[17], text[18]).filter(|second| *second <= 60)?;
-    let zone_at = 19 + text[19..].iter().position(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'))?;
-    let fraction_ns = match &text[19..zone_at] {
-        [] => 0,
-        [b'.' | b',', digits @ ..] => number::billionths(&[b"0.", digits].concat())?,
+    let zone = |byte: &u8| matches!(byte, b'Z' | b'z' | b'+' | b'-' | b' ');
+    let zone_at = text[19..].iter().position(zone).map_or(text.len(), |at| 19 + at);
+    let (fraction_ns, resolution_ns) = match &text[19..zone_at] {
+        [] => (0, SECOND_NS),
+        [b'.' | b',', digits @ ..] if !digits.is_empty() => {
+            let kept = &digits[..digits.len().min(9)];
+            let scale = 10_i64.pow(9 - kept.len() as u32);
+            digits.iter().all(u8::is_ascii_digit).then_some(())?;
+            (i64::try_from(number::unsigned(kept)?).ok()? * scale, scale)
+        }
         _ => return None,
     };
-    let offset_s = match &text[zone_at..] {
-        b"Z" | b"z" => 0,
-        [sign, h1, h2, b':', m1, m2] => offset(&[*sign, *h1, *h2, *m1, *m2])?,
-        short => offset(short)?,
+    let offset_s = match text[zone_at..].trim_ascii_start() {
+        [] => None,
+        b"Z" | b"z" => Some(0),
+        [sign, h1, h2, b':', m1, m2] => Some(offset(&[*sign, *h1, *h2, *m1, *m2])?),
+        short => Some(offset(short)?),
     };
     let local_s = days * 86_400 + i64::from(hour * 3600 + minute * 60 + second);
-    let utc_ns = (local_s - i64::from(offset_s)).checked_mul(SECOND_NS)?.checked_add(fraction_ns)?;
-    Some(Instant { utc_ns, offset_s })
+    let utc_s = local_s - i64::from(offset_s.unwrap_or(0));
+    let utc_ns = utc_s.checked_mul(SECOND_NS)?.checked_add(fraction_ns)?;
+    Some(Instant { utc_ns, offset_s, resolution_ns })
 }
 
 /// `+0130` in seconds; at most 18 hours, like no zone on earth.
@@ -129,11 +199,10 @@ mod tests {
 
     #[track_caller]
     fn check(found: Option<Instant>, expected: Option<(&str, i32)>) {
-        let expected = expected.map(|(utc, offset_s)| Instant {
-            utc_ns: utc.parse::<jiff::Timestamp>().unwrap().as_nanosecond() as i64,
-            offset_s,
+        let expected = expected.map(|(utc, offset_s)| {
+            (utc.parse::<jiff::Timestamp>().unwrap().as_nanosecond() as i64, Some(offset_s))
         });
-        assert_eq!(found, expected);
+        assert_eq!(found.map(|found| (found.utc_ns, found.offset_s)), expected);
     }
 
     #[test]
@@ -164,6 +233,28 @@ mod tests {
         check(iso8601(b"2026-11-02T00:00:00.123456789Z"), Some(("2026-11-02T00:00:00.123456789Z", 0)));
         check(iso8601(b"2018-07-05T15:43:47.690014-0400"), Some(("2018-07-05T19:43:47.690014Z", -14_400)));
         check(iso8601(b"2026-13-02T00:00:00Z"), None);
+        assert_eq!(iso8601(b"2002-05-02 17:42:15").unwrap().offset_s, None);
+        for (text, resolution_ns) in
+            [("2026-11-02T00:00:00Z", 1_000_000_000), ("2026-11-02T00:00:00.120Z", 1_000_000)]
+        {
+            assert_eq!(iso8601(text.as_bytes()).unwrap().resolution_ns, resolution_ns);
+        }
+    }
+
+    #[test]
+    fn any_stamp_is_told_by_its_text() {
+        let mut cache = TimeCache::default();
+        for text in [
+            "17/May/2015:10:05:03 +0000",
+            "2015-05-17T10:05:03Z",
+            "1431857103",
+            "1431857103.000",
+            "1431857103000",
+            "1431857103000000",
+            "1431857103000000000",
+        ] {
+            check(cache.read(&TimeFormat::Any, text.as_bytes()), Some(("2015-05-17T10:05:03Z", 0)));
+        }
     }
 
     #[test]

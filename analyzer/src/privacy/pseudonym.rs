@@ -143,14 +143,14 @@ impl<'k> ClientResolver<'k> {
         }
     }
 
-    /// The client of `request`, by the identity field where the line has it, else by address (and user agent);
+    /// The client of `request`, by the identity field or the session that the log holds, else by address (and user agent);
     /// and what the user agent says of the kind of the request.
     pub fn client(&mut self, request: &Request<'_>) -> (Pseudonym, Kind) {
         let agent = match request.user_agent {
             None => Agent { pseudonym: 0, kind: Kind::Page },
             Some(text) => self.user_agent(text),
         };
-        let client = match request.identity {
+        let client = match request.identity.or(request.session) {
             Some(identity) => self.key.pseudonym(Domain::Identity, identity),
             None if self.with_user_agent => self.by_address(request.client, agent.pseudonym),
             None => self.by_address(request.client, 0),

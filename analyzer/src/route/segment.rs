@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use shared::endpoint::ValueKind;
 
-use crate::format::escape::{percent_decode, unescape};
+use crate::format::escape::percent_decode;
 
 /// The longest segment that may stand in a profile.
 const LONGEST_WORD: usize = 48;
@@ -71,8 +71,7 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(segment);
             after_capability = CAPABILITIES.contains(&segment);
         } else {
-            let unescaped = unescape(&segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())]);
-            let decoded = decode(&unescaped);
+            let decoded = decode(&segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())]);
             whole_segment(&decoded, out);
             after_capability = names_capability(&decoded);
         }

@@ -19,6 +19,15 @@ pub(crate) struct Block {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// How an input is cut into blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// Blocks of whole lines.
+    Lines,
+    /// One block with everything.
+    Whole,
+}
+
 /// The blocks of one input.
 pub(crate) struct Blocks {
     name: String,
@@ -28,8 +37,14 @@ pub(crate) struct Blocks {
 }
 
 enum Kind {
-    Seekable { file: fs_err::File, length: u64, next: AtomicU64 },
+    Seekable {
+        file: fs_err::File,
+        length: u64,
+        next: AtomicU64,
+    },
     Stream(Mutex<Stream>),
+    /// Everything in one block; taken by the first who asks.
+    Whole(Mutex<Option<Box<dyn Read + Send>>>),
 }
 
 struct Stream {
@@ -45,7 +60,11 @@ struct Stream {
 }
 
 impl Blocks {
-    pub(crate) fn new(input: Input, block_bytes: usize, line_limit: usize) -> Self {
+    pub(crate) fn new(input: Input, framing: Framing, block_bytes: usize, line_limit: usize) -> Self {
+        if framing == Framing::Whole {
+            let (name, reader) = (input.name.clone(), input.into_reader());
+            return Self { name, block_bytes, line_limit, kind: Kind::Whole(Mutex::new(Some(reader))) };
+        }
         let kind = match input.body {
             Body::Seekable { file, length } => Kind::Seekable { file, length, next: AtomicU64::new(0) },
             Body::Stream(reader) => Kind::Stream(Mutex::new(Stream {
@@ -86,13 +105,21 @@ impl Blocks {
                 let mut stream = stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 Ok(stream.next(block, self.block_bytes, self.line_limit))
             }
+            Kind::Whole(reader) => {
+                let reader = reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+                let Some(mut reader) = reader else { return Ok(false) };
+                (block.index, block.offset) = (0, 0);
+                block.bytes.clear();
+                reader.read_to_end(&mut block.bytes)?;
+                Ok(true)
+            }
         }
     }
 
     /// Why a stream ended before its end, if it did.
     pub(crate) fn failure(self) -> Option<std::io::Error> {
         match self.kind {
-            Kind::Seekable { .. } => None,
+            Kind::Seekable { .. } | Kind::Whole(_) => None,
             Kind::Stream(stream) => {
                 stream.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).failure
             }
@@ -287,7 +314,7 @@ mod tests {
                 let held = Arc::from(text.as_bytes());
                 let (stream, _) = open_all(&[PathBuf::from("-")], Some(&held)).unwrap().remove(0);
                 for input in [input, stream] {
-                    let blocks = Blocks::new(input, block_bytes, 64);
+                    let blocks = Blocks::new(input, Framing::Lines, block_bytes, 64);
                     assert_eq!(lines_of(&blocks, 64), expected, "{text:?} in blocks of {block_bytes}");
                 }
             }

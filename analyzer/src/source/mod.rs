@@ -8,5 +8,5 @@
 mod blocks;
 mod open;
 
-pub(crate) use blocks::{Block, Blocks};
+pub(crate) use blocks::{Block, Blocks, Framing};
 pub(crate) use open::{Compression, Input, open_all};

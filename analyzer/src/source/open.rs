@@ -29,6 +29,17 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    /// Everything from the start, as one stream.
+    pub(crate) fn into_reader(self) -> Box<dyn Read + Send> {
+        match self.body {
+            Body::Seekable { mut file, .. } => match file.seek(SeekFrom::Start(0)) {
+                Ok(_) => Box::new(file),
+                Err(error) => Box::new(Broken(Some(error))),
+            },
+            Body::Stream(rest) => Box::new(std::io::Cursor::new(self.head).chain(rest)),
+        }
+    }
+
     /// What detection looks at: the first lines that are not absurdly long.
     pub(crate) fn sample(&self) -> &[u8] {
         self.sample.as_ref().unwrap_or(&self.head)

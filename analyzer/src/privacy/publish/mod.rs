@@ -104,7 +104,7 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
         .iter()
         .map(|input| match evidence.producer().filter(|_| input.format.producer_unknown) {
             Some(producer) => producer.stamp(),
-            None => input.format.program.stamp(),
+            None => input.format.stamp(),
         })
         .collect();
     let mut stamps = stamps.into_iter();
@@ -112,8 +112,7 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
         (Some(stamp), None) => stamp,
         _ => Stamp::Mixed,
     };
-    let resolution_ns =
-        reading.inputs.iter().map(|input| input.format.program.resolution_ns()).max().unwrap_or(1);
+    let resolution_ns = reading.inputs.iter().map(|input| input.resolution_ns).max().unwrap_or(1);
     let (from_s, to_s) = span_s(reading);
     let mut rejected: BTreeMap<String, u64> = BTreeMap::new();
     for input in &reading.inputs {

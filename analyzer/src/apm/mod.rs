@@ -1,0 +1,1 @@
+//! Exports of application performance monitoring: spans and transactions in, requests out.

@@ -1,0 +1,339 @@
+//! From the fields of a line to a [`Request`]: units, stamps, escapes. One rule for all formats of lines.
+
+use shared::profile::Stamp;
+
+use super::Cache;
+use super::escape::Escape;
+use super::number::{self, Unit};
+use super::time::{self, TimeFormat};
+use super::values::{Slot, Values};
+use crate::reject::Reject;
+use crate::request::Request;
+
+/// What the fields of a format mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Meaning {
+    /// How [`Slot::Time`] is printed; with a [`Slot::Date`], how date, space and time together are.
+    pub(crate) time: TimeFormat,
+    /// How [`Slot::CoarseTime`] is printed.
+    pub(crate) coarse_time: TimeFormat,
+    /// How [`Slot::OtherTime`] is printed.
+    pub(crate) other_time: TimeFormat,
+    /// Which moment [`Slot::Time`] marks.
+    pub(crate) stamp: Stamp,
+    /// How fine the stamps are, where their digits do not say.
+    pub(crate) resolution_ns: Option<i64>,
+    /// Unit of the durations, where they are printed without one.
+    pub(crate) duration: Unit,
+    /// Unit of [`Slot::FirstByte`].
+    pub(crate) first_byte: Unit,
+    /// What the producer does to bytes that would break the line.
+    pub(crate) escape: Escape,
+    /// The client is printed with its port, `192.0.2.1:4711` or `[2001:db8::1]:4711`.
+    pub(crate) client_port: bool,
+    /// Cookie to take out of the whole cookie header, when `--identity cookie:NAME` asks for one.
+    pub(crate) cookie: Option<Box<[u8]>>,
+}
+
+impl Default for Meaning {
+    fn default() -> Self {
+        Self {
+            time: TimeFormat::Clf,
+            coarse_time: TimeFormat::Clf,
+            other_time: TimeFormat::Clf,
+            stamp: Stamp::Start,
+            resolution_ns: None,
+            duration: Unit::Seconds,
+            first_byte: Unit::Seconds,
+            escape: Escape::None,
+            client_port: false,
+            cookie: None,
+        }
+    }
+}
+
+impl Meaning {
+    /// Everything that is a number; [`Meaning::texts`] adds the text.
+    ///
+    /// # Errors
+    /// The first field that cannot be understood.
+    pub(crate) fn numbers(&self, values: &Values<'_>, cache: &mut Cache) -> Result<Request<'static>, Reject> {
+        // No web server is older than 1970: a clock that says so is broken.
+        let stamp = self.stamp(values, cache).filter(|stamp| stamp.utc_ns >= 0).ok_or(Reject::BadTime)?;
+        let other = values.get(Slot::OtherTime).and_then(|text| cache.time.read(&self.other_time, text));
+        let number = |slot| match values.printed(slot) {
+            None | Some(b"") => Ok(None),
+            Some(b"-") => Ok(Some(0)),
+            Some([b'-', ..]) => Ok(None),
+            Some(text) => number::unsigned(text).map(Some).ok_or(Reject::BadNumber),
+        };
+        let status = match values.get(Slot::Status) {
+            None | Some([b'-', ..]) => 0,
+            Some(text) => number::unsigned(text)
+                .and_then(|status| u16::try_from(status).ok())
+                .filter(|status| *status < 1000)
+                .ok_or(Reject::BadStatus)?,
+        };
+        let mut duration_ns = self.duration(values)?;
+        if duration_ns.is_none()
+            && let Some(other) = other
+        {
+            duration_ns = Some((other.utc_ns - stamp.utc_ns).abs());
+        }
+        let first_byte_ns = match values.get(Slot::FirstByte) {
+            None => None,
+            Some(text) => number::duration_ns(text, self.first_byte).ok_or(Reject::BadNumber)?,
+        };
+        let weight = match (values.get(Slot::Weight), values.get(Slot::SampleRate)) {
+            (Some(weight), _) => number::decimal(weight).filter(|weight| *weight > 0.0),
+            (None, Some(rate)) => number::decimal(rate).filter(|rate| *rate > 0.0).map(|rate| 1.0 / rate),
+            (None, None) => None,
+        };
+        Ok(Request {
+            stamp_ns: stamp.utc_ns,
+            offset_s: stamp.offset_s.unwrap_or(0),
+            zone_printed: stamp.offset_s.is_some(),
+            stamp: self.stamp,
+            resolution_ns: self.resolution_ns.unwrap_or(stamp.resolution_ns),
+            duration_ns,
+            first_byte_ns,
+            status,
+            bytes_out: number(Slot::BytesOut)?,
+            bytes_out_is_dash: values.printed(Slot::BytesOut) == Some(b"-"),
+            bytes_in: number(Slot::BytesIn)?,
+            weight,
+            truncated: values.truncated,
+            ..Request::default()
+        })
+    }
+
+    /// The finest stamp of the line; its offset may stand in a coarser one.
+    fn stamp(&self, values: &Values<'_>, cache: &mut Cache) -> Option<time::Instant> {
+        let stamp = match (values.get(Slot::Date), values.get(Slot::Time)?) {
+            (None, text) => cache.time.read(&self.time, text)?,
+            (Some(date), text) => cache.time.read(&self.time, &[date, b" ", text].concat())?,
+        };
+        match (stamp.offset_s, values.get(Slot::CoarseTime)) {
+            (_, None) => Some(stamp),
+            (_, Some(text)) => {
+                let coarse = cache.time.read(&self.coarse_time, text)?;
+                Some(time::Instant { offset_s: coarse.offset_s.or(stamp.offset_s), ..stamp })
+            }
+        }
+    }
+
+    /// The sum of the parts that are printed; unknown when one of them is printed as unknown.
+    fn duration(&self, values: &Values<'_>) -> Result<Option<i64>, Reject> {
+        let mut sum = None;
+        for slot in [Slot::Duration, Slot::Duration2, Slot::Duration3] {
+            let Some(text) = values.get(slot) else { continue };
+            match number::duration_ns(text, self.duration).ok_or(Reject::BadNumber)? {
+                Some(part) => sum = Some(sum.unwrap_or(0_i64).saturating_add(part)),
+                None => return Ok(None),
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Everything that is text, added to `numbers`; `scratch` takes what had to be decoded.
+    pub(crate) fn texts<'a>(
+        &self,
+        mut values: Values<'a>,
+        numbers: Request<'static>,
+        scratch: &'a mut Vec<u8>,
+    ) -> Request<'a> {
+        let joins = values.has(Slot::Path) && values.get(Slot::Query).is_some() && !values.has(Slot::Target);
+        if values.escaped != 0 || joins {
+            values = self.decode(values, joins, scratch);
+        }
+        let line = match values.get(Slot::RequestLine) {
+            Some(text) => request_line(text),
+            None => RequestLine {
+                method: values.get(Slot::Method).filter(|method| is_method(method)),
+                target: values.get(Slot::Target).or(values.get(Slot::Path)).unwrap_or_default(),
+                protocol: values.get(Slot::Protocol),
+            },
+        };
+        let client = match (values.get(Slot::Client), values.get(Slot::ForwardedFor)) {
+            (Some(client), _) => client,
+            (None, Some(chain)) => forwarded_client(chain),
+            (None, None) => values.printed(Slot::Client).unwrap_or_default(),
+        };
+        let cookie = self.cookie.as_deref().and_then(|name| cookie(values.get(Slot::Cookies)?, name));
+        let absolute = || authority(line.target);
+        Request {
+            method: line.method,
+            target: line.target,
+            scheme: values.get(Slot::Scheme).or_else(|| absolute().map(|(scheme, _)| scheme)),
+            host: values.get(Slot::Host).or_else(|| absolute().map(|(_, host)| host)),
+            protocol: line.protocol,
+            client: if self.client_port { without_port(client) } else { client },
+            user: values.get(Slot::User),
+            session: values.get(Slot::Session),
+            referer: values.get(Slot::Referer),
+            user_agent: values.get(Slot::UserAgent),
+            identity: values.get(Slot::Identity).or(cookie).filter(|identity| !identity.is_empty()),
+            request_id: values.get(Slot::RequestId),
+            route: values.get(Slot::Route),
+            ..numbers
+        }
+    }
+
+    /// The values with their escapes undone and path and query joined.
+    #[cold]
+    fn decode<'a>(&self, values: Values<'a>, joins: bool, scratch: &'a mut Vec<u8>) -> Values<'a> {
+        scratch.clear();
+        let mut decoded = TEXTS.map(|slot| (slot, 0..0));
+        for (slot, range) in &mut decoded {
+            let start = scratch.len();
+            let joined = joins && *slot == Slot::Path;
+            if let Some(text) = values.printed(*slot).filter(|_| joined || values.is_escaped(*slot)) {
+                self.append(text, values.is_escaped(*slot), scratch);
+                if joined && let Some(query) = values.get(Slot::Query) {
+                    if !query.starts_with(b"?") {
+                        scratch.push(b'?');
+                    }
+                    self.append(query, values.is_escaped(Slot::Query), scratch);
+                }
+                *range = start..scratch.len();
+            }
+        }
+        let scratch: &'a [u8] = scratch;
+        let mut values = values;
+        for (slot, range) in decoded {
+            if !range.is_empty() {
+                values.set(slot, &scratch[range]);
+            }
+        }
+        values
+    }
+
+    fn append(&self, text: &[u8], escaped: bool, out: &mut Vec<u8>) {
+        if escaped { self.escape.decode(text, out) } else { out.extend_from_slice(text) }
+    }
+}
+
+/// The slots whose text may hold escapes.
+const TEXTS: [Slot; 17] = [
+    Slot::Client,
+    Slot::ForwardedFor,
+    Slot::User,
+    Slot::Session,
+    Slot::Identity,
+    Slot::RequestLine,
+    Slot::Method,
+    Slot::Target,
+    Slot::Path,
+    Slot::Host,
+    Slot::Scheme,
+    Slot::Protocol,
+    Slot::Referer,
+    Slot::UserAgent,
+    Slot::Cookies,
+    Slot::RequestId,
+    Slot::Route,
+];
+
+struct RequestLine<'a> {
+    method: Option<&'a [u8]>,
+    target: &'a [u8],
+    protocol: Option<&'a [u8]>,
+}
+
+/// Splits at the first and the last space, because raw spaces in targets do occur.
+fn request_line(text: &[u8]) -> RequestLine<'_> {
+    let unreadable = RequestLine { method: None, target: b"", protocol: None };
+    let Some(first) = memchr::memchr(b' ', text) else { return unreadable };
+    let (method, rest) = (&text[..first], &text[first + 1..]);
+    if !is_method(method) {
+        return unreadable;
+    }
+    let last = memchr::memrchr(b' ', rest).filter(|last| rest[last + 1..].starts_with(b"HTTP/"));
+    let (target, protocol) = match last {
+        Some(last) => (&rest[..last], Some(&rest[last + 1..])),
+        // HTTP/0.9 has no version; a cut line may have lost it.
+        None => (rest, None),
+    };
+    RequestLine { method: Some(method), target, protocol }
+}
+
+/// A method is a short run of letters; the standard allows more, but nobody uses it and line noise does.
+fn is_method(text: &[u8]) -> bool {
+    let letters = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
+    (1..=20).contains(&text.len()) && text.iter().all(letters) && text != b"-"
+}
+
+/// The value of cookie `name` in a cookie header.
+fn cookie<'a>(header: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    header
+        .split(|byte| *byte == b';')
+        .find_map(|pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="))
+}
+
+/// Scheme and authority of an absolute target.
+fn authority(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    let scheme = [&b"http"[..], b"https"]
+        .into_iter()
+        .find(|scheme| target.strip_prefix(*scheme).is_some_and(|rest| rest.starts_with(b"://")))?;
+    let rest = &target[scheme.len() + 3..];
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    Some((scheme, &rest[..end]))
+}
+
+/// The client that a chain of proxies names: the last address that is no private one, because anything before
+/// it may be made up by the client; the first where all are private.
+fn forwarded_client(chain: &[u8]) -> &[u8] {
+    let mut addresses = chain.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|a| !a.is_empty());
+    let first = addresses.clone().next().unwrap_or_default();
+    addresses.rfind(|address| !is_private(without_port(address))).unwrap_or(first)
+}
+
+fn is_private(address: &[u8]) -> bool {
+    use std::net::IpAddr;
+    match std::str::from_utf8(address).ok().and_then(|text| text.parse::<IpAddr>().ok()) {
+        Some(IpAddr::V4(v4)) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        Some(IpAddr::V6(v6)) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+        None => false,
+    }
+}
+
+/// `192.0.2.1:4711` and `[2001:db8::1]:4711` without their port; anything else as it is.
+fn without_port(address: &[u8]) -> &[u8] {
+    if let Some(rest) = address.strip_prefix(b"[") {
+        return memchr::memchr(b']', rest).map_or(address, |end| &rest[..end]);
+    }
+    match (memchr::memchr(b':', address), memchr::memrchr(b':', address)) {
+        // Two colons and no brackets: an IPv6 address alone.
+        (Some(first), Some(last)) if first == last => &address[..first],
+        _ => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_cut_off_addresses() {
+        for (text, expected) in [
+            ("192.0.2.1:4711", "192.0.2.1"),
+            ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("proxy.example", "proxy.example"),
+            ("", ""),
+        ] {
+            assert_eq!(without_port(text.as_bytes()), expected.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_public_address_of_a_chain_is_the_client() {
+        for (chain, expected) in [
+            ("203.0.113.9", "203.0.113.9"),
+            ("1.1.1.1, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+            ("10.0.0.2, 10.0.0.1", "10.0.0.2"),
+        ] {
+            assert_eq!(forwarded_client(chain.as_bytes()), expected.as_bytes(), "{chain}");
+        }
+    }
+}

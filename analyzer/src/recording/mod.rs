@@ -1,0 +1,1 @@
+//! Recordings of traffic that are documents, not lines: HAR and GoReplay.
