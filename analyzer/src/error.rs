@@ -15,11 +15,51 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// A directory without a single log.
-    #[error("found no access log in the directory `{path}`\n  expected: at least one file in a known log format\n  hint: name the files, or give their format with --log-format", path = path.display())]
+    /// A directory or pattern without a single log.
+    #[error("found no access log in `{path}`\n  expected: at least one file in a known log format\n  hint: name the files, or give their format with --log-format", path = path.display())]
     NoLogs {
-        /// The directory.
+        /// The directory or pattern.
         path: PathBuf,
+    },
+    /// A pattern that names no file.
+    #[error(
+        "cannot use the pattern `{pattern}`: {problem}\n  expected: a file, a directory, or a pattern such as 'logs/**/access.log*', in quotes"
+    )]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Several files packed into one.
+    #[error(
+        "cannot read `{input}`\n  found: {found}\n  expected: a log, plain or compressed with gzip, zstd, bzip2, xz or lz4\n  hint: {unpack} {input} | analyzer profile -"
+    )]
+    Archive {
+        /// The input's name.
+        input: String,
+        /// What its first bytes look like.
+        found: &'static str,
+        /// A command that prints the files in it.
+        unpack: &'static str,
+    },
+    /// An object store, without the means to read it.
+    #[error(
+        "cannot read `{url}`: this build does not read object stores\n  hint: build it with `cargo build --release --features object-store`, or copy the objects and name the copies"
+    )]
+    NoObjectStore {
+        /// The input.
+        url: String,
+    },
+    /// An object store that cannot be used.
+    #[error("cannot read `{url}`: {problem}\n  hint: {hint}")]
+    ObjectStore {
+        /// The input.
+        url: String,
+        /// What the store says.
+        problem: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// An input without a single line.
     #[error("`{input}` is empty\n  expected: an access log with at least one line")]

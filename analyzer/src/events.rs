@@ -61,7 +61,10 @@ pub fn write_ndjson(
         })
         .collect();
     let mut written = 0;
-    for (input, detection) in read::open(&settings.read)?.inputs {
+    for source in read::open(&settings.read)?.sources {
+        let detection = source.detection;
+        // Whatever keeps it from being opened again was reported when it was read for the routes.
+        let Ok(input) = source.input.open(settings.read.limits()) else { continue };
         let blocks = Blocks::new(
             input,
             detection.format.framing(),
@@ -72,7 +75,7 @@ pub fn write_ndjson(
             let mut batch = Vec::new();
             for _ in 0..2 * settings.read.threads {
                 let mut block = Block::default();
-                if !blocks.next(&mut block)? {
+                if !blocks.next(&mut block) {
                     break;
                 }
                 on_bytes(block.bytes.len() as u64);

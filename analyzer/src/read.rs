@@ -2,9 +2,9 @@
 
 use std::hash::BuildHasher as _;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use foldhash::fast::FixedState;
+use rayon::prelude::*;
 
 use crate::counts::Counts;
 use crate::error::Error;
@@ -19,7 +19,8 @@ use crate::reject::{Position, Reject, Rejects};
 use crate::request::Request;
 use crate::resource::{self, Interner, Resource};
 use crate::settings::ReadSettings;
-use crate::source::{Block, Blocks, Compression, Input, open_all};
+use crate::source::{Block, Ending, Input, Located, Queue, Waiting, archive, locate};
+pub use crate::source::{PassedOver, Why};
 
 /// Partitions by client: small enough to sort in cache, many enough for any number of threads.
 pub(crate) const PARTITIONS: usize = 256;
@@ -33,8 +34,10 @@ pub struct InputSummary {
     pub format: Format,
     /// How sure the format is, 0..=1; 1 when it was given.
     pub confidence: f64,
-    /// The input is compressed with gzip.
-    pub compressed: Option<&'static str>,
+    /// How the input is compressed, such as `gzip`.
+    pub compressed: Option<String>,
+    /// What the lines were unpacked from, such as `cloudwatch`.
+    pub envelope: Option<&'static str>,
     /// Lines read.
     pub lines: u64,
     /// Requests understood.
@@ -49,6 +52,8 @@ pub struct InputSummary {
     pub evidence: Evidence,
     /// Why the input ended before its end.
     pub broken: Option<String>,
+    /// What was odd about its bytes, although nothing is lost.
+    pub odd: Option<String>,
     /// The first requests, as many as were asked for.
     pub records: Vec<Record>,
 }
@@ -58,8 +63,8 @@ pub struct InputSummary {
 pub struct Reading {
     /// What was found in each input, in the order given.
     pub inputs: Vec<InputSummary>,
-    /// Files of directories that are no logs, or in no known format.
-    pub passed_over: Vec<String>,
+    /// Files that were not read, and why.
+    pub passed_over: Vec<PassedOver>,
     /// Counts over all inputs.
     pub counts: Counts,
     pub(crate) resources: Vec<Resource>,
@@ -104,37 +109,71 @@ impl Reading {
 
 /// Inputs with their formats.
 pub(crate) struct Opened {
-    pub(crate) inputs: Vec<(Input, Detection)>,
-    /// Files of directories that are no logs, or in no known format.
-    pub(crate) passed_over: Vec<String>,
+    pub(crate) sources: Vec<Source>,
+    /// Files that are not read, and why.
+    pub(crate) passed_over: Vec<PassedOver>,
+}
+
+/// An input whose format is known.
+pub(crate) struct Source {
+    name: String,
+    pub(crate) input: Waiting,
+    pub(crate) detection: Detection,
+    compressed: Option<String>,
+    envelope: Option<&'static str>,
 }
 
 /// Opens the inputs and finds their formats, without reading further.
 ///
 /// # Errors
 /// What keeps an input from being read; [`Error::Empty`], [`Error::UnknownFormat`], [`Error::NoLogs`].
-/// A file that was found in a directory and is no log is passed over.
+/// A file that was found in a directory or by a pattern and is no log is passed over, and so is any empty file
+/// beside others.
 pub(crate) fn open(settings: &ReadSettings) -> Result<Opened, Error> {
-    let mut inputs = Vec::new();
-    let mut passed_over = Vec::new();
-    for (input, in_directory) in open_all(&settings.inputs, settings.stdin.as_ref())? {
-        match recognise(&input, settings) {
-            Ok(detection) => inputs.push((input, detection)),
-            Err(_) if in_directory => passed_over.push(input.name),
-            Err(error) => return Err(error),
-        }
+    let (located, mut passed_over) = locate(&settings.inputs, settings.stdin.as_ref())?;
+    let looked_at: Vec<(bool, Result<Source, Error>)> =
+        located.into_par_iter().map(|input| (input.found, source(input, settings))).collect();
+    let mut sources = Vec::new();
+    let mut first_error = None;
+    for (found, source) in looked_at {
+        let error = match source {
+            Ok(source) => {
+                sources.push(source);
+                continue;
+            }
+            Err(error) => error,
+        };
+        let (path, why) = match &error {
+            Error::Empty { input } => (input, Why::Empty),
+            Error::Read { input, source } if found => (input, Why::Unreadable(source.kind().to_string())),
+            Error::UnknownFormat { input, .. } | Error::Archive { input, .. } if found => (input, Why::NoLog),
+            _ => return Err(error),
+        };
+        passed_over.push(PassedOver { path: path.clone(), why });
+        first_error = first_error.or((!found).then_some(error));
     }
-    match settings.inputs.first() {
-        Some(path) if inputs.is_empty() && !passed_over.is_empty() => {
-            Err(Error::NoLogs { path: path.clone() })
-        }
-        _ => Ok(Opened { inputs, passed_over }),
+    match (sources.is_empty(), first_error, settings.inputs.first()) {
+        (true, Some(error), _) => Err(error),
+        (true, None, Some(path)) => Err(Error::NoLogs { path: path.clone() }),
+        _ => Ok(Opened { sources, passed_over }),
     }
+}
+
+fn source(located: Located, settings: &ReadSettings) -> Result<Source, Error> {
+    let name = located.place.name();
+    let input = Input::open(located.place, settings.limits())
+        .map_err(|source| Error::Read { input: name.clone(), source })?;
+    let detection = recognise(&input, settings)?;
+    let (compressed, envelope) = (input.compressed(), input.envelope());
+    Ok(Source { name, input: input.wait(), detection, compressed, envelope })
 }
 
 fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error> {
     if input.head.is_empty() {
         return Err(Error::Empty { input: input.name.clone() });
+    }
+    if let Some((found, unpack)) = archive(&input.head) {
+        return Err(Error::Archive { input: input.name.clone(), found, unpack });
     }
     if let Some(format) = &settings.format {
         return Ok(Detection { format: format.clone(), confidence: 1.0 });
@@ -155,47 +194,28 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
 /// # Errors
 /// What [`open`] gives, a file that cannot be read.
 pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<Reading, Error> {
-    let opened = open(settings)?;
-    let (blocks, sources): (Vec<Blocks>, Vec<Source>) = opened
-        .inputs
+    let Opened { sources, passed_over } = open(settings)?;
+    let (turns, sources): (Vec<_>, Vec<Found>) = sources
         .into_iter()
-        .map(|(input, detection)| {
-            let compressed = input.compression.map(|Compression::Gzip| "gzip");
+        .map(|Source { name, input, detection, compressed, envelope }| {
             let framing = detection.format.framing();
-            let blocks = Blocks::new(input, framing, settings.block_bytes, settings.line_limit);
-            (blocks, Source { detection, compressed })
+            ((input, framing), Found { name, detection, compressed, envelope })
         })
         .unzip();
+    let queue = Queue::new(turns, settings.block_bytes, settings.limits());
     let results: Mutex<Vec<BlockResult>> = Mutex::new(Vec::new());
-    let failure: Mutex<Option<Error>> = Mutex::new(None);
-    let stop = AtomicBool::new(false);
     let workers: Vec<Worker<'_>> = rayon::broadcast(|context| {
-        let mut worker = Worker::new(context.index(), settings, key, blocks.len() > 1);
+        let mut worker = Worker::new(context.index(), settings, key, sources.len() > 1);
         let (mut block, mut cache) = (Block::default(), Cache::default());
-        for (input, blocks) in blocks.iter().enumerate() {
-            while !stop.load(Ordering::Relaxed) {
-                match blocks.next(&mut block) {
-                    Ok(false) => break,
-                    Ok(true) => {
-                        on_bytes(block.bytes.len() as u64);
-                        let result =
-                            worker.block(input, &block, &sources[input].detection.format, &mut cache);
-                        lock(&results).push(result);
-                    }
-                    Err(source) => {
-                        stop.store(true, Ordering::Relaxed);
-                        *lock(&failure) = Some(Error::Read { input: blocks.name().to_owned(), source });
-                    }
-                }
-            }
+        while let Some(input) = queue.next(&mut block) {
+            on_bytes(block.bytes.len() as u64);
+            let result = worker.block(input, &block, &sources[input].detection.format, &mut cache);
+            lock(&results).push(result);
         }
         worker
     });
-    if let Some(error) = into_inner(failure) {
-        return Err(error);
-    }
-    let reading = assemble(blocks, sources, into_inner(results), workers, settings.records);
-    Ok(Reading { passed_over: opened.passed_over, ..reading })
+    let reading = assemble(queue.endings(), sources, into_inner(results), workers, settings.records);
+    Ok(Reading { passed_over, ..reading })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -206,9 +226,12 @@ fn into_inner<T>(mutex: Mutex<T>) -> T {
     mutex.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-struct Source {
+/// What was found out about an input before it was read.
+struct Found {
+    name: String,
     detection: Detection,
-    compressed: Option<&'static str>,
+    compressed: Option<String>,
+    envelope: Option<&'static str>,
 }
 
 /// What one block gave.
@@ -388,8 +411,8 @@ fn group(events: &[Event], worker: usize) -> EventBlock {
 }
 
 fn assemble(
-    blocks: Vec<Blocks>,
-    sources: Vec<Source>,
+    endings: Vec<Ending>,
+    sources: Vec<Found>,
     results: Vec<BlockResult>,
     workers: Vec<Worker<'_>>,
     wanted: usize,
@@ -409,20 +432,22 @@ fn assemble(
     }
     let mut inputs = Vec::new();
     let mut ordered = Vec::new();
-    for ((blocks, source), mut results) in blocks.into_iter().zip(sources).zip(per_input) {
+    for ((ending, source), mut results) in endings.into_iter().zip(sources).zip(per_input) {
         results.sort_by_key(|result| result.index);
         let mut summary = InputSummary {
-            path: blocks.name().to_owned(),
+            path: source.name,
             format: source.detection.format,
             confidence: source.detection.confidence,
             compressed: source.compressed,
+            envelope: source.envelope,
             lines: 0,
             requests: 0,
             rejects: Rejects::default(),
             recovered: 0,
             resolution_ns: 1,
             evidence: Evidence::default(),
-            broken: blocks.failure().map(|error| error.to_string()),
+            broken: ending.damage,
+            odd: ending.oddity,
             records: Vec::new(),
         };
         let first = results.iter().find_map(|result| result.span_ns).map(|span| span.0);

@@ -11,11 +11,12 @@ use crate::format::{Format, Options, configuration, language};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
+use crate::source::Limits;
 
 /// How to read inputs.
 #[derive(Debug, Clone)]
 pub struct ReadSettings {
-    /// Files, directories, or `-`.
+    /// Files, directories, patterns, objects, or `-`.
     pub inputs: Vec<PathBuf>,
     /// The format of all inputs; detected per input when absent.
     pub format: Option<Format>,
@@ -29,6 +30,8 @@ pub struct ReadSettings {
     pub block_bytes: usize,
     /// Lines longer than this are refused.
     pub line_limit: usize,
+    /// An input that decompresses to more than so many times its size ends there.
+    pub ratio_limit: u64,
     /// Paths become templates; otherwise they stay as they are in the log.
     pub templates: bool,
     /// First requests of each input to keep as records.
@@ -49,11 +52,18 @@ impl Default for ReadSettings {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             block_bytes: 2 << 20,
             line_limit: 1 << 20,
+            ratio_limit: 1000,
             templates: true,
             records: 0,
             raw: false,
             stdin: None,
         }
+    }
+}
+
+impl ReadSettings {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { line_bytes: self.line_limit, ratio: self.ratio_limit }
     }
 }
 

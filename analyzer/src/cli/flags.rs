@@ -16,7 +16,7 @@ use crate::settings::{ModelSettings, ReadSettings, Settings, given_format};
 /// What to read, and how.
 #[derive(Debug, Args)]
 pub(crate) struct InputFlags {
-    /// Logs: files (plain or gzip), directories, or `-` for standard input
+    /// Logs: files (plain or compressed), directories, quoted patterns, or `-` for standard input
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// The nginx `log_format` of the inputs, verbatim
@@ -34,6 +34,9 @@ pub(crate) struct InputFlags {
     /// Refuse lines longer than this many bytes
     #[arg(long, value_name = "BYTES", help_heading = "Input", default_value_t = 1 << 20)]
     max_line: usize,
+    /// Stop reading an input that decompresses to more than N times its size
+    #[arg(long, value_name = "N", help_heading = "Input", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    max_ratio: u64,
     /// Fail with exit code 1 when fewer lines are understood, such as `99%`
     #[arg(long, value_name = "SHARE", help_heading = "Input", value_parser = share)]
     pub(crate) min_parsed: Option<f64>,
@@ -134,6 +137,7 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             identity: model.identity.clone(),
             threads: input.threads.map_or(defaults.threads, usize::from),
             line_limit: input.max_line,
+            ratio_limit: input.max_ratio,
             templates: !model.no_templates,
             ..defaults
         },

@@ -33,8 +33,10 @@ pub struct InspectedInput {
     pub format: String,
     /// How sure the format is, 0..=1; 1 when it was given.
     pub confidence: f64,
-    /// `gzip`, or null.
-    pub compressed: Option<&'static str>,
+    /// How the input is compressed, such as `gzip` or `zstd in gzip`, or null.
+    pub compressed: Option<String>,
+    /// What the lines were unpacked from, such as `cloudwatch`, or null.
+    pub envelope: Option<&'static str>,
     /// Lines read.
     pub lines: u64,
     /// Requests understood.
@@ -47,6 +49,8 @@ pub struct InspectedInput {
     pub recovered: u64,
     /// Why the input ended before its end, or null.
     pub broken: Option<String>,
+    /// What was odd about its bytes, although nothing is lost, or null.
+    pub odd: Option<String>,
     /// The first requests, when asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<Record>,
@@ -115,12 +119,14 @@ fn inspected(input: InputSummary, template: impl Fn(u32) -> Option<String>) -> I
         path: input.path,
         confidence: (input.confidence * 1e4).round() / 1e4,
         compressed: input.compressed,
+        envelope: input.envelope,
         lines: input.lines,
         requests: input.requests,
         rejected: input.rejects.total(),
         rejects: input.rejects,
         recovered: input.recovered,
         broken: input.broken,
+        odd: input.odd,
         records: input
             .records
             .into_iter()
@@ -175,12 +181,10 @@ impl Inspection {
         let mut out = String::new();
         for input in &self.inputs {
             let _ = writeln!(out, "{}", input.path);
-            let compressed = input.compressed.map_or_else(String::new, |name| format!(", {name}"));
-            let _ = writeln!(
-                out,
-                "  format    {} (confidence {:.2}{compressed})",
-                input.format, input.confidence
-            );
+            let layers = input.compressed.iter().map(String::as_str).chain(input.envelope);
+            let layers: String = layers.map(|name| format!(", {name}")).collect();
+            let _ =
+                writeln!(out, "  format    {} (confidence {:.2}{layers})", input.format, input.confidence);
             let _ = writeln!(out, "  lines     {}", grouped(input.lines));
             let _ = writeln!(out, "  requests  {}", grouped(input.requests));
             let _ = writeln!(
@@ -202,6 +206,9 @@ impl Inspection {
             }
             if let Some(why) = &input.broken {
                 let _ = writeln!(out, "  damaged   {why}");
+            }
+            if let Some(what) = &input.odd {
+                let _ = writeln!(out, "  odd       {what}");
             }
             for record in &input.records {
                 let _ = writeln!(out, "  {}", record_line(record));
