@@ -37,6 +37,7 @@ pub mod kind;
 mod model;
 pub mod privacy;
 pub mod read;
+mod recent;
 pub mod record;
 mod recording;
 pub mod reject;

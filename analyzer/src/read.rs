@@ -263,7 +263,7 @@ struct Worker<'k> {
     statuses: Box<[u64; 1000]>,
     hour: (i64, i32),
     line_limit: usize,
-    templates: bool,
+    events: bool,
     several_inputs: bool,
     records: usize,
     raw: bool,
@@ -276,12 +276,12 @@ impl<'k> Worker<'k> {
         Self {
             number,
             clients: ClientResolver::new(key, &settings.identity),
-            interner: Interner::default(),
+            interner: Interner::new(settings.templates),
             counts: Counts::default(),
             statuses: Box::new([0; 1000]),
             hour: (i64::MIN, 0),
             line_limit: settings.line_limit,
-            templates: settings.templates,
+            events: settings.events,
             several_inputs,
             records: settings.records,
             raw: settings.raw,
@@ -323,7 +323,9 @@ impl<'k> Worker<'k> {
                 }
             }
         });
-        result.events = group(&self.scratch, self.number);
+        if self.events {
+            result.events = group(&self.scratch, self.number);
+        }
         result
     }
 
@@ -334,7 +336,9 @@ impl<'k> Worker<'k> {
         result.resolution_ns = result.resolution_ns.max(request.resolution_ns);
         let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
         result.span_ns = Some((first, last.max(request.stamp_ns)));
-        let resource = self.request(request);
+        self.counts.add(request, &mut self.hour);
+        self.statuses[usize::from(request.status).min(999)] += 1;
+        let resource = if self.events { self.event(request) } else { 0 };
         if result.records.len() < self.records {
             result.records.push(match self.raw {
                 true => Record::raw(request, result.lines),
@@ -343,16 +347,13 @@ impl<'k> Worker<'k> {
         }
     }
 
-    /// Counts one request and gives the number of its resource.
-    fn request(&mut self, request: &Request<'_>) -> u32 {
-        self.counts.add(request, &mut self.hour);
-        self.statuses[usize::from(request.status).min(999)] += 1;
-        let path = request.path();
+    /// Keeps one request as an event and gives the number of its resource.
+    fn event(&mut self, request: &Request<'_>) -> u32 {
         let (client, agent) = self.clients.client(request);
-        let kind = kind::of_request(request, path, agent);
-        let resource = self.interner.number(request, self.templates);
-        self.scratch.push(Event::new(request, client, resource, kind));
-        resource
+        let asked = self.interner.asked(request);
+        let kind = kind::of_known_path(request, asked.path, agent);
+        self.scratch.push(Event::new(request, client, asked.resource, kind));
+        asked.resource
     }
 }
 

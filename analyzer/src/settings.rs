@@ -38,6 +38,8 @@ pub struct ReadSettings {
     pub records: usize,
     /// Records name who made the request.
     pub raw: bool,
+    /// Requests become events of clients and resources; otherwise they are only counted.
+    pub events: bool,
     /// What standard input holds, when it must be read more than once.
     pub stdin: Option<Arc<[u8]>>,
 }
@@ -56,6 +58,7 @@ impl Default for ReadSettings {
             templates: true,
             records: 0,
             raw: false,
+            events: true,
             stdin: None,
         }
     }

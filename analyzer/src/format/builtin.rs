@@ -2,7 +2,8 @@
 
 use shared::profile::Stamp;
 
-use super::{Format, Reader, nginx_format};
+use super::program::Tail;
+use super::{Format, Program, Reader, nginx_format};
 use crate::request::Request;
 use crate::session::identity::Identity;
 
@@ -76,11 +77,12 @@ impl Builtin {
         let mut format = nginx_format::compile_named(&self.label(by), text, &plain)
             .expect("the built-in formats have a time, a request and a status");
         format.producer_unknown = producer.is_none();
-        if let Reader::Text(program) = &mut format.reader {
+        if let Reader::Text(mut program) = format.reader {
             program.meaning.stamp = by.stamp();
-            if self == Self::Combined {
-                program.tail = super::program::Tail::Anything;
-            }
+            format.reader = match self {
+                Self::Combined => Reader::Combined(Program { tail: Tail::Anything, ..program }),
+                Self::Common => Reader::Text(program),
+            };
         }
         format
     }

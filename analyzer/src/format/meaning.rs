@@ -57,6 +57,7 @@ impl Meaning {
     ///
     /// # Errors
     /// The first field that cannot be understood.
+    #[inline]
     pub(crate) fn numbers(&self, values: &Values<'_>, cache: &mut Cache) -> Result<Request<'static>, Reject> {
         // No web server is older than 1970: a clock that says so is broken.
         let stamp = self.stamp(values, cache).filter(|stamp| stamp.utc_ns >= 0).ok_or(Reject::BadTime)?;
@@ -136,6 +137,7 @@ impl Meaning {
     }
 
     /// Everything that is text, added to `numbers`; `scratch` takes what had to be decoded.
+    #[inline]
     pub(crate) fn texts<'a>(
         &self,
         mut values: Values<'a>,
@@ -234,21 +236,26 @@ const TEXTS: [Slot; 17] = [
     Slot::Route,
 ];
 
-struct RequestLine<'a> {
-    method: Option<&'a [u8]>,
-    target: &'a [u8],
-    protocol: Option<&'a [u8]>,
+pub(super) struct RequestLine<'a> {
+    pub(super) method: Option<&'a [u8]>,
+    pub(super) target: &'a [u8],
+    pub(super) protocol: Option<&'a [u8]>,
 }
 
 /// Splits at the first and the last space, because raw spaces in targets do occur.
-fn request_line(text: &[u8]) -> RequestLine<'_> {
+#[inline]
+pub(super) fn request_line(text: &[u8]) -> RequestLine<'_> {
     let unreadable = RequestLine { method: None, target: b"", protocol: None };
     let Some(first) = memchr::memchr(b' ', text) else { return unreadable };
     let (method, rest) = (&text[..first], &text[first + 1..]);
     if !is_method(method) {
         return unreadable;
     }
-    let last = memchr::memrchr(b' ', rest).filter(|last| rest[last + 1..].starts_with(b"HTTP/"));
+    let last = match rest {
+        // As nearly all end, without a search.
+        [.., b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Some(rest.len() - 9),
+        _ => memchr::memrchr(b' ', rest).filter(|last| rest[last + 1..].starts_with(b"HTTP/")),
+    };
     let (target, protocol) = match last {
         Some(last) => (&rest[..last], Some(&rest[last + 1..])),
         // HTTP/0.9 has no version; a cut line may have lost it.
@@ -271,7 +278,11 @@ fn cookie<'a>(header: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Scheme and authority of an absolute target.
+#[inline]
 fn authority(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    if target.first() != Some(&b'h') {
+        return None;
+    }
     let scheme = [&b"http"[..], b"https"]
         .into_iter()
         .find(|scheme| target.strip_prefix(*scheme).is_some_and(|rest| rest.starts_with(b"://")))?;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`values`] | what a line is split into |
 //! | [`program`] | how a compiled format splits a line |
+//! | [`combined`] | the same by hand, for the format most logs are in |
 //! | [`meaning`] | what the fields become: units, stamps, escapes |
 //! | [`language`] | which product's language a format string is written in |
 //! | [`configuration`] | which format a server's configuration uses |
@@ -21,6 +22,7 @@ use crate::session::identity::Identity;
 use crate::source::Framing;
 
 pub mod builtin;
+mod combined;
 pub mod configuration;
 pub mod detect;
 pub mod escape;
@@ -70,6 +72,8 @@ impl Default for Options {
 pub enum Reader {
     /// Lines of text, by a compiled format string.
     Text(Program),
+    /// Lines in *combined*: by hand, and by the program where there is anything unusual in one.
+    Combined(Program),
     /// The input as a whole.
     Document(Document),
 }
@@ -90,7 +94,7 @@ impl Format {
     /// Which moment the stamps mark.
     pub fn stamp(&self) -> Stamp {
         match &self.reader {
-            Reader::Text(program) => program.meaning.stamp,
+            Reader::Text(program) | Reader::Combined(program) => program.meaning.stamp,
             // Spans and recordings are stamped at their start.
             Reader::Document(_) => Stamp::Start,
         }
@@ -99,7 +103,7 @@ impl Format {
     /// How inputs in this format are cut into blocks.
     pub(crate) fn framing(&self) -> Framing {
         match &self.reader {
-            Reader::Text(_) => Framing::Lines,
+            Reader::Text(_) | Reader::Combined(_) => Framing::Lines,
             Reader::Document(_) => Framing::Whole,
         }
     }
@@ -107,7 +111,7 @@ impl Format {
     /// How many of the things a log can tell the format has fields for: what ranks formats that fit equally well.
     pub(crate) fn richness(&self) -> usize {
         match &self.reader {
-            Reader::Text(program) => program.fields.len(),
+            Reader::Text(program) | Reader::Combined(program) => program.fields.len(),
             Reader::Document(_) => usize::MAX,
         }
     }
@@ -116,11 +120,18 @@ impl Format {
     ///
     /// # Errors
     /// Why the line is no request of this format.
+    #[inline]
     pub fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
         // Windows editors put a byte order mark in front of the first line.
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         match &self.reader {
             Reader::Text(program) => program.parse(line, cache),
+            Reader::Combined(program) => {
+                match combined::parse(line, program.meaning.stamp, program.tail, &mut cache.time) {
+                    Some(request) => Ok(request),
+                    None => program.parse(line, cache),
+                }
+            }
             Reader::Document(_) => Err(Reject::OtherFormat),
         }
     }

@@ -102,26 +102,39 @@ impl Program {
         self.fields.iter().any(|field| field.slot == Some(slot))
     }
 
+    #[inline]
     pub(crate) fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
-        let understood = |blanks, cache: &mut Cache| {
-            let values = self.split(line, blanks)?;
-            self.meaning.numbers(&values, cache).map(|numbers| (values, numbers))
-        };
-        let found = understood(Blanks::Exact, cache).or_else(|exact| {
-            if line.iter().all(u8::is_ascii_whitespace) {
-                return Err(Reject::Blank);
-            }
-            if memchr::memchr(0, line).is_some() {
-                return Err(Reject::Binary);
-            }
-            understood(Blanks::Any, cache).map_err(|_| exact)
-        });
-        let (values, numbers) = found?;
+        let mut values = Values::NONE;
+        let exact = self.split(line, Blanks::Exact, &mut values);
+        match exact.and_then(|()| self.meaning.numbers(&values, cache)) {
+            Ok(numbers) => Ok(self.meaning.texts(values, numbers, &mut cache.scratch)),
+            Err(reject) => self.parse_again(line, reject, cache),
+        }
+    }
+
+    /// What can be made of a line that does not fit exactly, for the reason `exact`.
+    #[cold]
+    fn parse_again<'a>(
+        &self,
+        line: &'a [u8],
+        exact: Reject,
+        cache: &'a mut Cache,
+    ) -> Result<Request<'a>, Reject> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Err(Reject::Blank);
+        }
+        if memchr::memchr(0, line).is_some() {
+            return Err(Reject::Binary);
+        }
+        let mut values = Values::NONE;
+        self.split(line, Blanks::Any, &mut values).map_err(|_| exact)?;
+        let numbers = self.meaning.numbers(&values, cache).map_err(|_| exact)?;
         Ok(self.meaning.texts(values, numbers, &mut cache.scratch))
     }
 
-    fn split<'a>(&self, line: &'a [u8], blanks: Blanks) -> Result<Values<'a>, Reject> {
-        let mut fields = Values::NONE;
+    /// Fills `fields`, which are empty.
+    #[inline]
+    fn split<'a>(&self, line: &'a [u8], blanks: Blanks, fields: &mut Values<'a>) -> Result<(), Reject> {
         let mut rest = match_literal(&self.lead, line, blanks).ok_or(Reject::OtherFormat)?;
         for field in &self.fields {
             let mut escaped = false;
@@ -131,7 +144,7 @@ impl Program {
                 Extent::Text | Extent::Quoted | Extent::List => {
                     match search(rest, field, blanks, &mut escaped) {
                         Some(found) => found,
-                        None if self.has_essentials(&fields) => {
+                        None if self.has_essentials(fields) => {
                             fields.truncated = true;
                             (rest, &rest[rest.len()..])
                         }
@@ -155,17 +168,17 @@ impl Program {
                 }
             }
             if fields.truncated {
-                return Ok(fields);
+                return Ok(());
             }
             rest = after;
         }
         match (rest, self.tail) {
-            ([], _) | ([b' ', ..], Tail::Anything) => Ok(fields),
-            (blanks, Tail::Nothing) if blanks.iter().all(u8::is_ascii_whitespace) => Ok(fields),
+            ([], _) | ([b' ', ..], Tail::Anything) => Ok(()),
+            (blanks, Tail::Nothing) if blanks.iter().all(u8::is_ascii_whitespace) => Ok(()),
             // Two writers of one file: the next line begins inside this one, which has all that it needs.
-            (_, Tail::Anything) if self.has_essentials(&fields) => {
+            (_, Tail::Anything) if self.has_essentials(fields) => {
                 fields.truncated = true;
-                Ok(fields)
+                Ok(())
             }
             _ => Err(Reject::TrailingText),
         }
@@ -180,35 +193,40 @@ impl Program {
 }
 
 /// What follows `literal` at the start of `text`.
+#[inline]
 fn match_literal<'a>(literal: &Literal, text: &'a [u8], blanks: Blanks) -> Option<&'a [u8]> {
     match blanks {
         Blanks::Exact => literal.strip_from(text),
-        Blanks::Any => {
-            let (mut literal, mut text) = (&*literal.bytes, text);
-            while let [byte, after @ ..] = literal {
-                if *byte == b' ' {
-                    let blank_count = text.iter().take_while(|byte| **byte == b' ').count();
-                    if blank_count == 0 {
-                        return None;
-                    }
-                    text = &text[blank_count..];
-                    literal = literal.trim_ascii_start();
-                } else {
-                    text = text.strip_prefix(&[*byte])?;
-                    literal = after;
-                }
-            }
-            Some(text)
-        }
+        Blanks::Any => match_any_blanks(&literal.bytes, text),
     }
 }
 
+#[cold]
+fn match_any_blanks<'a>(mut literal: &[u8], mut text: &'a [u8]) -> Option<&'a [u8]> {
+    while let [byte, after @ ..] = literal {
+        if *byte == b' ' {
+            let blank_count = text.iter().take_while(|byte| **byte == b' ').count();
+            if blank_count == 0 {
+                return None;
+            }
+            text = &text[blank_count..];
+            literal = literal.trim_ascii_start();
+        } else {
+            text = text.strip_prefix(&[*byte])?;
+            literal = after;
+        }
+    }
+    Some(text)
+}
+
+#[inline]
 fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
     let end = memchr::memchr(then.bytes[0], text)?;
     Some((&text[..end], match_literal(then, &text[end..], blanks)?))
 }
 
 /// The field's text and what follows its literal. Sets `escaped` when a backslash was passed inside quotes.
+#[inline]
 fn search<'a>(
     text: &'a [u8],
     field: &Field,

@@ -173,19 +173,18 @@ impl Blocks {
         length: u64,
         block: &mut Block,
     ) -> std::io::Result<u64> {
-        // One byte more in front: whether it is a line end decides if a line starts here.
-        let from = start.saturating_sub(1);
         let end = (start + self.block_bytes as u64).min(length);
+        let from = match start {
+            0 => 0,
+            _ => line_start(file, start, end)?,
+        };
+        block.offset = from;
         block.bytes.resize((end - from) as usize, 0);
         let got = read_full_at(file, &mut block.bytes, from)?;
         block.bytes.truncate(got);
         let found_end = from + got as u64;
-        let skip = match start {
-            0 => 0,
-            _ => memchr::memchr(b'\n', &block.bytes).map_or(block.bytes.len(), |at| at + 1),
-        };
         // A newline in the last byte means that the next line starts in the next block.
-        let mut line_start = memchr::memrchr(b'\n', &block.bytes).map_or(0, |at| at + 1).max(skip);
+        let mut line_start = memchr::memrchr(b'\n', &block.bytes).map_or(0, |at| at + 1);
         while line_start < block.bytes.len() {
             // The last line crosses the edge: fetch its rest, up to the limit.
             let have = block.bytes.len();
@@ -202,17 +201,32 @@ impl Blocks {
                 None => {}
             }
         }
-        block.offset = from + skip as u64;
-        block.bytes.drain(..skip);
         Ok(found_end)
     }
+}
+
+/// Where the first line starts that starts in `start..end`; `end` where none does, the file's end where that has
+/// come nearer.
+fn line_start(file: &fs_err::File, start: u64, end: u64) -> std::io::Result<u64> {
+    let mut buffer = [0; 4096];
+    // One byte in front: whether it is a line end decides if a line starts here.
+    let mut from = start - 1;
+    while from < end {
+        let got = read_full_at(file, &mut buffer, from)?;
+        match memchr::memchr(b'\n', &buffer[..got]) {
+            Some(at) => return Ok((from + at as u64 + 1).min(end)),
+            None if got == 0 => return Ok(from),
+            None => from += got as u64,
+        }
+    }
+    Ok(end)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Bytes fetched at a time for a line that crosses the edge of a block.
+/// Bytes fetched at a time to find the end of a line that crosses the edge of a block.
 const EXTENSION_BYTES: usize = 16 * 1024;
 
 /// Bytes of a stream read at a time: small enough to be in cache when they are decoded into.
