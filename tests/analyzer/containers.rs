@@ -98,13 +98,17 @@ fn compressed_logs_are_the_same_logs() {
         let twice = check_whole(&place, &gzip(&whole), &text, &format!("{name} in gzip"));
         assert_eq!(twice.0, Some(format!("{name} in gzip")));
         for (what, behind) in [("zeros", vec![0; 512 + 1]), ("text", b"and so on\n".repeat(40_000))] {
-            let (_, odd) = check_whole(&place, &[&whole[..], &behind].concat(), &text, &format!("{name}, {what}"));
+            let (_, odd) =
+                check_whole(&place, &[&whole[..], &behind].concat(), &text, &format!("{name}, {what}"));
             let odd = odd.unwrap_or_else(|| panic!("{name}: {what} behind is not reported"));
             let count = if name == "xz" && what == "zeros" { 1 } else { behind.len() };
             assert!(odd.starts_with(&format!("{count} bytes after the end of the {name} stream")), "{odd}");
         }
         let run = run_with(&["inspect", "-", "--format", "json"], &whole).ok().json();
-        assert_eq!((&run["inputs"][0]["lines"], &run["inputs"][0]["compressed"]), (&3000.into(), &name.into()));
+        assert_eq!(
+            (&run["inputs"][0]["lines"], &run["inputs"][0]["compressed"]),
+            (&3000.into(), &name.into())
+        );
     }
 }
 
@@ -174,7 +178,8 @@ fn bombs_end_early() {
     assert!(text.len() > 100 * bomb.len() && text.len() > 80 << 20, "{} of {}", bomb.len(), text.len());
     let file = place.file("bomb.zst", &bomb);
     let read = |ratio_limit| {
-        let settings = ReadSettings { ratio_limit, block_bytes: 2 << 20, ..settings(&[file.clone()]) };
+        let settings =
+            ReadSettings { ratio_limit, block_bytes: 2 << 20, ..settings(std::slice::from_ref(&file)) };
         let input = try_read(&settings).unwrap().inputs.remove(0);
         (input.lines, input.broken)
     };
@@ -249,7 +254,10 @@ fn inputs_that_cannot_be_used_say_what_to_do() {
         (names(place.file("cut.gz", &gzip(b"x")[..10])), &["the gzip stream is cut off"]),
         (names(place.0.path().join("none*.log")), &["no file matches it", "expected: "]),
         (names(place.0.path().join("a**b")), &["cannot use the pattern", "expected: "]),
-        ("s3://bucket/logs/".to_owned(), if cfg!(feature = "object-store") { &["hint: "] } else { &["object-store", "hint: "] }),
+        (
+            "s3://bucket/logs/".to_owned(),
+            if cfg!(feature = "object-store") { &["hint: "] } else { &["object-store", "hint: "] },
+        ),
     ];
     for (input, parts) in cases {
         if input.starts_with("s3:") && cfg!(feature = "object-store") {
@@ -273,7 +281,7 @@ fn files_may_shrink_and_grow_meanwhile() {
         let path = path.clone();
         let changed = std::sync::Once::new();
         let key = Key::ephemeral().unwrap();
-        let settings = ReadSettings { threads: 1, ..settings(&[path.clone()]) };
+        let settings = ReadSettings { threads: 1, ..settings(std::slice::from_ref(&path)) };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let on_bytes = |_| {
             changed.call_once(|| {
@@ -326,4 +334,19 @@ fn a_file_that_another_took_the_place_of_is_not_misread() {
     let reading = pool.install(|| analyzer::read::read(&settings, &key, &on_bytes)).unwrap();
     assert_eq!((reading.inputs[0].lines, reading.inputs[1].lines), (2000, 0));
     assert!(reading.inputs[1].broken.as_ref().is_some_and(|why| why.contains("took its place")));
+}
+
+#[test]
+fn two_copies_of_one_log_are_told() {
+    let place = Place::new();
+    let (plain, packed) =
+        (place.file("access.log.1", &log(50)), place.file("access.log.1.gz", &gzip(&log(50))));
+    let reading = read(&[plain, place.file("access.log", &log(60)), packed]);
+    assert_eq!(reading.counts.requests, 160);
+    let odd: Vec<bool> = reading
+        .inputs
+        .iter()
+        .map(|input| input.odd.as_ref().is_some_and(|odd| odd.contains("the same lines as")))
+        .collect();
+    assert_eq!(odd, [false, false, true]);
 }

@@ -51,8 +51,10 @@ pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
     out.finish().unwrap()
 }
 
+type Compress = fn(&[u8]) -> Vec<u8>;
+
 /// The compressions that logs come in, with what makes a member of each, checksums as the command-line tools write them.
-pub(crate) const COMPRESSIONS: [(&str, fn(&[u8]) -> Vec<u8>); 5] = [
+pub(crate) const COMPRESSIONS: [(&str, Compress); 5] = [
     ("gzip", gzip),
     ("zstd", |text| {
         let mut out = zstd::Encoder::new(Vec::new(), 1).unwrap();
