@@ -1,5 +1,7 @@
 //! Reading inputs into events: the one place where lines, formats, pseudonyms and threads meet.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::BuildHasher as _;
 use std::sync::Mutex;
 
@@ -433,6 +435,7 @@ fn assemble(
     }
     let mut inputs = Vec::new();
     let mut ordered = Vec::new();
+    let mut copies = HashMap::new();
     for ((ending, source), mut results) in endings.into_iter().zip(sources).zip(per_input) {
         results.sort_by_key(|result| result.index);
         let mut summary = InputSummary {
@@ -455,6 +458,7 @@ fn assemble(
         let last = results.iter().filter_map(|result| result.span_ns).map(|span| span.1).max();
         let content = results.iter().fold(0_u64, |sum, result| sum.wrapping_add(result.content));
         let mut events = Vec::new();
+        let key = (first, last, content);
         for result in results {
             summary.rejects.append(&result.rejects, summary.lines);
             let room = wanted.saturating_sub(summary.records.len());
@@ -471,8 +475,16 @@ fn assemble(
             summary.broken = summary.broken.or(result.broken);
             events.push(result.events);
         }
+        // Rotation that was interrupted leaves a log beside its compressed copy.
+        match copies.entry((key, summary.lines)) {
+            Entry::Occupied(other) => {
+                let copy = format!("it holds the same lines as `{}`; both were counted", other.get());
+                summary.odd.get_or_insert(copy);
+            }
+            Entry::Vacant(place) => drop(place.insert(summary.path.clone())),
+        }
         inputs.push(summary);
-        ordered.push(((first, last, content), events));
+        ordered.push((key, events));
     }
     // Inside a second the order of lines is the only order there is, so the parts of a log must be put in theirs,
     // whatever order they were named in.

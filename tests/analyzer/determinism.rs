@@ -119,9 +119,10 @@ fn check_split(log: &[u8], mut settings: Settings, parts: usize, orders: &[Vec<u
     let parts: Vec<PathBuf> = split(log, parts)
         .into_iter()
         .enumerate()
-        .map(|(i, part)| match i % 2 {
+        .map(|(i, part)| match i % 4 {
             // Rotated logs are compressed, all but the last ones.
             0 => write(&directory, &format!("part{i}.log.gz"), &gzip(part)),
+            2 => write(&directory, &format!("part{i}.log.zst"), &zstd::encode_all(part, 1).unwrap()),
             _ => write(&directory, &format!("part{i}.log"), part),
         })
         .collect();

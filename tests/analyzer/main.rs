@@ -9,6 +9,7 @@
 )]
 
 mod cli;
+mod containers;
 mod determinism;
 mod formats;
 mod golden;

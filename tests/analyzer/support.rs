@@ -51,6 +51,36 @@ pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
     out.finish().unwrap()
 }
 
+type Compress = fn(&[u8]) -> Vec<u8>;
+
+/// The compressions that logs come in, with what makes a member of each, checksums as the command-line tools write them.
+pub(crate) const COMPRESSIONS: [(&str, Compress); 5] = [
+    ("gzip", gzip),
+    ("zstd", |text| {
+        let mut out = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        out.include_checksum(true).unwrap();
+        out.write_all(text).unwrap();
+        out.finish().unwrap()
+    }),
+    ("bzip2", |text| {
+        // Small blocks, so that a short text has several of them.
+        let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(1));
+        out.write_all(text).unwrap();
+        out.finish().unwrap()
+    }),
+    ("xz", |text| {
+        let mut out = liblzma::write::XzEncoder::new(Vec::new(), 0);
+        out.write_all(text).unwrap();
+        out.finish().unwrap()
+    }),
+    ("lz4", |text| {
+        let info = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+        let mut out = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+        out.write_all(text).unwrap();
+        out.finish().unwrap()
+    }),
+];
+
 /// A file or directory of the corpus of real logs; `None`, with a notice, when there is no corpus.
 pub(crate) fn corpus(path: &str) -> Option<PathBuf> {
     let found = std::env::var_os("LOADPRINT_CORPUS").map(|root| PathBuf::from(root).join(path));

@@ -135,7 +135,7 @@ pub(crate) struct Decompressed {
 enum State {
     /// Before a member or the end.
     Border(Bytes),
-    Inside(Member),
+    Inside(Box<Member>),
     Over,
 }
 
@@ -209,7 +209,7 @@ impl Read for Decompressed {
             match std::mem::replace(&mut self.state, State::Over) {
                 State::Over => return Ok(0),
                 State::Border(bytes) => match self.next_member(bytes)? {
-                    Some(member) => self.state = State::Inside(member),
+                    Some(member) => self.state = State::Inside(Box::new(member)),
                     None => return Ok(0),
                 },
                 State::Inside(mut member) => match member.read(&mut out[..room]) {

@@ -511,3 +511,139 @@ impl<'de> Deserialize<'de> for Text {
         deserializer.deserialize_bytes(AnyBytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that gives a few bytes at a time.
+    struct Slow<'t>(&'t [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let got = self.0.len().min(self.1).min(out.len());
+            out[..got].copy_from_slice(&self.0[..got]);
+            self.0 = &self.0[got..];
+            Ok(got)
+        }
+    }
+
+    fn unpack(envelope: Envelope, text: &[u8], step: usize) -> (String, Option<String>) {
+        let mut lines = Vec::new();
+        let end = Unpacked::new(envelope, Slow(text, step), 100).read_to_end(&mut lines);
+        (String::from_utf8_lossy(&lines).into_owned(), end.err().map(|error| error.to_string()))
+    }
+
+    #[track_caller]
+    fn check(text: &[u8], expected: Option<(Envelope, &str)>) {
+        assert_eq!(Envelope::of(text), expected.map(|expected| expected.0));
+        if let Some((envelope, lines)) = expected {
+            for step in [1, 2, 3, 7, 1000] {
+                assert_eq!(unpack(envelope, text, step), (lines.to_owned(), None), "{step} bytes at a time");
+            }
+        }
+    }
+
+    const SUBSCRIPTION: &str = r#"{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"web","logStream":"i-1","subscriptionFilters":["all"],"logEvents":[{"id":"1","timestamp":1793574001000,"message":"GET /a \"x\" \u00e9"},{"id":"2","timestamp":1793574002000,"message":"two\nlines\n","extractedFields":{"message":"not this"}}]}"#;
+
+    #[test]
+    fn cloudwatch() {
+        let lines = "GET /a \"x\" é\ntwo\nlines\n";
+        let control =
+            r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"id":"","timestamp":1,"message":"checking"}]}"#;
+        check(SUBSCRIPTION.as_bytes(), Some((Envelope::CloudWatch, lines)));
+        for between in ["", "\n", "\r\n \t"] {
+            let several = [control, SUBSCRIPTION, control, SUBSCRIPTION, ""].join(between);
+            check(several.as_bytes(), Some((Envelope::CloudWatch, &lines.repeat(2))));
+        }
+        let command = r#"
+            {
+                "events": [
+                    { "logStreamName": "a", "timestamp": 1, "message": "one\t1", "ingestionTime": 2, "eventId": "3" },
+                    { "logStreamName": "a", "timestamp": 1, "message": "", "ingestionTime": 2, "eventId": "4" },
+                    { "logStreamName": "a", "timestamp": 2, "message": "\ud83d half", "ingestionTime": 2 }
+                ],
+                "searchedLogStreams": [ {"logStreamName": "a", "searchedCompletely": true} ],
+                "nextToken": null
+            }
+            { "events": [] }
+        "#;
+        let half = String::from_utf8_lossy(b"\xed\xa0\xbd half\n").into_owned();
+        check(command.as_bytes(), Some((Envelope::CloudWatch, &format!("one\t1\n{half}"))));
+    }
+
+    #[test]
+    fn records_and_entries() {
+        let azure = "{\"records\": [\n  {\"time\": \"t\",\n \"resourceId\": \"/X\", \"properties\": {\"a\": [1, -2.5e3, true, null], \"u\": \"\\/a b\\\\\"}},\r\n{\"category\":\"y\"}\n]}";
+        let line = r#"{"time":"t","resourceId":"/X","properties":{"a":[1,-2.5e3,true,null],"u":"\/a b\\"}}"#;
+        let lines = format!("{line}\n{{\"category\":\"y\"}}\n");
+        check(azure.as_bytes(), Some((Envelope::AzureRecords, &lines)));
+        check(format!("{azure}{azure}").as_bytes(), Some((Envelope::AzureRecords, &lines.repeat(2))));
+        let google = "[\n  {\n    \"httpRequest\": {\"status\": 200},\n    \"insertId\": \"a\",\n    \"logName\": \"projects/p/logs/requests\"\n  },\n  {\"insertId\": \"b\"}\n]\n";
+        let lines = "{\"httpRequest\":{\"status\":200},\"insertId\":\"a\",\"logName\":\"projects/p/logs/requests\"}\n{\"insertId\":\"b\"}\n";
+        check(google.as_bytes(), Some((Envelope::GcpEntries, lines)));
+    }
+
+    #[test]
+    fn journald() {
+        let mut text =
+            b"__CURSOR=s=1;i=1\n__REALTIME_TIMESTAMP=1\nMESSAGE=GET / HTTP/1.1\nPRIORITY=6\n\n".to_vec();
+        text.extend_from_slice(b"__CURSOR=s=1;i=2\nMESSAGE\n");
+        text.extend_from_slice(&7_u64.to_le_bytes());
+        text.extend_from_slice(b"a=\n\xff\nb\n\n_BOOT_ID=x\nOTHER\n");
+        text.extend_from_slice(&9_u64.to_le_bytes());
+        text.extend_from_slice(b"MESSAGE=x\n\n\n");
+        check(&text, Some((Envelope::JournaldExport, "GET / HTTP/1.1\na=\n\u{fffd}\nb\n")));
+    }
+
+    #[test]
+    fn what_only_looks_alike_is_left_alone() {
+        for text in [
+            r#"{"events":[{"name":"click"}]}"#,
+            r#"{"records":[{"key":"value"}]}"#,
+            r#"{"message":"x","timestamp":"y"}"#,
+            r#"{"log":{"entries":[]}}"#,
+            r#"[{"traceId":"a","id":"b"}]"#,
+            r#"{"events""#,
+            r#"{"events":"#,
+            "[info] text",
+            "{",
+            "[",
+            "",
+        ] {
+            check(text.as_bytes(), None);
+        }
+    }
+
+    /// Cut or bent anywhere: lines before the fault come out, the fault is told, nothing panics.
+    #[test]
+    fn faults_are_told() {
+        let text = SUBSCRIPTION.as_bytes();
+        for cut in 0..text.len() {
+            let (lines, fault) = unpack(Envelope::CloudWatch, &text[..cut], 5);
+            assert!("GET /a \"x\" é\ntwo\nlines\n".starts_with(&lines), "{cut}: {lines}");
+            assert_eq!(fault.is_some(), cut > 0, "{cut}: {fault:?}");
+            for envelope in [Envelope::AzureRecords, Envelope::GcpEntries, Envelope::JournaldExport] {
+                unpack(envelope, &text[cut..], 5);
+            }
+        }
+        let bent = SUBSCRIPTION.replace("},{", "};{");
+        let (lines, fault) = unpack(Envelope::CloudWatch, bent.as_bytes(), 100);
+        assert_eq!(lines, "GET /a \"x\" é\n");
+        assert!(fault.is_some_and(|fault| fault.contains("malformed")));
+    }
+
+    #[test]
+    fn a_message_of_any_length_takes_no_more_than_the_limit() {
+        let long = "é".repeat(10_000);
+        let text = SUBSCRIPTION.replace("GET /a", &long);
+        let (lines, fault) = unpack(Envelope::CloudWatch, text.as_bytes(), 1000);
+        let first = lines.lines().next().unwrap_or_default();
+        assert!((101..=620).contains(&first.len()) && lines.ends_with("two\nlines\n"), "{}", first.len());
+        assert_eq!(fault, None);
+        let text = format!("__CURSOR=1\nMESSAGE={long}\nMESSAGE=short\n");
+        let (lines, _) = unpack(Envelope::JournaldExport, text.as_bytes(), 1000);
+        assert_eq!(lines.lines().last(), Some("short"));
+        assert!(lines.len() < 200);
+    }
+}
