@@ -29,6 +29,8 @@ pub(crate) struct Meaning {
     pub(crate) first_byte: Unit,
     /// What the producer does to bytes that would break the line.
     pub(crate) escape: Escape,
+    /// What it does to the values of request headers, where that is something else.
+    pub(crate) header_escape: Option<Escape>,
     /// The client is printed with its port, `192.0.2.1:4711` or `[2001:db8::1]:4711`.
     pub(crate) client_port: bool,
     /// Cookie to take out of the whole cookie header, when `--identity cookie:NAME` asks for one.
@@ -46,6 +48,7 @@ impl Default for Meaning {
             duration: Unit::Seconds,
             first_byte: Unit::Seconds,
             escape: Escape::None,
+            header_escape: None,
             client_port: false,
             cookie: None,
         }
@@ -188,12 +191,12 @@ impl Meaning {
             let start = scratch.len();
             let joined = joins && *slot == Slot::Path;
             if let Some(text) = values.printed(*slot).filter(|_| joined || values.is_escaped(*slot)) {
-                self.append(text, values.is_escaped(*slot), scratch);
+                self.append(*slot, text, values.is_escaped(*slot), scratch);
                 if joined && let Some(query) = values.get(Slot::Query) {
                     if !query.starts_with(b"?") {
                         scratch.push(b'?');
                     }
-                    self.append(query, values.is_escaped(Slot::Query), scratch);
+                    self.append(Slot::Query, query, values.is_escaped(Slot::Query), scratch);
                 }
                 *range = start..scratch.len();
             }
@@ -208,8 +211,16 @@ impl Meaning {
         values
     }
 
-    fn append(&self, text: &[u8], escaped: bool, out: &mut Vec<u8>) {
-        if escaped { self.escape.decode(text, out) } else { out.extend_from_slice(text) }
+    fn append(&self, slot: Slot, text: &[u8], escaped: bool, out: &mut Vec<u8>) {
+        if escaped { self.escape_of(slot).decode(text, out) } else { out.extend_from_slice(text) }
+    }
+
+    /// The escape that values of `slot` are in.
+    pub(crate) fn escape_of(&self, slot: Slot) -> Escape {
+        match slot {
+            Slot::UserAgent | Slot::Cookies => self.header_escape.unwrap_or(self.escape),
+            _ => self.escape,
+        }
     }
 }
 

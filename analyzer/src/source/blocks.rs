@@ -4,9 +4,10 @@
 //! depends on where they are cut.
 
 use std::io::Read;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use super::header::Follower;
 use super::open::{Body, Input};
 
 /// Whole lines of an input; of a line longer than the limit, at least one byte more than the limit.
@@ -17,6 +18,8 @@ pub(crate) struct Block {
     /// Offset of the first byte in the uncompressed input.
     pub(crate) offset: u64,
     pub(crate) bytes: Vec<u8>,
+    /// The header lines in force at the first byte, where the format has some.
+    pub(crate) header: Option<Arc<[u8]>>,
 }
 
 /// How an input is cut into blocks.
@@ -24,6 +27,8 @@ pub(crate) struct Block {
 pub(crate) enum Framing {
     /// Blocks of whole lines.
     Lines,
+    /// The same, each with the header lines in force at its start; handed out in order.
+    Headed,
     /// One block with everything.
     Whole,
 }
@@ -34,6 +39,8 @@ pub(crate) struct Blocks {
     block_bytes: usize,
     line_limit: usize,
     kind: Kind,
+    /// Held while a block is taken, so that blocks come in order.
+    headed: Option<Mutex<Follower>>,
 }
 
 enum Kind {
@@ -63,7 +70,8 @@ impl Blocks {
     pub(crate) fn new(input: Input, framing: Framing, block_bytes: usize, line_limit: usize) -> Self {
         if framing == Framing::Whole {
             let (name, reader) = (input.name.clone(), input.into_reader());
-            return Self { name, block_bytes, line_limit, kind: Kind::Whole(Mutex::new(Some(reader))) };
+            let kind = Kind::Whole(Mutex::new(Some(reader)));
+            return Self { name, block_bytes, line_limit, kind, headed: None };
         }
         let kind = match input.body {
             Body::Seekable { file, length } => Kind::Seekable { file, length, next: AtomicU64::new(0) },
@@ -77,7 +85,8 @@ impl Blocks {
                 failure: None,
             })),
         };
-        Self { name: input.name, block_bytes, line_limit, kind }
+        let headed = (framing == Framing::Headed).then(Mutex::default);
+        Self { name: input.name, block_bytes, line_limit, kind, headed }
     }
 
     /// The input's name.
@@ -90,6 +99,18 @@ impl Blocks {
     /// # Errors
     /// What the file says. A stream that breaks ends instead, and [`Blocks::failure`] tells: nothing good is lost.
     pub(crate) fn next(&self, block: &mut Block) -> std::io::Result<bool> {
+        block.header = None;
+        let Some(headed) = &self.headed else { return self.take(block) };
+        let mut headed = headed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let taken = self.take(block)?;
+        if taken {
+            block.header = headed.in_force();
+            headed.pass(&block.bytes, self.line_limit);
+        }
+        Ok(taken)
+    }
+
+    fn take(&self, block: &mut Block) -> std::io::Result<bool> {
         match &self.kind {
             Kind::Seekable { file, length, next } => {
                 let index = next.fetch_add(1, Ordering::Relaxed);
@@ -268,7 +289,6 @@ fn read_full_at(file: &fs_err::File, buffer: &mut [u8], offset: u64) -> std::io:
 mod tests {
     use std::io::Write as _;
     use std::path::PathBuf;
-    use std::sync::Arc;
 
     use super::super::open::open_all;
     use super::*;

@@ -6,7 +6,9 @@
 //! Compressed inputs and standard input are one stream, which the threads take blocks from in turn.
 
 mod blocks;
+mod header;
 mod open;
 
 pub(crate) use blocks::{Block, Blocks, Framing};
+pub(crate) use header::HeaderLines;
 pub(crate) use open::{Compression, Input, open_all};
