@@ -99,7 +99,7 @@ fn peeled(wrapper: Wrapper, head: &[u8]) -> (f64, Vec<u8>) {
 }
 
 fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
-    let documents = Document::ALL.into_iter().map(|document| {
+    let documents = Document::all().map(|document| {
         let format = Format::new(document.label(), Reader::Document(document));
         Detection { format, confidence: document.recognise(head) }
     });

@@ -35,6 +35,12 @@ impl Escape {
         }
     }
 
+    /// Whether `text` holds what could be an escape; text without stands for itself.
+    #[inline]
+    pub(crate) fn is_in(self, text: &[u8]) -> bool {
+        self.mark().is_some_and(|mark| memchr::memchr(mark, text).is_some())
+    }
+
     /// Appends `text` with its escapes undone. What is no escape stays as it is.
     pub(crate) fn decode(self, text: &[u8], out: &mut Vec<u8>) {
         match self {

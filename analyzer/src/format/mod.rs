@@ -28,13 +28,13 @@ pub mod detect;
 pub mod escape;
 mod headed;
 pub mod language;
-mod meaning;
+pub(crate) mod meaning;
 pub mod nginx_conf;
 pub mod nginx_format;
 mod number;
 mod preset;
 mod program;
-mod time;
+pub(crate) mod time;
 mod values;
 mod wrapper;
 
@@ -190,9 +190,9 @@ impl Format {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     /// Gives every seed to `read`, and many lines made from it: bytes changed, cut out, doubled and cut off.
-    pub(super) fn mutate(seeds: &[&str], mut read: impl FnMut(&[u8])) {
+    pub(crate) fn mutate(seeds: &[&str], mut read: impl FnMut(&[u8])) {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut below = |limit: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -36,15 +36,15 @@ enum Cells {
 }
 
 /// One column.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Column {
     slot: Option<Slot>,
     /// Another column counts for the same slot, where it is not empty.
     second: bool,
     /// The column is what `--identity` names.
     identity: bool,
-    /// The byte that every escape holds.
-    mark: Option<u8>,
+    /// What the producer does to its text.
+    escape: Escape,
 }
 
 /// A compiled header.
@@ -207,7 +207,7 @@ impl Layout {
             self.least = self.least.min(CLOUDFRONT_LEAST);
         }
         for column in &mut self.columns {
-            column.mark = column.slot.and_then(|slot| self.meaning.escape_of(slot).mark());
+            column.escape = column.slot.map_or(Escape::None, |slot| self.meaning.escape_of(slot));
         }
         let seconds = Meaning { duration: Unit::Seconds, first_byte: Unit::Seconds, ..self.meaning.clone() };
         self.with_point = self.with_point.map(|_| seconds);
@@ -302,9 +302,7 @@ impl Layout {
                 continue;
             }
             values.set(slot, cell);
-            if let Some(mark) = column.mark
-                && memchr::memchr(mark, cell).is_some()
-            {
+            if column.escape.is_in(cell) {
                 values.set_escaped(slot);
             }
         }
@@ -411,7 +409,7 @@ fn bind(
             slot: slot.filter(|slot| *slot != Slot::Date || with_date),
             second: !first,
             identity: matches!(identity, Identity::Field(field) if names_field(name, field)),
-            mark: None,
+            escape: Escape::None,
         }
     });
     Some((columns.collect(), found))
