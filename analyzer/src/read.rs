@@ -178,7 +178,7 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
         return Err(Error::Archive { input: input.name.clone(), found, unpack });
     }
     if let Some(format) = &settings.format {
-        return Ok(Detection { format: format.clone(), confidence: 1.0 });
+        return Ok(detect::with_wrappers(format, input.sample()));
     }
     let options = Options { identity: settings.identity.clone(), producer: settings.producer };
     detect::detect(input.sample(), &options).into_iter().next().ok_or_else(|| {
@@ -319,7 +319,7 @@ impl<'k> Worker<'k> {
                 Err(reject) => result.rejects.add(reject, Position { line: result.lines, byte: at }),
                 Ok(request) => {
                     if format.producer_unknown {
-                        result.evidence.add(line, &request);
+                        result.evidence.add(format.as_produced(line), &request);
                     }
                     self.accept(&request, &mut result);
                 }
@@ -371,6 +371,7 @@ pub(crate) fn records(
     if let Reader::Document(document) = format.reader {
         return document.read(&block.bytes, &mut |record| visit(0, b"", record)).err();
     }
+    cache.begin(block.header.as_deref());
     for (start, line) in lines(&block.bytes) {
         let at = block.offset + start as u64;
         match line.len() > line_limit {
@@ -505,7 +506,7 @@ pub(crate) fn label(format: &Format, evidence: Evidence) -> String {
     let shape =
         [Builtin::Combined, Builtin::Common].into_iter().find(|shape| format.label.ends_with(shape.name()));
     match (format.producer_unknown, shape, evidence.producer()) {
-        (true, Some(shape), Some(producer)) => shape.label(producer),
+        (true, Some(shape), Some(producer)) => format.wrapped_label(&shape.label(producer)),
         _ => format.label.clone(),
     }
 }

@@ -26,6 +26,10 @@ pub enum Reject {
     BadStatus,
     /// A size or a duration is not a number.
     BadNumber,
+    /// A record of another kind: a header, a comment, something that is no request.
+    NotARequest,
+    /// A piece of a line that a container runtime cut.
+    Partial,
 }
 
 impl Reject {
@@ -41,6 +45,8 @@ impl Reject {
             Self::BadTime => "bad_time",
             Self::BadStatus => "bad_status",
             Self::BadNumber => "bad_number",
+            Self::NotARequest => "not_a_request",
+            Self::Partial => "partial",
         }
     }
 }

@@ -13,6 +13,7 @@ mod containers;
 mod determinism;
 mod formats;
 mod golden;
+mod layers;
 mod nginx;
 mod privacy;
 mod reference;

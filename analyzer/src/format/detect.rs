@@ -1,8 +1,10 @@
 //! Which format an unknown input is in, and how sure that is.
 
 use super::builtin::{Builtin, Evidence, Producer};
-use super::{Cache, Format, Options, Reader, nginx_format, preset};
+use super::wrapper::Wrapper;
+use super::{Cache, Format, Options, Reader, headed, nginx_format, preset};
 use crate::document::Document;
+use crate::reject::Reject;
 
 /// *Combined* with the time nginx took at the end: the extension that most people make first.
 const COMBINED_TIMED: &str = concat!(
@@ -25,20 +27,91 @@ const SAMPLE_LINES: usize = 1000;
 const LEAST_SHARE: f64 = 0.5;
 /// How sure one can be of a format whose producer the text leaves open.
 const PRODUCER_OPEN: f64 = 0.9;
+/// Wrappers inside one another: syslog in what a container printed.
+const WRAPPERS_DEEP: usize = 2;
 
 /// The formats that `head`, the first bytes of an input, can be in, the best first; empty when none understands
 /// half of its lines.
 ///
 /// Ties go to the format with more fields, then to the one listed first.
 pub fn detect(head: &[u8], options: &Options) -> Vec<Detection> {
-    let documents = Document::ALL.into_iter().map(|document| {
+    let found = unwrapped(head, options);
+    if found.is_empty() { wrapped(head, WRAPPERS_DEEP, &|inside| unwrapped(inside, options)) } else { found }
+}
+
+/// `format` with what is around the lines of `head`, where they cannot be read as they are.
+pub(crate) fn with_wrappers(format: &Format, head: &[u8]) -> Detection {
+    let detection = |confidence| Detection { format: format.clone(), confidence };
+    let share = |text: &[u8]| understood(format, text, false).0;
+    if matches!(format.reader, Reader::Document(_)) || share(head) >= LEAST_SHARE {
+        return detection(1.0);
+    }
+    let inside = |text: &[u8]| {
+        Some(share(text)).filter(|share| *share >= LEAST_SHARE).map(detection).into_iter().collect()
+    };
+    wrapped(head, WRAPPERS_DEEP, &inside)
+        .into_iter()
+        .next()
+        .map_or_else(|| detection(1.0), |found| Detection { confidence: 1.0, ..found })
+}
+
+/// What `detect` finds inside the wrappers that most lines of `head` wear, the best first.
+fn wrapped(head: &[u8], deep: usize, detect: &dyn Fn(&[u8]) -> Vec<Detection>) -> Vec<Detection> {
+    let mut found = Vec::new();
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    for wrapper in Wrapper::ALL {
+        let (share, inside) = peeled(wrapper, head);
+        if share < LEAST_SHARE || seen.contains(&inside) {
+            continue;
+        }
+        let mut within = detect(&inside);
+        if within.is_empty() && deep > 1 {
+            within = wrapped(&inside, deep - 1, detect);
+        }
+        seen.push(inside);
+        let lines = within.into_iter().filter(|within| !matches!(within.format.reader, Reader::Document(_)));
+        found.extend(lines.map(|within| Detection {
+            format: within.format.wrapped_in(wrapper),
+            confidence: within.confidence * share,
+        }));
+    }
+    found.sort_by(|one, other| other.confidence.total_cmp(&one.confidence));
+    found
+}
+
+/// The share of the lines of `head` that wear `wrapper`, and what is inside them.
+fn peeled(wrapper: Wrapper, head: &[u8]) -> (f64, Vec<u8>) {
+    let (mut lines, mut worn) = (0_u32, 0_u32);
+    let (mut scratch, mut inside) = (Vec::new(), Vec::new());
+    for line in sampled(head) {
+        lines += 1;
+        match wrapper.peel(line, &mut scratch) {
+            Ok(text) => {
+                worn += 1;
+                inside.extend_from_slice(text);
+                inside.push(b'\n');
+            }
+            Err(Reject::Partial) => worn += 1,
+            Err(_) => {}
+        }
+    }
+    (if lines == 0 { 0.0 } else { f64::from(worn) / f64::from(lines) }, inside)
+}
+
+fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
+    let documents = Document::all().map(|document| {
         let format = Format::new(document.label(), Reader::Document(document));
         Detection { format, confidence: document.recognise(head) }
     });
     let timed = nginx_format::compile_named("nginx:combined+request_time", COMBINED_TIMED, &options.identity);
     let timed =
         timed.ok().filter(|_| options.producer != Some(Producer::Apache)).map(|format| (format, true));
-    let presets = preset::all(options).into_iter().map(|format| (format, false));
+    let headed = headed::recognise(head, &options.identity);
+    let presets = preset::all(options)
+        .into_iter()
+        .filter(|format| headed.is_none() || !matches!(format.reader, Reader::Headed(_)))
+        .chain(headed.clone())
+        .map(|format| (format, false));
     let builtin = [Builtin::Combined, Builtin::Common]
         .map(|shape| (shape.format(options.producer, &options.identity), false));
     let lines = timed.into_iter().chain(presets).chain(builtin).map(|(format, has_request_time)| {
@@ -57,25 +130,34 @@ pub fn detect(head: &[u8], options: &Options) -> Vec<Detection> {
     found.into_iter().map(|(_, detection)| detection).collect()
 }
 
-/// The share of the lines of `head` that `format` understands. A cut last line does not count.
+/// The lines of `head` that are looked at, without their ends. A cut last line is none of them.
+fn sampled(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = head.split_inclusive(|byte| *byte == b'\n').take(SAMPLE_LINES).enumerate();
+    lines.filter_map(|(at, line)| {
+        let cut = !line.ends_with(b"\n") && at > 0;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        (!cut && !line.is_empty()).then_some(line)
+    })
+}
+
+/// The share of the lines of `head` that `format` understands. Records of another kind do not count.
 fn understood(format: &Format, head: &[u8], has_request_time: bool) -> (f64, Evidence) {
     let (mut lines, mut good) = (0_u32, 0_u32);
     let mut evidence = Evidence::default();
     let mut cache = Cache::default();
-    for line in head.split_inclusive(|byte| *byte == b'\n').take(SAMPLE_LINES) {
-        let cut = !line.ends_with(b"\n") && lines > 0;
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if cut || line.is_empty() {
-            continue;
-        }
+    for line in sampled(head) {
         lines += 1;
         if has_request_time && !ends_in_request_time(line) {
             continue;
         }
-        if let Ok(request) = format.parse(line, &mut cache) {
-            good += u32::from(!request.truncated);
-            evidence.add(line, &request);
+        match format.parse(line, &mut cache) {
+            Ok(request) => {
+                good += u32::from(!request.truncated);
+                evidence.add(line, &request);
+            }
+            Err(Reject::NotARequest) => lines -= 1,
+            Err(_) => {}
         }
     }
     (if lines == 0 { 0.0 } else { f64::from(good) / f64::from(lines) }, evidence)

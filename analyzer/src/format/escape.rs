@@ -13,6 +13,14 @@ pub(crate) enum Escape {
     None,
     /// nginx and Apache: `\xHH`, `\"`, `\n`.
     Backslash,
+    /// IIS: `+` for every blank.
+    Plus,
+    /// CloudFront, in URLs: the `%` of an escape of the client's own is `%25`.
+    PercentOfPercent,
+    /// CloudFront, in headers: `%HH`, and until about 2019 twice, so that a blank was `%2520`.
+    Percent,
+    /// RFC 4180: `""` for a quote inside quotes.
+    DoubledQuote,
 }
 
 impl Escape {
@@ -21,7 +29,16 @@ impl Escape {
         match self {
             Self::None => None,
             Self::Backslash => Some(b'\\'),
+            Self::Plus => Some(b'+'),
+            Self::PercentOfPercent | Self::Percent => Some(b'%'),
+            Self::DoubledQuote => Some(b'"'),
         }
+    }
+
+    /// Whether `text` holds what could be an escape; text without stands for itself.
+    #[inline]
+    pub(crate) fn is_in(self, text: &[u8]) -> bool {
+        self.mark().is_some_and(|mark| memchr::memchr(mark, text).is_some())
     }
 
     /// Appends `text` with its escapes undone. What is no escape stays as it is.
@@ -29,8 +46,40 @@ impl Escape {
         match self {
             Self::None => out.extend_from_slice(text),
             Self::Backslash => backslash(text, out),
+            // Text with a blank of its own was not written by somebody who replaces them.
+            Self::Plus if memchr::memchr(b' ', text).is_some() => out.extend_from_slice(text),
+            Self::Plus => out.extend(text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte })),
+            Self::PercentOfPercent => percent_of_percent(text, out),
+            Self::Percent => {
+                let once = percent_decode(text);
+                let twice = memchr::memmem::find(&once, b"%20").map(|_| percent_decode(&once));
+                out.extend_from_slice(twice.as_deref().unwrap_or(&once));
+            }
+            Self::DoubledQuote => doubled_quote(text, out),
         }
     }
+}
+
+/// `%2520` becomes `%20`, which the client sent. Any other escape stands for a byte that no URL may hold, so it
+/// stays, and the URL stays a URL.
+fn percent_of_percent(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = memchr::memmem::find(rest, b"%25") {
+        out.extend_from_slice(&rest[..=at]);
+        let after = &rest[at + 3..];
+        let inner = after.len() >= 2 && after[..2].iter().all(u8::is_ascii_hexdigit);
+        rest = if inner { after } else { &rest[at + 1..] };
+    }
+    out.extend_from_slice(rest);
+}
+
+fn doubled_quote(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = memchr::memmem::find(rest, b"\"\"") {
+        out.extend_from_slice(&rest[..=at]);
+        rest = &rest[at + 2..];
+    }
+    out.extend_from_slice(rest);
 }
 
 /// Undoes what nginx (`escape=default`) and Apache do. A backslash that starts no escape stays.
@@ -103,6 +152,24 @@ mod tests {
             let mut out = Vec::new();
             Escape::Backslash.decode(text.as_bytes(), &mut out);
             assert_eq!(out, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_logs_with_a_header() {
+        for (escape, text, expected) in [
+            (Escape::Plus, "Mozilla/5.0+(X11)", "Mozilla/5.0 (X11)"),
+            (Escape::Plus, "Mozilla/5.0 (X11; a+b)", "Mozilla/5.0 (X11; a+b)"),
+            (Escape::PercentOfPercent, "/a%2520b%25zz%3c", "/a%20b%25zz%3c"),
+            (Escape::PercentOfPercent, "%25", "%25"),
+            (Escape::Percent, "Mozilla/5.0%20(X11)", "Mozilla/5.0 (X11)"),
+            (Escape::Percent, "Mozilla/5.0%2520(X11)", "Mozilla/5.0 (X11)"),
+            (Escape::Percent, "100%25", "100%"),
+            (Escape::DoubledQuote, r#"say ""hi"" "#, r#"say "hi" "#),
+        ] {
+            let mut out = Vec::new();
+            escape.decode(text.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{text}");
         }
     }
 

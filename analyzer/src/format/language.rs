@@ -1,6 +1,6 @@
 //! Format strings given verbatim: which product's language they are written in.
 
-use super::{Format, Options, nginx_format, preset};
+use super::{Format, Options, headed, nginx_format, preset};
 use crate::error::Error;
 
 /// A language of format strings.
@@ -8,6 +8,8 @@ use crate::error::Error;
 pub(crate) enum Language {
     /// `$remote_addr`.
     Nginx,
+    /// `#Fields: date time …`.
+    W3c,
 }
 
 /// Compiles what people put after `--log-format`: a format string in the language of its product, or the name of
@@ -21,9 +23,13 @@ pub fn compile(text: &str, options: &Options) -> Result<Format, Error> {
     }
     match language(text, options) {
         Language::Nginx => nginx_format::compile(text, &options.identity),
+        Language::W3c => headed::given(text, &options.identity),
     }
 }
 
-fn language(_text: &str, _options: &Options) -> Language {
-    Language::Nginx
+fn language(text: &str, _options: &Options) -> Language {
+    match text.trim_start().starts_with('#') {
+        true => Language::W3c,
+        false => Language::Nginx,
+    }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Meaning {
     pub(crate) first_byte: Unit,
     /// What the producer does to bytes that would break the line.
     pub(crate) escape: Escape,
+    /// What it does to the values of request headers, where that is something else.
+    pub(crate) header_escape: Option<Escape>,
     /// The client is printed with its port, `192.0.2.1:4711` or `[2001:db8::1]:4711`.
     pub(crate) client_port: bool,
     /// Cookie to take out of the whole cookie header, when `--identity cookie:NAME` asks for one.
@@ -46,6 +48,7 @@ impl Default for Meaning {
             duration: Unit::Seconds,
             first_byte: Unit::Seconds,
             escape: Escape::None,
+            header_escape: None,
             client_port: false,
             cookie: None,
         }
@@ -190,12 +193,12 @@ impl Meaning {
             let start = scratch.len();
             let joined = joins && *slot == Slot::Path;
             if let Some(text) = values.printed(*slot).filter(|_| joined || values.is_escaped(*slot)) {
-                self.append(text, values.is_escaped(*slot), scratch);
+                self.append(*slot, text, values.is_escaped(*slot), scratch);
                 if joined && let Some(query) = values.get(Slot::Query) {
                     if !query.starts_with(b"?") {
                         scratch.push(b'?');
                     }
-                    self.append(query, values.is_escaped(Slot::Query), scratch);
+                    self.append(Slot::Query, query, values.is_escaped(Slot::Query), scratch);
                 }
                 *range = start..scratch.len();
             }
@@ -210,8 +213,16 @@ impl Meaning {
         values
     }
 
-    fn append(&self, text: &[u8], escaped: bool, out: &mut Vec<u8>) {
-        if escaped { self.escape.decode(text, out) } else { out.extend_from_slice(text) }
+    fn append(&self, slot: Slot, text: &[u8], escaped: bool, out: &mut Vec<u8>) {
+        if escaped { self.escape_of(slot).decode(text, out) } else { out.extend_from_slice(text) }
+    }
+
+    /// The escape that values of `slot` are in.
+    pub(crate) fn escape_of(&self, slot: Slot) -> Escape {
+        match slot {
+            Slot::UserAgent | Slot::Cookies => self.header_escape.unwrap_or(self.escape),
+            _ => self.escape,
+        }
     }
 }
 
@@ -293,7 +304,7 @@ fn authority(target: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The client that a chain of proxies names: the last address that is no private one, because anything before
 /// it may be made up by the client; the first where all are private.
-fn forwarded_client(chain: &[u8]) -> &[u8] {
+pub(crate) fn forwarded_client(chain: &[u8]) -> &[u8] {
     let mut addresses = chain.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|a| !a.is_empty());
     let first = addresses.clone().next().unwrap_or_default();
     addresses.rfind(|address| !is_private(without_port(address))).unwrap_or(first)

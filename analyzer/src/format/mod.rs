@@ -9,6 +9,8 @@
 //! | [`language`] | which product's language a format string is written in |
 //! | [`configuration`] | which format a server's configuration uses |
 //! | [`preset`] | the fixed formats |
+//! | [`headed`] | logs whose columns are named in the text |
+//! | [`wrapper`] | what shippers put around a line |
 //! | [`nginx_format`] | the grammar of nginx `log_format` |
 //! | [`nginx_conf`] | the `log_format` in a configuration of nginx |
 //! | [`builtin`] | *combined* and *common*, which nginx and Apache share |
@@ -26,19 +28,23 @@ mod combined;
 pub mod configuration;
 pub mod detect;
 pub mod escape;
+mod headed;
 pub mod language;
-mod meaning;
+pub(crate) mod meaning;
 pub mod nginx_conf;
 pub mod nginx_format;
 mod number;
 mod preset;
 mod program;
-mod time;
+pub(crate) mod time;
 mod values;
+mod wrapper;
 
 use shared::profile::Stamp;
+use wrapper::Wrapper;
 
 pub use builtin::Producer;
+pub use headed::Headed;
 pub use program::Program;
 
 /// A format that lines can be read with.
@@ -50,6 +56,8 @@ pub struct Format {
     pub reader: Reader,
     /// nginx and Apache write the same text here, and only the text of many lines can tell them apart.
     pub producer_unknown: bool,
+    /// What is around every line, from the outside in.
+    pub(crate) wrappers: Vec<Wrapper>,
 }
 
 /// What people say about the formats of their logs.
@@ -74,6 +82,8 @@ pub enum Reader {
     Text(Program),
     /// Lines in *combined*: by hand, and by the program where there is anything unusual in one.
     Combined(Program),
+    /// Lines of text, by the names of their columns in the text itself.
+    Headed(Headed),
     /// The input as a whole.
     Document(Document),
 }
@@ -84,17 +94,31 @@ pub struct Cache {
     time: time::TimeCache,
     /// Text of the last line whose escapes had to be undone.
     scratch: Vec<u8>,
+    /// The header lines passed, and what they say.
+    in_force: headed::InForce,
+    /// Text of the last line that a wrapper had escaped.
+    peeled: Vec<u8>,
+    /// What the line inside a wrapper is read with.
+    inner: Option<Box<Cache>>,
+}
+
+impl Cache {
+    /// Starts a block of lines, in front of which `header` is in force.
+    pub(crate) fn begin(&mut self, header: Option<&[u8]>) {
+        self.in_force.begin(header);
+    }
 }
 
 impl Format {
     pub(crate) fn new(label: &str, reader: Reader) -> Self {
-        Self { label: label.to_owned(), reader, producer_unknown: false }
+        Self { label: label.to_owned(), reader, producer_unknown: false, wrappers: Vec::new() }
     }
 
     /// Which moment the stamps mark.
     pub fn stamp(&self) -> Stamp {
         match &self.reader {
             Reader::Text(program) | Reader::Combined(program) => program.meaning.stamp,
+            Reader::Headed(headed) => headed.stamp(),
             // Spans and recordings are stamped at their start.
             Reader::Document(_) => Stamp::Start,
         }
@@ -104,6 +128,7 @@ impl Format {
     pub(crate) fn framing(&self) -> Framing {
         match &self.reader {
             Reader::Text(_) | Reader::Combined(_) => Framing::Lines,
+            Reader::Headed(headed) => headed.framing(),
             Reader::Document(_) => Framing::Whole,
         }
     }
@@ -112,6 +137,7 @@ impl Format {
     pub(crate) fn richness(&self) -> usize {
         match &self.reader {
             Reader::Text(program) | Reader::Combined(program) => program.fields.len(),
+            Reader::Headed(headed) => headed.richness(),
             Reader::Document(_) => usize::MAX,
         }
     }
@@ -124,6 +150,21 @@ impl Format {
     pub fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
         // Windows editors put a byte order mark in front of the first line.
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        self.peel(&self.wrappers, line, cache)
+    }
+
+    fn peel<'a>(
+        &self,
+        wrappers: &[Wrapper],
+        line: &'a [u8],
+        cache: &'a mut Cache,
+    ) -> Result<Request<'a>, Reject> {
+        let [outer, within @ ..] = wrappers else { return self.read(line, cache) };
+        let inside = outer.peel(line, &mut cache.peeled)?;
+        self.peel(within, inside, cache.inner.get_or_insert_default())
+    }
+
+    fn read<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
         match &self.reader {
             Reader::Text(program) => program.parse(line, cache),
             Reader::Combined(program) => {
@@ -132,7 +173,58 @@ impl Format {
                     None => program.parse(line, cache),
                 }
             }
+            Reader::Headed(headed) => headed.parse(line, cache),
             Reader::Document(_) => Err(Reject::OtherFormat),
+        }
+    }
+
+    /// The format with `outer` around it.
+    pub(crate) fn wrapped_in(mut self, outer: Wrapper) -> Self {
+        self.wrappers.insert(0, outer);
+        if let Reader::Headed(headed) = &mut self.reader {
+            headed.wrapped();
+        }
+        self.label = format!("{}+{}", outer.name(), self.label);
+        self
+    }
+
+    /// `label` of what is inside the wrappers, with them in front.
+    pub(crate) fn wrapped_label(&self, label: &str) -> String {
+        let outer: Vec<&str> = self.wrappers.iter().map(|wrapper| wrapper.name()).chain([label]).collect();
+        outer.join("+")
+    }
+
+    /// The part of `line` whose escapes are its producer's: nothing where a wrapper has escaped it again.
+    pub(crate) fn as_produced<'a>(&self, line: &'a [u8]) -> &'a [u8] {
+        if self.wrappers.iter().any(|wrapper| wrapper.escapes()) { b"" } else { line }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    /// Gives every seed to `read`, and many lines made from it: bytes changed, cut out, doubled and cut off.
+    pub(crate) fn mutate(seeds: &[&str], mut read: impl FnMut(&[u8])) {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % limit.max(1)
+        };
+        const BYTES: &[u8] = b" \t\"\\-+%{}[]:,;|#<>0129a\x00\xff\n\r";
+        for seed in seeds {
+            read(seed.as_bytes());
+            for _ in 0..4000 {
+                let mut line = seed.as_bytes().to_vec();
+                for _ in 0..=below(4) {
+                    let at = below(line.len());
+                    match below(4) {
+                        0 if at < line.len() => line[at] = BYTES[below(BYTES.len())],
+                        1 => drop(line.drain(at..(at + below(5)).min(line.len()))),
+                        2 => line.insert(at, BYTES[below(BYTES.len())]),
+                        _ => line.truncate(at),
+                    }
+                }
+                read(&line);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::flaw::{Ending, Flaw};
+use super::header::Follower;
 use super::open::{Body, Input};
 
 /// Whole lines of an input; of a line longer than the limit, at least one byte more than the limit.
@@ -18,6 +19,8 @@ pub(crate) struct Block {
     /// Offset of the first byte in the uncompressed input.
     pub(crate) offset: u64,
     pub(crate) bytes: Vec<u8>,
+    /// The header lines in force at the first byte, where the format has some.
+    pub(crate) header: Option<Arc<[u8]>>,
 }
 
 /// How an input is cut into blocks.
@@ -25,6 +28,8 @@ pub(crate) struct Block {
 pub(crate) enum Framing {
     /// Blocks of whole lines.
     Lines,
+    /// The same, each with the header lines in force at its start; handed out in order.
+    Headed,
     /// One block with everything.
     Whole,
 }
@@ -35,6 +40,8 @@ pub(crate) struct Blocks {
     line_limit: usize,
     kind: Kind,
     ending: Arc<Mutex<Ending>>,
+    /// Held while a block is taken, so that blocks come in order.
+    headed: Option<Mutex<Follower>>,
 }
 
 enum Kind {
@@ -75,7 +82,7 @@ impl Blocks {
         let ending = Arc::default();
         if framing == Framing::Whole {
             let kind = Kind::Whole(Mutex::new(Some(input.into_reader())));
-            return Self { block_bytes, line_limit, kind, ending };
+            return Self { block_bytes, line_limit, kind, ending, headed: None };
         }
         let kind = match input.body {
             Body::Seekable { file, length } => Kind::Seekable { file, length, next: AtomicU64::new(0) },
@@ -88,21 +95,50 @@ impl Blocks {
                 ended: false,
             })),
         };
-        Self { block_bytes, line_limit, kind, ending }
+        let headed = (framing == Framing::Headed).then(Mutex::default);
+        Self { block_bytes, line_limit, kind, ending, headed }
     }
 
     /// Fills `block` with the next lines; `false` at the end. May be called from any thread.
     ///
     /// An input that breaks ends there, and [`Blocks::ending`] tells: nothing good is lost.
     pub(crate) fn next(&self, block: &mut Block) -> bool {
-        match &self.kind {
-            Kind::Stream(stream) => self.next_of_stream(&mut lock(stream), block),
-            _ => self.try_next(block) == Next::Filled,
+        block.header = None;
+        match &self.headed {
+            None => self.take(block),
+            Some(headed) => self.followed(&mut lock(headed), block) == Next::Filled,
         }
     }
 
     /// As [`Blocks::next`], but does not wait for other threads.
     pub(crate) fn try_next(&self, block: &mut Block) -> Next {
+        block.header = None;
+        match self.headed.as_ref().map(Mutex::try_lock) {
+            None => self.try_take(block),
+            Some(Ok(mut headed)) => self.followed(&mut headed, block),
+            Some(Err(TryLockError::Poisoned(poisoned))) => self.followed(&mut poisoned.into_inner(), block),
+            Some(Err(TryLockError::WouldBlock)) => Next::Busy,
+        }
+    }
+
+    /// The next block, with the header lines in force at its start.
+    fn followed(&self, headed: &mut Follower, block: &mut Block) -> Next {
+        if !self.take(block) {
+            return Next::End;
+        }
+        block.header = headed.in_force();
+        headed.pass(&block.bytes, self.line_limit);
+        Next::Filled
+    }
+
+    fn take(&self, block: &mut Block) -> bool {
+        match &self.kind {
+            Kind::Stream(stream) => self.next_of_stream(&mut lock(stream), block),
+            _ => self.try_take(block) == Next::Filled,
+        }
+    }
+
+    fn try_take(&self, block: &mut Block) -> Next {
         let filled = match &self.kind {
             Kind::Seekable { file, length, next } => {
                 let index = next.fetch_add(1, Ordering::Relaxed);

@@ -24,6 +24,7 @@
 mod blocks;
 mod compression;
 mod flaw;
+mod header;
 mod locate;
 mod open;
 mod queue;
@@ -34,6 +35,7 @@ mod unpack;
 pub(crate) use blocks::{Block, Blocks, Framing};
 pub(crate) use compression::archive;
 pub(crate) use flaw::Ending;
+pub(crate) use header::HeaderLines;
 pub(crate) use locate::{Located, locate};
 pub use locate::{PassedOver, Why};
 pub(crate) use open::{Input, Limits, Waiting};
