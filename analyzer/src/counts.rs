@@ -23,22 +23,61 @@ pub struct Counts {
     pub span_ns: Option<(i64, i64)>,
 }
 
+/// An hour by UTC, and the offset of the requests in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hour {
+    since_1970: i64,
+    start_ns: i64,
+    offset_s: i32,
+}
+
+const HOUR_NS: i64 = 3600 * SECOND_NS;
+
+impl Default for Hour {
+    /// One that no request is in.
+    fn default() -> Self {
+        Self { since_1970: 0, start_ns: i64::MAX, offset_s: 0 }
+    }
+}
+
+impl Hour {
+    fn of(request: &Request<'_>) -> Self {
+        let since_1970 = request.stamp_ns.div_euclid(HOUR_NS);
+        Self { since_1970, start_ns: since_1970.saturating_mul(HOUR_NS), offset_s: request.offset_s }
+    }
+
+    #[inline]
+    fn holds(&self, request: &Request<'_>) -> bool {
+        let since_ns = request.stamp_ns.wrapping_sub(self.start_ns);
+        (0..HOUR_NS).contains(&since_ns) && request.offset_s == self.offset_s
+    }
+
+    /// The hour of the day, as printed, of a request in this hour.
+    #[inline]
+    fn local(&self, request: &Request<'_>) -> usize {
+        let offset_ns = i64::from(self.offset_s) * SECOND_NS;
+        match offset_ns % HOUR_NS {
+            0 => (self.since_1970 + offset_ns / HOUR_NS).rem_euclid(24) as usize,
+            // Where offsets are no whole hours, two hours of the day meet in one by UTC.
+            _ => request.stamp_ns.saturating_add(offset_ns).div_euclid(HOUR_NS).rem_euclid(24) as usize,
+        }
+    }
+}
+
 impl Counts {
-    /// Counts one request. `hour` is what the last one left there: its hour since 1970, and its offset.
-    pub(crate) fn add(&mut self, request: &Request<'_>, hour: &mut (i64, i32)) {
+    /// Counts one request. `hour` is what the last one left there.
+    #[inline]
+    pub(crate) fn add(&mut self, request: &Request<'_>, hour: &mut Hour) {
         self.requests += 1;
         self.bytes_out = self.bytes_out.saturating_add(request.bytes_out.unwrap_or(0));
-        let utc_s = request.stamp_ns.div_euclid(SECOND_NS);
-        let local_hour = (utc_s + i64::from(request.offset_s)).div_euclid(3600).rem_euclid(24);
-        let utc_hour = utc_s.div_euclid(3600);
-        self.by_local_hour[local_hour as usize] += 1;
-        self.by_utc_hour[utc_hour.rem_euclid(24) as usize] += 1;
-        // Neighbouring lines nearly always share hour and offset: the map is touched only when they change.
-        if *hour != (utc_hour, request.offset_s) {
-            *hour = (utc_hour, request.offset_s);
-            let known = self.offset_s_by_hour.entry(utc_hour).or_insert(request.offset_s);
+        // Neighbouring lines nearly always share hour and offset.
+        if !hour.holds(request) {
+            *hour = Hour::of(request);
+            let known = self.offset_s_by_hour.entry(hour.since_1970).or_insert(request.offset_s);
             *known = (*known).min(request.offset_s);
         }
+        self.by_local_hour[hour.local(request)] += 1;
+        self.by_utc_hour[hour.since_1970.rem_euclid(24) as usize] += 1;
         let (first, last) = self.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
         self.span_ns = Some((first.min(request.stamp_ns), last.max(request.stamp_ns)));
     }

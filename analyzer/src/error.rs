@@ -132,6 +132,13 @@ pub enum Error {
     /// No random bytes for the key.
     #[error("the system gave no random bytes for the key of this run")]
     Random,
+    /// The temporary file for events that did not fit in memory.
+    #[error("cannot use a temporary file for requests that do not fit in memory\n  hint: make room in {directory}, name another directory in TMPDIR, or allow more with --memory", directory = std::env::temp_dir().display())]
+    Spill {
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// The worker threads could not be started.
     #[error("cannot start {threads} threads")]
     Threads {

@@ -48,7 +48,7 @@ pub fn write_ndjson(
     let key = Key::ephemeral()?;
     let pool = crate::threads(settings.read.threads)?;
     let reading = pool.install(|| read::read(&settings.read, &key, on_bytes))?;
-    let counted = pool.install(|| Counted::new(&reading, settings));
+    let counted = pool.install(|| Counted::new(&reading, settings))?;
     let named = Gate::new(settings.model.k).routes(&counted.tally, &counted.routes);
     let routes: HashMap<&Resource, (&str, &str)> = reading
         .resources

@@ -8,13 +8,13 @@ use std::sync::Mutex;
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
-use crate::counts::Counts;
+use crate::counts::{Counts, Hour};
 use crate::error::Error;
 use crate::event::Event;
 use crate::format::builtin::{Builtin, Evidence};
 use crate::format::detect::{self, Detection};
 use crate::format::{Cache, Format, Options, Reader};
-use crate::kind;
+use crate::kind::{self, Kind};
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::record::Record;
 use crate::reject::{Position, Reject, Rejects};
@@ -23,9 +23,8 @@ use crate::resource::{self, Interner, Resource};
 use crate::settings::ReadSettings;
 use crate::source::{Block, Ending, Input, Located, Queue, Waiting, archive, locate};
 pub use crate::source::{PassedOver, Why};
-
-/// Partitions by client: small enough to sort in cache, many enough for any number of threads.
-pub(crate) const PARTITIONS: usize = 256;
+use crate::store::{Events, Store};
+use crate::tally::Requested;
 
 /// What was found in one input.
 #[derive(Debug, Clone)]
@@ -70,42 +69,20 @@ pub struct Reading {
     /// Counts over all inputs.
     pub counts: Counts,
     pub(crate) resources: Vec<Resource>,
-    pub(crate) events: Events,
-    /// Of each worker: its own number of a resource → number in `resources`.
-    numbers: Vec<Vec<u32>>,
-}
-
-/// Events in the order of their lines, grouped by partition inside each block.
-#[derive(Debug, Default)]
-pub(crate) struct Events {
-    blocks: Vec<EventBlock>,
-}
-
-#[derive(Debug)]
-struct EventBlock {
-    events: Vec<Event>,
-    /// Where each partition starts in `events`; one more than there are partitions.
-    starts: Box<[u32]>,
-    worker: usize,
+    /// How often each of `resources` was requested, by kind of request.
+    pub(crate) requested: Vec<[Requested; Kind::ALL.len()]>,
+    events: Events,
 }
 
 impl Reading {
     /// Events of one partition: all requests of its clients, by client and then in the order of [`Event::order_ms`].
     ///
     /// Requests of the same moment stay in the order of their lines.
-    pub(crate) fn partition(&self, partition: usize) -> Vec<Event> {
-        let mut events: Vec<Event> = self.unsorted_partition(partition).collect();
-        events.sort_by_key(|event| (event.client(), event.order_ms()));
-        events
-    }
-
-    /// Events of one partition in the order of their lines.
-    pub(crate) fn unsorted_partition(&self, partition: usize) -> impl Iterator<Item = Event> {
-        self.events.blocks.iter().flat_map(move |block| {
-            let numbers = &self.numbers[block.worker];
-            let range = block.starts[partition] as usize..block.starts[partition + 1] as usize;
-            block.events[range].iter().map(|event| event.with_resource(numbers[event.resource() as usize]))
-        })
+    ///
+    /// # Errors
+    /// [`Error::Spill`].
+    pub(crate) fn partition(&self, partition: usize) -> Result<Vec<Event>, Error> {
+        self.events.partition(partition).map_err(|source| Error::Spill { source })
     }
 }
 
@@ -205,18 +182,27 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
         })
         .unzip();
     let queue = Queue::new(turns, settings.block_bytes, settings.limits());
+    let store = Store::new(settings.event_bytes);
+    let failure: Mutex<Option<Error>> = Mutex::new(None);
     let results: Mutex<Vec<BlockResult>> = Mutex::new(Vec::new());
     let workers: Vec<Worker<'_>> = rayon::broadcast(|context| {
         let mut worker = Worker::new(context.index(), settings, key, sources.len() > 1);
         let (mut block, mut cache) = (Block::default(), Cache::default());
-        while let Some(input) = queue.next(&mut block) {
+        while lock(&failure).is_none()
+            && let Some(input) = queue.next(&mut block)
+        {
             on_bytes(block.bytes.len() as u64);
-            let result = worker.block(input, &block, &sources[input].detection.format, &mut cache);
-            lock(&results).push(result);
+            match worker.block(input, &block, &sources[input].detection.format, &mut cache, &store) {
+                Ok(result) => lock(&results).push(result),
+                Err(error) => *lock(&failure) = Some(error),
+            }
         }
         worker
     });
-    let reading = assemble(queue.endings(), sources, into_inner(results), workers, settings.records);
+    if let Some(error) = into_inner(failure) {
+        return Err(error);
+    }
+    let reading = assemble(queue.endings(), sources, into_inner(results), workers, store, settings.records);
     Ok(Reading { passed_over, ..reading })
 }
 
@@ -253,7 +239,8 @@ struct BlockResult {
     records: Vec<Record>,
     /// Why a document ended before its end.
     broken: Option<String>,
-    events: EventBlock,
+    /// Whose numbers the resources of `records` have.
+    worker: usize,
 }
 
 /// What a thread keeps from block to block.
@@ -261,9 +248,10 @@ struct Worker<'k> {
     number: usize,
     clients: ClientResolver<'k>,
     interner: Interner,
+    requested: Vec<[Requested; Kind::ALL.len()]>,
     counts: Counts,
     statuses: Box<[u64; 1000]>,
-    hour: (i64, i32),
+    hour: Hour,
     line_limit: usize,
     events: bool,
     several_inputs: bool,
@@ -279,9 +267,10 @@ impl<'k> Worker<'k> {
             number,
             clients: ClientResolver::new(key, &settings.identity),
             interner: Interner::new(settings.templates),
+            requested: Vec::new(),
             counts: Counts::default(),
             statuses: Box::new([0; 1000]),
-            hour: (i64::MIN, 0),
+            hour: Hour::default(),
             line_limit: settings.line_limit,
             events: settings.events,
             several_inputs,
@@ -292,7 +281,14 @@ impl<'k> Worker<'k> {
         }
     }
 
-    fn block(&mut self, input: usize, block: &Block, format: &Format, cache: &mut Cache) -> BlockResult {
+    fn block(
+        &mut self,
+        input: usize,
+        block: &Block,
+        format: &Format,
+        cache: &mut Cache,
+        store: &Store,
+    ) -> Result<BlockResult, Error> {
         self.scratch.clear();
         let mut result = BlockResult {
             input,
@@ -307,7 +303,7 @@ impl<'k> Worker<'k> {
             content: 0,
             records: Vec::new(),
             broken: None,
-            events: EventBlock { events: Vec::new(), starts: Box::default(), worker: self.number },
+            worker: self.number,
         };
         let several_inputs = self.several_inputs;
         result.broken = records(block, format, self.line_limit, cache, |at, line, record| {
@@ -325,10 +321,11 @@ impl<'k> Worker<'k> {
                 }
             }
         });
-        if self.events {
-            result.events = group(&self.scratch, self.number);
+        if !self.scratch.is_empty() {
+            let added = store.add((input, block.index), self.number, &self.scratch);
+            added.map_err(|source| Error::Spill { source })?;
         }
-        result
+        Ok(result)
     }
 
     /// Takes one request into the result of its block.
@@ -354,7 +351,13 @@ impl<'k> Worker<'k> {
         let (client, agent) = self.clients.client(request);
         let asked = self.interner.asked(request);
         let kind = kind::of_known_path(request, asked.path, agent);
-        self.scratch.push(Event::new(request, client, asked.resource, kind));
+        let event = Event::new(request, client, asked.resource, kind);
+        self.scratch.push(event);
+        let number = event.resource() as usize;
+        if number >= self.requested.len() {
+            self.requested.resize(number + 1, Default::default());
+        }
+        self.requested[number][kind as usize].add(request.status);
         asked.resource
     }
 }
@@ -394,42 +397,31 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// The events grouped by partition, in order inside each: a counting sort.
-fn group(events: &[Event], worker: usize) -> EventBlock {
-    let partition = |event: &Event| (event.client() >> 56) as usize;
-    let mut starts = vec![0_u32; PARTITIONS + 1];
-    for event in events {
-        starts[partition(event) + 1] += 1;
-    }
-    for i in 0..PARTITIONS {
-        starts[i + 1] += starts[i];
-    }
-    let mut next = starts.clone();
-    let mut grouped = events.to_vec();
-    for event in events {
-        let at = &mut next[partition(event)];
-        grouped[*at as usize] = *event;
-        *at += 1;
-    }
-    EventBlock { events: grouped, starts: starts.into(), worker }
-}
-
 fn assemble(
     endings: Vec<Ending>,
     sources: Vec<Found>,
     results: Vec<BlockResult>,
     workers: Vec<Worker<'_>>,
+    store: Store,
     wanted: usize,
 ) -> Reading {
     let mut counts = Counts::default();
-    let mut interners = Vec::new();
+    let (mut interners, mut requested_of) = (Vec::new(), Vec::new());
     for worker in workers {
         let statuses = worker.statuses.iter().enumerate().filter(|(_, count)| **count > 0);
         let statuses = statuses.map(|(status, count)| (status as u16, *count)).collect();
         counts.merge(Counts { statuses, ..worker.counts });
         interners.push(worker.interner);
+        requested_of.push(worker.requested);
     }
     let (resources, numbers) = resource::unify(interners);
+    let mut requested = vec![<[Requested; Kind::ALL.len()]>::default(); resources.len()];
+    for (counts, numbers) in requested_of.iter().zip(&numbers) {
+        for (counts, number) in counts.iter().zip(numbers) {
+            let sums = &mut requested[*number as usize];
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| sum.merge(*count));
+        }
+    }
     let mut per_input: Vec<Vec<BlockResult>> = sources.iter().map(|_| Vec::new()).collect();
     for result in results {
         per_input[result.input].push(result);
@@ -458,14 +450,13 @@ fn assemble(
         let first = results.iter().find_map(|result| result.span_ns).map(|span| span.0);
         let last = results.iter().filter_map(|result| result.span_ns).map(|span| span.1).max();
         let content = results.iter().fold(0_u64, |sum, result| sum.wrapping_add(result.content));
-        let mut events = Vec::new();
         let key = (first, last, content);
         for result in results {
             summary.rejects.append(&result.rejects, summary.lines);
             let room = wanted.saturating_sub(summary.records.len());
             summary.records.extend(result.records.into_iter().take(room).map(|record| Record {
                 line: record.line + summary.lines,
-                resource: record.resource.map(|number| numbers[result.events.worker][number as usize]),
+                resource: record.resource.map(|number| numbers[result.worker][number as usize]),
                 ..record
             }));
             summary.lines += result.lines;
@@ -474,7 +465,6 @@ fn assemble(
             summary.resolution_ns = summary.resolution_ns.max(result.resolution_ns);
             summary.evidence.merge(result.evidence);
             summary.broken = summary.broken.or(result.broken);
-            events.push(result.events);
         }
         // Rotation that was interrupted leaves a log beside its compressed copy.
         match copies.entry((key, summary.lines)) {
@@ -484,14 +474,18 @@ fn assemble(
             }
             Entry::Vacant(place) => drop(place.insert(summary.path.clone())),
         }
+        ordered.push((key, inputs.len()));
         inputs.push(summary);
-        ordered.push((key, events));
     }
     // Inside a second the order of lines is the only order there is, so the parts of a log must be put in theirs,
     // whatever order they were named in.
     ordered.sort_by_key(|(key, _)| *key);
-    let events = Events { blocks: ordered.into_iter().flat_map(|(_, events)| events).collect() };
-    Reading { inputs, passed_over: Vec::new(), counts, resources, events, numbers }
+    let mut ranks = vec![0; inputs.len()];
+    for (rank, (_, input)) in ordered.into_iter().enumerate() {
+        ranks[input] = rank;
+    }
+    let events = store.finish(&ranks, numbers);
+    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, events }
 }
 
 impl InputSummary {

@@ -28,6 +28,8 @@ pub struct ReadSettings {
     pub threads: usize,
     /// Bytes per block of work.
     pub block_bytes: usize,
+    /// Bytes of memory that events may fill; those beyond wait in a temporary file.
+    pub event_bytes: u64,
     /// Lines longer than this are refused.
     pub line_limit: usize,
     /// An input that decompresses to more than so many times its size ends there.
@@ -53,6 +55,7 @@ impl Default for ReadSettings {
             identity: Identity::IpAndUserAgent,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             block_bytes: 2 << 20,
+            event_bytes: u64::MAX,
             line_limit: 1 << 20,
             ratio_limit: 1000,
             templates: true,

@@ -80,6 +80,10 @@ fn the_binary_gives_the_same_bytes_for_any_threads_file_stream_and_run() {
     for threads in ["1", "2", "7"] {
         check(&expected, &profile(&[plain, "--threads", threads]), &format!("{threads} threads"));
     }
+    for (memory, threads) in [("0", "1"), ("300k", "2"), ("3M", "2")] {
+        let found = profile(&[plain, "--threads", threads, "--memory", memory]);
+        check(&expected, &found, &format!("{memory} of memory"));
+    }
     check(&expected, &profile(&[gz.to_str().unwrap(), "--threads", "2"]), "gzip");
     for (what, input) in [("stdin", text.clone()), ("gzip on stdin", fs_err::read(&gz).unwrap())] {
         let run = run_with(&[&["profile", "-"], &from[..]].concat(), &input).ok();
@@ -126,8 +130,10 @@ fn check_split(log: &[u8], mut settings: Settings, parts: usize, orders: &[Vec<u
             _ => write(&directory, &format!("part{i}.log"), part),
         })
         .collect();
-    for order in orders {
+    for (at, order) in orders.iter().enumerate() {
         settings.read.inputs = order.iter().map(|at| parts[*at].clone()).collect();
+        // Every other time most events go through a file.
+        settings.read.event_bytes = if at % 2 == 0 { u64::MAX } else { 100_000 };
         check(&expected, &yaml(&settings), &format!("order {order:?}"));
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Error;
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
+use super::memory;
 use crate::error::Error as AnalyzerError;
 use crate::format::Producer;
 use crate::kind::Kind;
@@ -31,6 +32,9 @@ pub(crate) struct InputFlags {
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N", help_heading = "Input", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Memory to stay within, such as 512M [default: half of all]; what does not fit waits in a temporary file (TMPDIR)
+    #[arg(long, value_name = "SIZE", help_heading = "Input", value_parser = shared::units::parse_bytes)]
+    memory: Option<u64>,
     /// Refuse lines longer than this many bytes
     #[arg(long, value_name = "BYTES", help_heading = "Input", default_value_t = 1 << 20)]
     max_line: usize,
@@ -98,6 +102,10 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
+/// Part of the memory that waiting events may fill: while some are written to a file others come, and there are
+/// other tables.
+const EVENTS_SHARE: u64 = 3;
+
 /// The settings that flags ask for.
 pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
     let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &model.identity)?;
@@ -136,6 +144,7 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             }),
             identity: model.identity.clone(),
             threads: input.threads.map_or(defaults.threads, usize::from),
+            event_bytes: input.memory.unwrap_or_else(memory::default_bytes) / EVENTS_SHARE,
             line_limit: input.max_line,
             ratio_limit: input.max_ratio,
             templates: !model.no_templates,

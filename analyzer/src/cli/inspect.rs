@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Error> {
         let reading = crate::read::read(&settings.read, &key, &|bytes| bar.inc(bytes))?;
         bar.finish_and_clear();
         let outcome = profile::verdict(&reading, &arguments.input);
-        Ok((inspection(reading, &settings, arguments.stats), outcome))
+        Ok((inspection(reading, &settings, arguments.stats)?, outcome))
     })?;
     match arguments.format {
         OutputFormat::Text => print(&inspection.text(&settings.read.identity))?,

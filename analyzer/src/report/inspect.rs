@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{grouped, percent};
 use crate::Counted;
+use crate::error::Error;
 use crate::privacy::gate::Gate;
 use crate::read::{InputSummary, Reading};
 use crate::record::Record;
@@ -87,9 +88,12 @@ const TOP: usize = 20;
 /// How the inputs of `reading` were understood; with exact counts when `with_stats`.
 ///
 /// Endpoints are named only when k clients used them, unless the records are raw.
-pub fn inspection(reading: Reading, settings: &Settings, with_stats: bool) -> Inspection {
+///
+/// # Errors
+/// [`Error::Spill`].
+pub fn inspection(reading: Reading, settings: &Settings, with_stats: bool) -> Result<Inspection, Error> {
     let wants_routes = with_stats || settings.read.records > 0 && !settings.read.raw;
-    let counted = wants_routes.then(|| Counted::new(&reading, settings));
+    let counted = wants_routes.then(|| Counted::new(&reading, settings)).transpose()?;
     let published = counted
         .as_ref()
         .map(|counted| Gate::new(settings.model.k).routes(&counted.tally, &counted.routes))
@@ -110,7 +114,7 @@ pub fn inspection(reading: Reading, settings: &Settings, with_stats: bool) -> In
         name(counted, route).map(|_| counted.routes.routes[route as usize].template.clone())
     };
     let inputs = reading.inputs.into_iter().map(|input| inspected(input, template)).collect();
-    Inspection { inputs, stats }
+    Ok(Inspection { inputs, stats })
 }
 
 fn inspected(input: InputSummary, template: impl Fn(u32) -> Option<String>) -> InspectedInput {
