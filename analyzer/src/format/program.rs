@@ -3,6 +3,7 @@
 //! A line is read once, from left to right, by searching the next literal; no regular expression, no allocation.
 
 use super::Cache;
+use super::extent;
 use super::meaning::Meaning;
 use super::values::{Slot, Values};
 use crate::reject::Reject;
@@ -19,6 +20,23 @@ pub(crate) enum Extent {
     Quoted,
     /// A list of items joined by `, ` or ` : `, as nginx writes one item per upstream tried.
     List,
+    /// As far as the digits of a number, or the `-` of a missing one, go.
+    Number,
+    /// As far as the stamp of its slot goes.
+    Stamp,
+    /// A host or an address before its port or a path: to the last occurrence of the literal inside the word, as
+    /// addresses hold colons themselves; to the first slash, where no literal follows.
+    Host,
+    /// To the end of the line, where the literal stands once more.
+    Rest,
+    /// As [`Extent::Token`], after blanks that pad it on the left.
+    Padded,
+    /// As [`Extent::Token`], and capitals, digits and `_` only, such as `TCP_MISS`.
+    Capitals,
+    /// Quoted where it has a value, bare where it has none; the quotes belong to the field.
+    Wrapped,
+    /// Nothing at all, not even the literal that follows, unless it starts with this byte. A `{` ends at its `}`.
+    Optional(u8),
 }
 
 /// One field and the literal text after it.
@@ -75,6 +93,9 @@ pub(crate) enum Tail {
     Nothing,
     /// Anything after a space: fields that somebody added at the end.
     Anything,
+    /// Anything, and the field of this number and those after it may be missing: fields that the producer added
+    /// over the years.
+    AnythingFrom(usize),
 }
 
 /// A compiled format.
@@ -91,7 +112,7 @@ pub struct Program {
 /// People paste formats whose blanks were lined up by hand, so a format that does not fit exactly is
 /// tried again with every run of blanks standing for any run of blanks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blanks {
+pub(super) enum Blanks {
     Exact,
     Any,
 }
@@ -116,27 +137,57 @@ impl Program {
             }
             understood(Blanks::Any, cache).map_err(|_| exact)
         });
-        let (values, numbers) = found?;
-        Ok(self.meaning.texts(values, numbers, &mut cache.scratch))
+        let no_request = || self.meaning.others.holds(line);
+        let (values, numbers) =
+            found.map_err(|reject| if no_request() { Reject::NoRequest } else { reject })?;
+        let request = self.meaning.texts(values, numbers, &mut cache.scratch);
+        if request.known_method().is_none() && no_request() {
+            return Err(Reject::NoRequest);
+        }
+        Ok(request)
     }
 
     fn split<'a>(&self, line: &'a [u8], blanks: Blanks) -> Result<Values<'a>, Reject> {
         let mut fields = Values::NONE;
         let mut rest = match_literal(&self.lead, line, blanks).ok_or(Reject::OtherFormat)?;
-        for field in &self.fields {
+        for (number, field) in self.fields.iter().enumerate() {
             let mut escaped = false;
-            let (value, after) = match field.extent {
-                _ if field.then.bytes.is_empty() => (rest, &rest[rest.len()..]),
-                Extent::Token => token(rest, &field.then, blanks).ok_or(Reject::OtherFormat)?,
-                Extent::Text | Extent::Quoted | Extent::List => {
-                    match search(rest, field, blanks, &mut escaped) {
-                        Some(found) => found,
-                        None if self.has_essentials(&fields) => {
-                            fields.truncated = true;
-                            (rest, &rest[rest.len()..])
-                        }
-                        None => return Err(Reject::Truncated),
+            let found = match field.extent {
+                Extent::Number | Extent::Stamp | Extent::Host => self
+                    .self_delimited(rest, field)
+                    .and_then(|at| Some((&rest[..at], match_literal(&field.then, &rest[at..], blanks)?))),
+                Extent::Rest => rest.strip_suffix(&*field.then.bytes).map(|end| (end, &rest[rest.len()..])),
+                Extent::Optional(first) if rest.first() != Some(&first) => continue,
+                Extent::Padded | Extent::Capitals | Extent::Wrapped | Extent::Optional(_) => {
+                    extent::find(rest, field, blanks, self.meaning.escape, &mut escaped)
+                }
+                _ if field.then.bytes.is_empty() => Some((rest, &rest[rest.len()..])),
+                Extent::Token => token(rest, &field.then, blanks),
+                Extent::Text | Extent::Quoted | Extent::List => search(rest, field, blanks, &mut escaped),
+            };
+            let (value, after) = match found {
+                Some(found) => found,
+                None if matches!(self.tail, Tail::AnythingFrom(optional) if number >= optional) => {
+                    return Ok(fields);
+                }
+                None if !matches!(
+                    field.extent,
+                    Extent::Text | Extent::Quoted | Extent::List | Extent::Rest | Extent::Wrapped
+                ) =>
+                {
+                    return Err(Reject::OtherFormat);
+                }
+                None => {
+                    // What is there of the field counts: HAProxy prints the request last, where lines are cut.
+                    field
+                        .slot
+                        .into_iter()
+                        .for_each(|slot| fields.set(slot, extent::opened(rest, field.extent)));
+                    if !self.has_essentials(&fields) {
+                        return Err(Reject::Truncated);
                     }
+                    fields.truncated = true;
+                    (extent::opened(rest, field.extent), &rest[rest.len()..])
                 }
             };
             if let Some(slot) = field.slot {
@@ -145,9 +196,11 @@ impl Program {
             if field.also_identity {
                 fields.set(Slot::Identity, value);
             }
+            if let Extent::Optional(b'{') = field.extent {
+                extent::captured(value, &self.meaning, &mut fields);
+            }
             if field.extent != Extent::Token && (field.slot.is_some() || field.also_identity) {
-                let mark = self.meaning.escape.mark().filter(|_| field.extent != Extent::Quoted);
-                if escaped || mark.is_some_and(|mark| memchr::memchr(mark, value).is_some()) {
+                if escaped || field.extent != Extent::Quoted && self.meaning.escape.is_in(value) {
                     field.slot.into_iter().for_each(|slot| fields.set_escaped(slot));
                     if field.also_identity {
                         fields.set_escaped(Slot::Identity);
@@ -160,14 +213,27 @@ impl Program {
             rest = after;
         }
         match (rest, self.tail) {
-            ([], _) | ([b' ', ..], Tail::Anything) => Ok(fields),
+            ([], _) | ([b' ', ..], Tail::Anything | Tail::AnythingFrom(_)) => Ok(fields),
             (blanks, Tail::Nothing) if blanks.iter().all(u8::is_ascii_whitespace) => Ok(fields),
             // Two writers of one file: the next line begins inside this one, which has all that it needs.
-            (_, Tail::Anything) if self.has_essentials(&fields) => {
+            (_, Tail::Anything | Tail::AnythingFrom(_)) if self.has_essentials(&fields) => {
                 fields.truncated = true;
                 Ok(fields)
             }
             _ => Err(Reject::TrailingText),
+        }
+    }
+
+    /// Where a field ends that does not need the literal after it to be told from what follows.
+    fn self_delimited(&self, text: &[u8], field: &Field) -> Option<usize> {
+        match field.extent {
+            Extent::Stamp => match field.slot? {
+                Slot::CoarseTime => self.meaning.coarse_time.extent(text),
+                Slot::OtherTime => self.meaning.other_time.extent(text),
+                _ => self.meaning.time.extent(text),
+            },
+            Extent::Host => host(text, &field.then),
+            _ => Some(text.iter().take_while(|byte| byte.is_ascii_digit() || b"-+.".contains(byte)).count()),
         }
     }
 
@@ -180,7 +246,7 @@ impl Program {
 }
 
 /// What follows `literal` at the start of `text`.
-fn match_literal<'a>(literal: &Literal, text: &'a [u8], blanks: Blanks) -> Option<&'a [u8]> {
+pub(super) fn match_literal<'a>(literal: &Literal, text: &'a [u8], blanks: Blanks) -> Option<&'a [u8]> {
     match blanks {
         Blanks::Exact => literal.strip_from(text),
         Blanks::Any => {
@@ -203,7 +269,18 @@ fn match_literal<'a>(literal: &Literal, text: &'a [u8], blanks: Blanks) -> Optio
     }
 }
 
-fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
+fn host(text: &[u8], then: &Literal) -> Option<usize> {
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'/' | b'|' | b',');
+    let word = &text[..text.iter().position(ends).unwrap_or(text.len())];
+    let [first, ..] = then.bytes() else { return Some(word.len()) };
+    let mut candidates = memchr::memrchr_iter(*first, word);
+    candidates.find(|at| then.strip_from(&text[*at..]).is_some()).or_else(|| {
+        // Nothing that a host may hold: the literal ends the word.
+        then.strip_from(&text[word.len()..]).map(|_| word.len())
+    })
+}
+
+pub(super) fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
     let end = memchr::memchr(then.bytes[0], text)?;
     Some((&text[..end], match_literal(then, &text[end..], blanks)?))
 }
