@@ -3,6 +3,8 @@
 //! nginx (`escape=default`) writes `"`, `\`, controls and everything from 0x7f as `\xHH`.
 //! Apache (since 2.0.46) writes `\"`, `\\`, C escapes such as `\n`, and `\xhh` for the rest.
 //! Both are undone by one rule, because what either writes is never ambiguous with the other.
+//! HAProxy (`log.c`, `lf_encode_string`) writes `#HH`; its converter `json` puts a backslash before `"`, `\` and `/`.
+//! Squid (`format/Quoting.cc`) writes `%HH` outside quotes, and a backslash before `"`, `\`, `r`, `n`, `t` inside.
 
 use std::borrow::Cow;
 
@@ -21,31 +23,43 @@ pub(crate) enum Escape {
     Percent,
     /// RFC 4180: `""` for a quote inside quotes.
     DoubledQuote,
+    /// HAProxy: `#HH`.
+    Hash,
+    /// HAProxy, where the format converts values to JSON: `#HH`, `\"`, `\/`.
+    HashAndJson,
+    /// Squid: `%HH` or `\"`.
+    PercentAndBackslash,
 }
 
 impl Escape {
-    /// The byte that every escape holds; text without it stands for itself.
-    pub(crate) fn mark(self) -> Option<u8> {
+    /// The bytes that escapes start with.
+    fn introducers(self) -> Option<[u8; 2]> {
         match self {
             Self::None => None,
-            Self::Backslash => Some(b'\\'),
-            Self::Plus => Some(b'+'),
-            Self::PercentOfPercent | Self::Percent => Some(b'%'),
-            Self::DoubledQuote => Some(b'"'),
+            Self::Backslash => Some([b'\\'; 2]),
+            Self::Plus => Some([b'+'; 2]),
+            Self::PercentOfPercent | Self::Percent => Some([b'%'; 2]),
+            Self::DoubledQuote => Some([b'"'; 2]),
+            Self::Hash => Some([b'#'; 2]),
+            Self::HashAndJson => Some([b'#', b'\\']),
+            Self::PercentAndBackslash => Some([b'%', b'\\']),
         }
     }
 
     /// Whether `text` holds what could be an escape; text without stands for itself.
     #[inline]
     pub(crate) fn is_in(self, text: &[u8]) -> bool {
-        self.mark().is_some_and(|mark| memchr::memchr(mark, text).is_some())
+        self.introducers().is_some_and(|[one, other]| memchr::memchr2(one, other, text).is_some())
+    }
+
+    /// Whether a quote inside quotes has a backslash before it.
+    pub(crate) fn escapes_quotes(self) -> bool {
+        matches!(self, Self::Backslash | Self::HashAndJson | Self::PercentAndBackslash)
     }
 
     /// Appends `text` with its escapes undone. What is no escape stays as it is.
     pub(crate) fn decode(self, text: &[u8], out: &mut Vec<u8>) {
         match self {
-            Self::None => out.extend_from_slice(text),
-            Self::Backslash => backslash(text, out),
             // Text with a blank of its own was not written by somebody who replaces them.
             Self::Plus if memchr::memchr(b' ', text).is_some() => out.extend_from_slice(text),
             Self::Plus => out.extend(text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte })),
@@ -56,6 +70,12 @@ impl Escape {
                 out.extend_from_slice(twice.as_deref().unwrap_or(&once));
             }
             Self::DoubledQuote => doubled_quote(text, out),
+            Self::None | Self::Backslash | Self::Hash | Self::HashAndJson | Self::PercentAndBackslash => {
+                match self.introducers() {
+                    None => out.extend_from_slice(text),
+                    Some(introducers) => undo(text, introducers, out),
+                }
+            }
         }
     }
 }
@@ -82,24 +102,26 @@ fn doubled_quote(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Undoes what nginx (`escape=default`) and Apache do. A backslash that starts no escape stays.
-fn backslash(text: &[u8], out: &mut Vec<u8>) {
+/// Undoes what starts with one of `introducers`: a backslash and what C and its heirs put after it, or any other
+/// byte and two hexadecimal digits.
+fn undo(text: &[u8], [one, other]: [u8; 2], out: &mut Vec<u8>) {
     let mut rest = text;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
+    while let Some(at) = memchr::memchr2(one, other, rest) {
         out.extend_from_slice(&rest[..at]);
         let (byte, used) = match &rest[at..] {
-            [_, b'x', high, low, ..] => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high * 16 + low, 4),
-                _ => (b'\\', 1),
-            },
-            [_, b'n', ..] => (b'\n', 2),
-            [_, b't', ..] => (b'\t', 2),
-            [_, b'r', ..] => (b'\r', 2),
-            [_, b'v', ..] => (0x0b, 2),
-            [_, b'f', ..] => (0x0c, 2),
-            [_, b'b', ..] => (0x08, 2),
-            [_, quoted @ (b'"' | b'\\'), ..] => (*quoted, 2),
-            _ => (b'\\', 1),
+            [b'\\', b'x', high, low, ..] => escaped_byte(*high, *low).map_or((b'\\', 1), |byte| (byte, 4)),
+            [b'\\', b'n', ..] => (b'\n', 2),
+            [b'\\', b't', ..] => (b'\t', 2),
+            [b'\\', b'r', ..] => (b'\r', 2),
+            [b'\\', b'v', ..] => (0x0b, 2),
+            [b'\\', b'f', ..] => (0x0c, 2),
+            [b'\\', b'b', ..] => (0x08, 2),
+            [b'\\', quoted @ (b'"' | b'\\' | b'/'), ..] => (*quoted, 2),
+            [b'\\', ..] => (b'\\', 1),
+            [introducer, high, low, ..] => {
+                escaped_byte(*high, *low).map_or((*introducer, 1), |byte| (byte, 3))
+            }
+            short => (short[0], 1),
         };
         out.push(byte);
         rest = &rest[at + used..];
@@ -113,20 +135,12 @@ pub fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [byte, tail @ ..] = rest {
-        match (byte, tail) {
-            (b'%', [high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
-                out.push(hex(*high).unwrap_or(0) * 16 + hex(*low).unwrap_or(0));
-                rest = after;
-            }
-            _ => {
-                out.push(*byte);
-                rest = tail;
-            }
-        }
-    }
+    undo(text, [b'%'; 2], &mut out);
     Cow::Owned(out)
+}
+
+fn escaped_byte(high: u8, low: u8) -> Option<u8> {
+    Some(hex(high)? * 16 + hex(low)?)
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -170,6 +184,23 @@ mod tests {
             let mut out = Vec::new();
             escape.decode(text.as_bytes(), &mut out);
             assert_eq!(String::from_utf8_lossy(&out), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_proxies() {
+        let cases: [(Escape, &str, &[u8]); 6] = [
+            (Escape::Hash, "GET /a#20b#23c#C3#A9", b"GET /a b#c\xc3\xa9"),
+            (Escape::Hash, "/#2 #zz #", b"/#2 #zz #"),
+            (Escape::HashAndJson, r##"Mozilla\/5.0 (\"x\"#7C)"##, b"Mozilla/5.0 (\"x\"|)"),
+            (Escape::PercentAndBackslash, "Mozilla/5.0%20(X11)", b"Mozilla/5.0 (X11)"),
+            (Escape::PercentAndBackslash, r#"say \"hi\"\n"#, b"say \"hi\"\n"),
+            (Escape::None, r"a#20\x20%20", br"a#20\x20%20"),
+        ];
+        for (escape, text, expected) in cases {
+            let mut out = Vec::new();
+            escape.decode(text.as_bytes(), &mut out);
+            assert_eq!(out, expected, "{text}");
         }
     }
 

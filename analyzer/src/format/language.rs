@@ -1,6 +1,6 @@
 //! Format strings given verbatim: which product's language they are written in.
 
-use super::{Format, Options, headed, nginx_format, preset};
+use super::{Format, Options, envoy_format, haproxy_format, headed, nginx_format, preset, squid_format};
 use crate::error::Error;
 
 /// A language of format strings.
@@ -10,6 +10,12 @@ pub(crate) enum Language {
     Nginx,
     /// `#Fields: date time …`.
     W3c,
+    /// `%START_TIME%`.
+    Envoy,
+    /// `%>a`.
+    Squid,
+    /// `%ci`.
+    HaProxy,
 }
 
 /// Compiles what people put after `--log-format`: a format string in the language of its product, or the name of
@@ -24,12 +30,41 @@ pub fn compile(text: &str, options: &Options) -> Result<Format, Error> {
     match language(text, options) {
         Language::Nginx => nginx_format::compile(text, &options.identity),
         Language::W3c => headed::given(text, &options.identity),
+        Language::Envoy => envoy_format::compile(text, &options.identity),
+        Language::Squid => squid_format::compile(text, &options.identity),
+        Language::HaProxy => haproxy_format::compile(text, &options.identity),
     }
 }
 
 fn language(text: &str, _options: &Options) -> Language {
-    match text.trim_start().starts_with('#') {
-        true => Language::W3c,
-        false => Language::Nginx,
+    match text {
+        _ if text.trim_start().starts_with('#') => Language::W3c,
+        _ if envoy_format::speaks(text) => Language::Envoy,
+        _ if squid_format::speaks(text) => Language::Squid,
+        _ if haproxy_format::speaks(text) => Language::HaProxy,
+        _ => Language::Nginx,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_are_told_apart() {
+        for (text, expected) in [
+            ("$remote_addr [$time_local] \"$request\" $status", Language::Nginx),
+            ("#Fields: date time cs-uri-stem", Language::W3c),
+            (envoy_format::ISTIO, Language::Envoy),
+            ("{\"a\":\"%REQ(:PATH)%\"}", Language::Envoy),
+            (squid_format::NATIVE, Language::Squid),
+            (squid_format::COMMON, Language::Squid),
+            ("logformat mine %>a %tl", Language::Squid),
+            (haproxy_format::HTTPLOG, Language::HaProxy),
+            (haproxy_format::CLF, Language::HaProxy),
+            ("log-format \"%ci [%tr] %r\"", Language::HaProxy),
+        ] {
+            assert_eq!(language(text, &Options::default()), expected, "{text}");
+        }
     }
 }

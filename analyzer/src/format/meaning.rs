@@ -5,6 +5,7 @@ use shared::profile::Stamp;
 use super::Cache;
 use super::escape::Escape;
 use super::number::{self, Unit};
+use super::other_record::OtherRecords;
 use super::time::{self, TimeFormat};
 use super::values::{Slot, Values};
 use crate::reject::Reject;
@@ -33,6 +34,14 @@ pub(crate) struct Meaning {
     pub(crate) header_escape: Option<Escape>,
     /// The client is printed with its port, `192.0.2.1:4711` or `[2001:db8::1]:4711`.
     pub(crate) client_port: bool,
+    /// `X-Forwarded-For` is the better client where both are printed.
+    pub(crate) forwarded_first: bool,
+    /// Slots whose text the producer prints as it is, whatever it does to other text; bit n is slot n.
+    pub(crate) plain: u64,
+    /// What the parts of `{…|…}` are, where the producer prints several values in one field.
+    pub(crate) captured: Box<[Option<Slot>]>,
+    /// Records of the same log that are no requests.
+    pub(crate) others: OtherRecords,
     /// Cookie to take out of the whole cookie header, when `--identity cookie:NAME` asks for one.
     pub(crate) cookie: Option<Box<[u8]>>,
 }
@@ -50,6 +59,10 @@ impl Default for Meaning {
             escape: Escape::None,
             header_escape: None,
             client_port: false,
+            forwarded_first: false,
+            plain: 0,
+            captured: Box::default(),
+            others: OtherRecords::None,
             cookie: None,
         }
     }
@@ -68,7 +81,8 @@ impl Meaning {
         let number = |slot| match values.printed(slot) {
             None | Some(b"") => Ok(None),
             Some(b"-") => Ok(Some(0)),
-            Some([b'-', ..]) => Ok(None),
+            // HAProxy's `+17`: not yet complete when the line was written.
+            Some([b'-' | b'+', ..]) => Ok(None),
             Some(text) => number::unsigned(text).map(Some).ok_or(Reject::BadNumber),
         };
         let status = match values.get(Slot::Status) {
@@ -121,7 +135,10 @@ impl Meaning {
             (_, None) => Some(stamp),
             (_, Some(text)) => {
                 let coarse = cache.time.read(&self.coarse_time, text)?;
-                Some(time::Instant { offset_s: coarse.offset_s.or(stamp.offset_s), ..stamp })
+                Some(match (stamp.offset_s, coarse.offset_s) {
+                    (None, Some(offset_s)) => stamp.in_zone(offset_s),
+                    (_, offset_s) => time::Instant { offset_s: offset_s.or(stamp.offset_s), ..stamp },
+                })
             }
         }
     }
@@ -147,6 +164,7 @@ impl Meaning {
         numbers: Request<'static>,
         scratch: &'a mut Vec<u8>,
     ) -> Request<'a> {
+        values.escaped &= !self.plain;
         let joins = values.has(Slot::Path) && values.get(Slot::Query).is_some() && !values.has(Slot::Target);
         if values.escaped != 0 || joins {
             values = self.decode(values, joins, scratch);
@@ -160,17 +178,18 @@ impl Meaning {
             },
         };
         let client = match (values.get(Slot::Client), values.get(Slot::ForwardedFor)) {
-            (Some(client), _) => client,
-            (None, Some(chain)) => forwarded_client(chain),
-            (None, None) => values.printed(Slot::Client).unwrap_or_default(),
+            (Some(client), chain) if chain.is_none() || !self.forwarded_first => client,
+            (_, Some(chain)) => forwarded_client(chain),
+            _ => values.printed(Slot::Client).unwrap_or_default(),
         };
         let cookie = self.cookie.as_deref().and_then(|name| cookie(values.get(Slot::Cookies)?, name));
         let absolute = || authority(line.target);
+        let tunnel = || Some(line.target).filter(|_| line.method == Some(b"CONNECT"));
         Request {
             method: line.method,
             target: line.target,
             scheme: values.get(Slot::Scheme).or_else(|| absolute().map(|(scheme, _)| scheme)),
-            host: values.get(Slot::Host).or_else(|| absolute().map(|(_, host)| host)),
+            host: values.get(Slot::Host).or_else(|| absolute().map(|(_, host)| host)).or_else(tunnel),
             protocol: line.protocol,
             client: if self.client_port { without_port(client) } else { client },
             user: values.get(Slot::User),
@@ -180,6 +199,7 @@ impl Meaning {
             identity: values.get(Slot::Identity).or(cookie).filter(|identity| !identity.is_empty()),
             request_id: values.get(Slot::RequestId),
             route: values.get(Slot::Route),
+            inbound: values.get(Slot::Cluster).and_then(inbound),
             ..numbers
         }
     }
@@ -275,10 +295,21 @@ pub(super) fn request_line(text: &[u8]) -> RequestLine<'_> {
     RequestLine { method: Some(method), target, protocol }
 }
 
+/// Whether the cluster that Envoy sent a request to says that it came in from elsewhere, by the names that Istio
+/// gives clusters: `inbound|8080||`, `outbound|80||shop.example.svc.cluster.local`.
+fn inbound(cluster: &[u8]) -> Option<bool> {
+    let starts = |prefixes: [&[u8]; 3]| prefixes.iter().any(|prefix| cluster.starts_with(prefix));
+    if starts([b"inbound|", b"inbound-vip|", b"InboundPassthroughCluster"]) {
+        return Some(true);
+    }
+    starts([b"outbound|", b"PassthroughCluster", b"BlackHoleCluster"]).then_some(false)
+}
+
 /// A method is a short run of letters; the standard allows more, but nobody uses it and line noise does.
+/// `NONE` is what Squid prints where no request was read.
 fn is_method(text: &[u8]) -> bool {
     let letters = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
-    (1..=20).contains(&text.len()) && text.iter().all(letters) && text != b"-"
+    (1..=20).contains(&text.len()) && text.iter().all(letters) && text != b"-" && text != b"NONE"
 }
 
 /// The value of cookie `name` in a cookie header.

@@ -13,9 +13,15 @@
 //! | [`wrapper`] | what shippers put around a line |
 //! | [`nginx_format`] | the grammar of nginx `log_format` |
 //! | [`nginx_conf`] | the `log_format` in a configuration of nginx |
+//! | [`haproxy_format`], [`haproxy_cfg`] | the same of HAProxy |
+//! | [`squid_format`], [`squid_conf`] | the same of Squid |
+//! | [`envoy_format`], [`envoy_yaml`] | the same of Envoy and Istio |
+//! | [`assemble`], [`request_line`], [`header`] | what the languages of format strings share |
 //! | [`builtin`] | *combined* and *common*, which nginx and Apache share |
 //! | [`detect`] | which format an unknown input is in |
 //! | [`escape`] | what the producers' escapes mean |
+//! | [`extent`] | fields that are wrapped, padded or left out |
+//! | [`other_record`] | records of access logs that are no requests |
 
 use crate::document::Document;
 use crate::reject::Reject;
@@ -23,20 +29,32 @@ use crate::request::Request;
 use crate::session::identity::Identity;
 use crate::source::Framing;
 
+mod assemble;
 pub mod builtin;
 mod combined;
 pub mod configuration;
 pub mod detect;
+mod envoy_format;
+mod envoy_yaml;
 pub mod escape;
+mod extent;
+mod haproxy_cfg;
+mod haproxy_format;
 mod headed;
+mod header;
 pub mod language;
 pub(crate) mod meaning;
 pub mod nginx_conf;
 pub mod nginx_format;
 mod number;
+mod other_record;
 mod preset;
 mod program;
+mod request_line;
+mod squid_conf;
+mod squid_format;
 pub(crate) mod time;
+mod time_pattern;
 mod values;
 mod wrapper;
 

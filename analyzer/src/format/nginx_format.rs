@@ -170,17 +170,17 @@ fn stamps(variables: &[&str], fields: &mut [Field]) -> (TimeFormat, TimeFormat) 
         ("time_iso8601", TimeFormat::Iso8601),
         ("time_local", TimeFormat::Clf),
     ];
-    let mut formats = [TimeFormat::Clf; 2];
-    let found = FINEST_FIRST
-        .iter()
-        .filter_map(|(name, format)| Some((variables.iter().position(|known| known == name)?, *format)));
+    let mut formats = [const { TimeFormat::Clf }; 2];
+    let found = FINEST_FIRST.iter().filter_map(|(name, format)| {
+        Some((variables.iter().position(|known| known == name)?, format.clone()))
+    });
     for ((at, format), (slot, place)) in
         found.zip([Slot::Time, Slot::CoarseTime].into_iter().zip(&mut formats))
     {
         fields[at].slot = Some(slot);
         *place = format;
     }
-    (formats[0], formats[1])
+    formats.into()
 }
 
 /// Who the client is where `$remote_addr` is not logged, as behind a proxy; the best first.

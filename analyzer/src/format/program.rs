@@ -3,6 +3,7 @@
 //! A line is read once, from left to right, by searching the next literal; no regular expression, no allocation.
 
 use super::Cache;
+use super::extent;
 use super::meaning::Meaning;
 use super::values::{Slot, Values};
 use crate::reject::Reject;
@@ -19,6 +20,23 @@ pub(crate) enum Extent {
     Quoted,
     /// A list of items joined by `, ` or ` : `, as nginx writes one item per upstream tried.
     List,
+    /// As far as the digits of a number, or the `-` of a missing one, go.
+    Number,
+    /// As far as the stamp of its slot goes.
+    Stamp,
+    /// A host or an address before its port or a path: to the last occurrence of the literal inside the word, as
+    /// addresses hold colons themselves; to the first slash, where no literal follows.
+    Host,
+    /// To the end of the line, where the literal stands once more.
+    Rest,
+    /// As [`Extent::Token`], after blanks that pad it on the left.
+    Padded,
+    /// As [`Extent::Token`], and capitals, digits and `_` only, such as `TCP_MISS`.
+    Capitals,
+    /// Quoted where it has a value, bare where it has none; the quotes belong to the field.
+    Wrapped,
+    /// Nothing at all, not even the literal that follows, unless it starts with this byte. A `{` ends at its `}`.
+    Optional(u8),
 }
 
 /// One field and the literal text after it.
@@ -75,6 +93,9 @@ pub(crate) enum Tail {
     Nothing,
     /// Anything after a space: fields that somebody added at the end.
     Anything,
+    /// Anything, and the field of this number and those after it may be missing: fields that the producer added
+    /// over the years.
+    AnythingFrom(usize),
 }
 
 /// A compiled format.
@@ -91,7 +112,7 @@ pub struct Program {
 /// People paste formats whose blanks were lined up by hand, so a format that does not fit exactly is
 /// tried again with every run of blanks standing for any run of blanks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blanks {
+pub(super) enum Blanks {
     Exact,
     Any,
 }
@@ -107,7 +128,7 @@ impl Program {
         let mut values = Values::NONE;
         let exact = self.split(line, Blanks::Exact, &mut values);
         match exact.and_then(|()| self.meaning.numbers(&values, cache)) {
-            Ok(numbers) => Ok(self.meaning.texts(values, numbers, &mut cache.scratch)),
+            Ok(numbers) => self.finish(line, values, numbers, cache),
             Err(reject) => self.parse_again(line, reject, cache),
         }
     }
@@ -127,29 +148,71 @@ impl Program {
             return Err(Reject::Binary);
         }
         let mut values = Values::NONE;
-        self.split(line, Blanks::Any, &mut values).map_err(|_| exact)?;
-        let numbers = self.meaning.numbers(&values, cache).map_err(|_| exact)?;
-        Ok(self.meaning.texts(values, numbers, &mut cache.scratch))
+        let loose = self.split(line, Blanks::Any, &mut values);
+        match loose.and_then(|()| self.meaning.numbers(&values, cache)) {
+            Ok(numbers) => self.finish(line, values, numbers, cache),
+            Err(_) if self.meaning.others.holds(line) => Err(Reject::NoRequest),
+            Err(_) => Err(exact),
+        }
+    }
+
+    #[inline]
+    fn finish<'a>(
+        &self,
+        line: &[u8],
+        values: Values<'a>,
+        numbers: Request<'static>,
+        cache: &'a mut Cache,
+    ) -> Result<Request<'a>, Reject> {
+        let request = self.meaning.texts(values, numbers, &mut cache.scratch);
+        if request.known_method().is_none() && self.meaning.others.holds(line) {
+            return Err(Reject::NoRequest);
+        }
+        Ok(request)
     }
 
     /// Fills `fields`, which are empty.
     #[inline]
     fn split<'a>(&self, line: &'a [u8], blanks: Blanks, fields: &mut Values<'a>) -> Result<(), Reject> {
         let mut rest = match_literal(&self.lead, line, blanks).ok_or(Reject::OtherFormat)?;
-        for field in &self.fields {
+        for (number, field) in self.fields.iter().enumerate() {
             let mut escaped = false;
-            let (value, after) = match field.extent {
-                _ if field.then.bytes.is_empty() => (rest, &rest[rest.len()..]),
-                Extent::Token => token(rest, &field.then, blanks).ok_or(Reject::OtherFormat)?,
-                Extent::Text | Extent::Quoted | Extent::List => {
-                    match search(rest, field, blanks, &mut escaped) {
-                        Some(found) => found,
-                        None if self.has_essentials(fields) => {
-                            fields.truncated = true;
-                            (rest, &rest[rest.len()..])
-                        }
-                        None => return Err(Reject::Truncated),
+            let found = match field.extent {
+                Extent::Number | Extent::Stamp | Extent::Host => self
+                    .self_delimited(rest, field)
+                    .and_then(|at| Some((&rest[..at], match_literal(&field.then, &rest[at..], blanks)?))),
+                Extent::Rest => rest.strip_suffix(&*field.then.bytes).map(|end| (end, &rest[rest.len()..])),
+                Extent::Optional(first) if rest.first() != Some(&first) => continue,
+                Extent::Padded | Extent::Capitals | Extent::Wrapped | Extent::Optional(_) => {
+                    extent::find(rest, field, blanks, self.meaning.escape, &mut escaped)
+                }
+                _ if field.then.bytes.is_empty() => Some((rest, &rest[rest.len()..])),
+                Extent::Token => token(rest, &field.then, blanks),
+                Extent::Text | Extent::Quoted | Extent::List => search(rest, field, blanks, &mut escaped),
+            };
+            let (value, after) = match found {
+                Some(found) => found,
+                None if matches!(self.tail, Tail::AnythingFrom(optional) if number >= optional) => {
+                    return Ok(());
+                }
+                None if !matches!(
+                    field.extent,
+                    Extent::Text | Extent::Quoted | Extent::List | Extent::Rest | Extent::Wrapped
+                ) =>
+                {
+                    return Err(Reject::OtherFormat);
+                }
+                None => {
+                    // What is there of the field counts: HAProxy prints the request last, where lines are cut.
+                    field
+                        .slot
+                        .into_iter()
+                        .for_each(|slot| fields.set(slot, extent::opened(rest, field.extent)));
+                    if !self.has_essentials(fields) {
+                        return Err(Reject::Truncated);
                     }
+                    fields.truncated = true;
+                    (extent::opened(rest, field.extent), &rest[rest.len()..])
                 }
             };
             if let Some(slot) = field.slot {
@@ -158,9 +221,11 @@ impl Program {
             if field.also_identity {
                 fields.set(Slot::Identity, value);
             }
+            if let Extent::Optional(b'{') = field.extent {
+                extent::captured(value, &self.meaning, fields);
+            }
             if field.extent != Extent::Token && (field.slot.is_some() || field.also_identity) {
-                let mark = self.meaning.escape.mark().filter(|_| field.extent != Extent::Quoted);
-                if escaped || mark.is_some_and(|mark| memchr::memchr(mark, value).is_some()) {
+                if escaped || field.extent != Extent::Quoted && self.meaning.escape.is_in(value) {
                     field.slot.into_iter().for_each(|slot| fields.set_escaped(slot));
                     if field.also_identity {
                         fields.set_escaped(Slot::Identity);
@@ -173,14 +238,27 @@ impl Program {
             rest = after;
         }
         match (rest, self.tail) {
-            ([], _) | ([b' ', ..], Tail::Anything) => Ok(()),
+            ([], _) | ([b' ', ..], Tail::Anything | Tail::AnythingFrom(_)) => Ok(()),
             (blanks, Tail::Nothing) if blanks.iter().all(u8::is_ascii_whitespace) => Ok(()),
             // Two writers of one file: the next line begins inside this one, which has all that it needs.
-            (_, Tail::Anything) if self.has_essentials(fields) => {
+            (_, Tail::Anything | Tail::AnythingFrom(_)) if self.has_essentials(fields) => {
                 fields.truncated = true;
                 Ok(())
             }
             _ => Err(Reject::TrailingText),
+        }
+    }
+
+    /// Where a field ends that does not need the literal after it to be told from what follows.
+    fn self_delimited(&self, text: &[u8], field: &Field) -> Option<usize> {
+        match field.extent {
+            Extent::Stamp => match field.slot? {
+                Slot::CoarseTime => self.meaning.coarse_time.extent(text),
+                Slot::OtherTime => self.meaning.other_time.extent(text),
+                _ => self.meaning.time.extent(text),
+            },
+            Extent::Host => host(text, &field.then),
+            _ => Some(text.iter().take_while(|byte| byte.is_ascii_digit() || b"-+.".contains(byte)).count()),
         }
     }
 
@@ -194,7 +272,7 @@ impl Program {
 
 /// What follows `literal` at the start of `text`.
 #[inline]
-fn match_literal<'a>(literal: &Literal, text: &'a [u8], blanks: Blanks) -> Option<&'a [u8]> {
+pub(super) fn match_literal<'a>(literal: &Literal, text: &'a [u8], blanks: Blanks) -> Option<&'a [u8]> {
     match blanks {
         Blanks::Exact => literal.strip_from(text),
         Blanks::Any => match_any_blanks(&literal.bytes, text),
@@ -219,8 +297,20 @@ fn match_any_blanks<'a>(mut literal: &[u8], mut text: &'a [u8]) -> Option<&'a [u
     Some(text)
 }
 
+/// Where a host ends, with its port: at the last place inside its word where the literal after it stands.
+fn host(text: &[u8], then: &Literal) -> Option<usize> {
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'/' | b'|' | b',');
+    let word = &text[..text.iter().position(ends).unwrap_or(text.len())];
+    let [first, ..] = then.bytes() else { return Some(word.len()) };
+    let mut candidates = memchr::memrchr_iter(*first, word);
+    candidates.find(|at| then.strip_from(&text[*at..]).is_some()).or_else(|| {
+        // Nothing that a host may hold: the literal ends the word.
+        then.strip_from(&text[word.len()..]).map(|_| word.len())
+    })
+}
+
 #[inline]
-fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
+pub(super) fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
     let end = memchr::memchr(then.bytes[0], text)?;
     Some((&text[..end], match_literal(then, &text[end..], blanks)?))
 }
