@@ -285,7 +285,6 @@ fn item(variable: &Variable, quoted: bool, identity: &Identity, meaning: &mut Me
                 _ => Extent::Token,
             };
             let extent = match alias.as_str() {
-                "ci" if !quoted => Extent::Host,
                 "cp" => Extent::Number,
                 _ => extent,
             };

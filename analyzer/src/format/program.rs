@@ -213,10 +213,10 @@ impl Program {
             rest = after;
         }
         match (rest, self.tail) {
-            ([], _) | ([b' ', ..], Tail::Anything | Tail::AnythingFrom(_)) => Ok(fields),
+            ([], _) | ([b' ', ..], Tail::Anything) | (_, Tail::AnythingFrom(_)) => Ok(fields),
             (blanks, Tail::Nothing) if blanks.iter().all(u8::is_ascii_whitespace) => Ok(fields),
             // Two writers of one file: the next line begins inside this one, which has all that it needs.
-            (_, Tail::Anything | Tail::AnythingFrom(_)) if self.has_essentials(&fields) => {
+            (_, Tail::Anything) if self.has_essentials(&fields) => {
                 fields.truncated = true;
                 Ok(fields)
             }

@@ -187,6 +187,7 @@ fn item(code: &Code, identity: &Identity) -> Item {
     );
     let extent = match (code.name.as_str(), code.encoding) {
         ("Ss" | "Sh", _) => Extent::Capitals,
+        (">p" | "<p" | ">lp" | "<lp" | "lp", _) => Extent::Number,
         (_, Some('/')) => Extent::Wrapped,
         _ if code.padded => Extent::Padded,
         _ if is_number => Extent::Token,
@@ -348,6 +349,13 @@ mod tests {
                 assert_eq!(request.user_agent, Some(&b"Mozilla/5.0 (X11)"[..]));
             });
         }
+    }
+
+    #[test]
+    fn addresses_of_ipv6_end_before_their_port() {
+        parse("%ts %>a:%>p %rm %ru %>Hs", "19 2001:db8::4:5000 GET /a 200", |request| {
+            assert_eq!(request.client, b"2001:db8::4");
+        });
     }
 
     #[test]
