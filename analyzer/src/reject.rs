@@ -16,8 +16,6 @@ pub enum Reject {
     Truncated,
     /// Holds NUL bytes.
     Binary,
-    /// A record of another kind that the producer writes into the same log: a connection, a job of its own.
-    NoRequest,
     /// Literal text of the format is not where it should be.
     OtherFormat,
     /// More text after the end of the format.
@@ -42,7 +40,6 @@ impl Reject {
             Self::TooLong => "too_long",
             Self::Truncated => "truncated",
             Self::Binary => "binary",
-            Self::NoRequest => "no_request",
             Self::OtherFormat => "other_format",
             Self::TrailingText => "trailing_text",
             Self::BadTime => "bad_time",

@@ -35,7 +35,8 @@ pub(crate) const DEFAULT: &str = concat!(
     r#""%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%""#
 );
 
-/// What Istio has Envoy write, since 1.8.
+/// What Istio has Envoy write. Before 1.8, one quoted field stood where the two details stand, which are read as one
+/// text; the name of the route, since 1.4, is read with the name of the server.
 pub(crate) const ISTIO: &str = concat!(
     r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" "#,
     "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% ",
@@ -43,17 +44,7 @@ pub(crate) const ISTIO: &str = concat!(
     r#"%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "#,
     r#""%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER% "#,
     "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% ",
-    "%REQUESTED_SERVER_NAME% %ROUTE_NAME%"
-);
-
-/// The same before 1.8; before 1.4 without the name of the route.
-pub(crate) const ISTIO_OLD: &str = concat!(
-    r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" "#,
-    r#"%RESPONSE_CODE% %RESPONSE_FLAGS% "%DYNAMIC_METADATA(istio.mixer:status)%" "#,
-    r#""%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% "#,
-    r#"%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "#,
-    r#""%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER% "#,
-    "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME%"
+    "%REQUESTED_SERVER_NAME%"
 );
 
 /// One piece of a format string, as it is written.
@@ -195,7 +186,11 @@ impl Operator<'_> {
                 None => format!("%{}%", self.name),
             },
             claim,
-            extent: if is_number { Extent::Token } else { Extent::Text },
+            extent: match self.name {
+                _ if is_number => Extent::Token,
+                port if port.ends_with("_PORT") => Extent::Number,
+                _ => Extent::Text,
+            },
             is_identity: self.name == "REQ" && headers().any(|name| header::is_identity(identity, name)),
         }
     }
@@ -324,11 +319,9 @@ mod tests {
 
     #[test]
     fn both_sidecars_of_istio() {
-        for (format, details) in [
-            (ISTIO, r#"via_upstream - "-""#),
-            (ISTIO, r#"upstream error{connection failure} x "a b""#),
-            (ISTIO_OLD, r#""-" "-""#),
-        ] {
+        let before_1_8 = r#""-" "-""#;
+        for details in [r#"via_upstream - "-""#, r#"upstream error{connection failure} x "a b""#, before_1_8]
+        {
             for (cluster, forwarded, address, client, inbound) in [
                 ("inbound|9080||", "192.0.2.4", "198.51.100.7:0", "192.0.2.4", Some(true)),
                 (
@@ -341,14 +334,11 @@ mod tests {
                 ("PassthroughCluster", "-", "[2001:db8::4]:5000", "2001:db8::4", Some(false)),
                 ("-", "2001:db8::4, [2001:db8::5]:443", "10.0.0.1:1", "2001:db8::5", None),
             ] {
+                let route = if details == before_1_8 { "" } else { " default" };
                 let line = format!(
-                    r#"[2026-11-02T00:00:01.250Z] "GET /a HTTP/1.1" 200 - {details} 0 42 12 - "{forwarded}" "curl/8" "id-1" "shop:80" "10.1.1.1:80" {cluster} 10.1.1.2:5 10.1.1.3:80 {address} outbound_.80_._.shop default"#
+                    r#"[2026-11-02T00:00:01.250Z] "GET /a HTTP/1.1" 200 - {details} 0 42 12 - "{forwarded}" "curl/8" "id-1" "shop:80" "10.1.1.1:80" {cluster} 10.1.1.2:5 10.1.1.3:80 {address} outbound_.80_._.shop{route}"#
                 );
-                let format = match (format, details) {
-                    (format, _) if format == ISTIO_OLD => format!("{format} %ROUTE_NAME%"),
-                    (format, _) => format.to_owned(),
-                };
-                parse(&format, &line, |request| {
+                parse(ISTIO, &line, |request| {
                     assert_eq!((request.client, request.inbound), (client.as_bytes(), inbound), "{line}");
                     assert_eq!((request.duration_ns, request.bytes_out), (Some(12 * MS), Some(42)));
                     assert_eq!(request.request_id, Some(&b"id-1"[..]));
@@ -362,7 +352,7 @@ mod tests {
         let line = r#"[2026-11-02T00:00:01.250Z] "- - -" 0 - - - "-" 78 16 33 - "-" "-" "-" "-" "10.1.1.1:80" PassthroughCluster 10.1.1.2:5 10.1.1.3:80 10.1.1.4:1 - -"#;
         let found =
             compile(ISTIO, &Identity::Ip).unwrap().parse(line.as_bytes(), &mut Cache::default()).unwrap_err();
-        assert_eq!(found, Reject::NoRequest);
+        assert_eq!(found, Reject::NotARequest);
     }
 
     #[test]
@@ -377,8 +367,8 @@ mod tests {
                 r#"{"t":"2026-11-01 23:00:01.250","m":"GET","p":"/a?b","c":200,"d":18,"a":"192.0.2.4:999","s":"s-1"}"#,
             ),
             (
-                "%START_TIME(%d/%b/%Y:%H:%M:%S.%3f %z)%|%REQ(:METHOD)%|%REQ(:PATH)%|%RESPONSE_CODE%|%DURATION%|%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%|100%%|%REQ(X-Session-Id)%",
-                "01/Nov/2026:23:00:01.250 +0000|GET|/a?b|200|18|[192.0.2.4]:7|100%|s-1",
+                "%START_TIME(%d/%b/%Y:%H:%M:%S.%3f %z)%|%REQ(:METHOD)%|%REQ(:PATH)%|%RESPONSE_CODE%|%DURATION%|%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%:%DOWNSTREAM_DIRECT_REMOTE_PORT%|100%%|%REQ(X-Session-Id)%",
+                "01/Nov/2026:23:00:01.250 +0000|GET|/a?b|200|18|192.0.2.4:7|100%|s-1",
             ),
         ] {
             let compiled = compile(format, &Identity::Field("x-session-id".to_owned())).unwrap();

@@ -285,7 +285,6 @@ fn item(variable: &Variable, quoted: bool, identity: &Identity, meaning: &mut Me
                 _ => Extent::Token,
             };
             let extent = match alias.as_str() {
-                "ci" if !quoted => Extent::Host,
                 "cp" => Extent::Number,
                 _ => extent,
             };
@@ -614,9 +613,9 @@ mod tests {
         for (text, expected) in [
             (
                 "192.0.2.7:1 [06/Feb/2009:12:12:51.443] fnt bck/s1 0/0/5007 212 -- 0/0/0/0/3 0/0",
-                Reject::NoRequest,
+                Reject::NotARequest,
             ),
-            ("192.0.2.7:1 [28/Feb/2025:02:43:10.123] www/1: SSL handshake failure", Reject::NoRequest),
+            ("192.0.2.7:1 [28/Feb/2025:02:43:10.123] www/1: SSL handshake failure", Reject::NotARequest),
             ("192.0.2.7 something else", Reject::OtherFormat),
         ] {
             let found = preset(HTTPLOG).parse(text.as_bytes(), &mut Cache::default()).unwrap_err();

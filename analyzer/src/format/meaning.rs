@@ -319,7 +319,7 @@ fn cookie<'a>(header: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         .find_map(|pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="))
 }
 
-/// Scheme and authority of an absolute target.
+/// Scheme and authority of an absolute target, without the port that the scheme has anyway.
 #[inline]
 fn authority(target: &[u8]) -> Option<(&[u8], &[u8])> {
     if target.first() != Some(&b'h') {
@@ -330,7 +330,8 @@ fn authority(target: &[u8]) -> Option<(&[u8], &[u8])> {
         .find(|scheme| target.strip_prefix(*scheme).is_some_and(|rest| rest.starts_with(b"://")))?;
     let rest = &target[scheme.len() + 3..];
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-    Some((scheme, &rest[..end]))
+    let usual: &[u8] = if scheme == b"https" { b":443" } else { b":80" };
+    Some((scheme, rest[..end].strip_suffix(usual).unwrap_or(&rest[..end])))
 }
 
 /// The client that a chain of proxies names: the last address that is no private one, because anything before

@@ -151,7 +151,7 @@ impl Program {
         let loose = self.split(line, Blanks::Any, &mut values);
         match loose.and_then(|()| self.meaning.numbers(&values, cache)) {
             Ok(numbers) => self.finish(line, values, numbers, cache),
-            Err(_) if self.meaning.others.holds(line) => Err(Reject::NoRequest),
+            Err(_) if self.meaning.others.holds(line) => Err(Reject::NotARequest),
             Err(_) => Err(exact),
         }
     }
@@ -166,7 +166,7 @@ impl Program {
     ) -> Result<Request<'a>, Reject> {
         let request = self.meaning.texts(values, numbers, &mut cache.scratch);
         if request.known_method().is_none() && self.meaning.others.holds(line) {
-            return Err(Reject::NoRequest);
+            return Err(Reject::NotARequest);
         }
         Ok(request)
     }
@@ -238,10 +238,10 @@ impl Program {
             rest = after;
         }
         match (rest, self.tail) {
-            ([], _) | ([b' ', ..], Tail::Anything | Tail::AnythingFrom(_)) => Ok(()),
+            ([], _) | ([b' ', ..], Tail::Anything) | (_, Tail::AnythingFrom(_)) => Ok(()),
             (blanks, Tail::Nothing) if blanks.iter().all(u8::is_ascii_whitespace) => Ok(()),
             // Two writers of one file: the next line begins inside this one, which has all that it needs.
-            (_, Tail::Anything | Tail::AnythingFrom(_)) if self.has_essentials(fields) => {
+            (_, Tail::Anything) if self.has_essentials(fields) => {
                 fields.truncated = true;
                 Ok(())
             }

@@ -187,6 +187,7 @@ fn item(code: &Code, identity: &Identity) -> Item {
     );
     let extent = match (code.name.as_str(), code.encoding) {
         ("Ss" | "Sh", _) => Extent::Capitals,
+        (">p" | "<p" | ">lp" | "<lp" | "lp", _) => Extent::Number,
         (_, Some('/')) => Extent::Wrapped,
         _ if code.padded => Extent::Padded,
         _ if is_number => Extent::Token,
@@ -351,6 +352,13 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_ipv6_end_before_their_port() {
+        parse("%ts %>a:%>p %rm %ru %>Hs", "19 2001:db8::4:5000 GET /a 200", |request| {
+            assert_eq!(request.client, b"2001:db8::4");
+        });
+    }
+
+    #[test]
     fn the_start_is_used_where_it_is_printed() {
         parse("%ts.%03tu %tS %>a %rm %ru %>Hs", "20.500 19.250 192.0.2.4 GET /a 200", |request| {
             assert_eq!(request.started_at_ns(), Some(19_250 * MS));
@@ -366,11 +374,11 @@ mod tests {
         for (line, expected) in [
             (
                 "1525344856.899      0 192.0.2.4 UDP_HIT/000 66 ICP_QUERY http://x.example/ - HIER_NONE/- -",
-                Reject::NoRequest,
+                Reject::NotARequest,
             ),
             (
                 "1525344856.899      0 192.0.2.4 NONE_NONE/000 0 - error:transaction-end-before-headers - HIER_NONE/- -",
-                Reject::NoRequest,
+                Reject::NotARequest,
             ),
             ("2026/11/02 00:00:01 kid1| Starting Squid Cache", Reject::OtherFormat),
         ] {

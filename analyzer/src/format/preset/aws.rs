@@ -176,11 +176,12 @@ mod tests {
                 assert_eq!((request.path(), request.query()), (&b"/a b"[..], Some(&b"c"[..])));
                 assert_eq!(
                     (request.scheme, request.host),
-                    (Some(&b"https"[..]), Some(&b"www.example.com:443"[..]))
+                    (Some(&b"https"[..]), Some(&b"www.example.com"[..]))
                 );
                 assert_eq!((request.bytes_in, request.bytes_out), (Some(34), Some(366)));
                 assert_eq!(request.user_agent, Some(&br#"Mozilla/5.0 "x""#[..]));
                 assert_eq!(request.request_id, Some(&b"Root=1-58337262-36d2"[..]));
+                assert!(!request.truncated);
             });
         }
     }
@@ -198,6 +199,7 @@ mod tests {
             alb("h2", "2001:db8::4:2817", "0 0 0", "- -", "GET https://x.example:443/ HTTP/2.0", &newer);
         parse("aws:alb", &unbracketed, |request| {
             assert_eq!((request.client, request.status), (&b"2001:db8::4"[..], 0));
+            assert!(!request.truncated);
         });
         for older in ["", " - -", r#" - - arn:aws:x "Root=1-a""#, r#" - - arn:aws:x "Root=1-a" "-" "-" 0"#] {
             let line =
@@ -221,7 +223,7 @@ mod tests {
             assert_eq!(request.user_agent, Some(&br#"say "hi""#[..]));
         });
         let listener = r#"2026-07-02T22:23:00.186641Z web 192.0.2.4:2817 10.0.0.1:80 0.001 0.0 0.0 - - 82 305 "- - - " "-" - -"#;
-        refuse("aws:elb", listener, Reject::NoRequest);
+        refuse("aws:elb", listener, Reject::NotARequest);
     }
 
     #[test]
@@ -245,9 +247,10 @@ mod tests {
                 assert_eq!(request.user, Some(&b"arn:aws:iam::1:user/jane"[..]));
                 assert_eq!(request.user_agent, Some(&br#"say "hi""#[..]));
                 assert_eq!(request.host, host.map(str::as_bytes));
+                assert!(!request.truncated);
             });
         }
-        refuse("aws:s3", &line("REST.COPY.OBJECT_GET", "-", "-", tail), Reject::NoRequest);
-        refuse("aws:s3", &line("S3.EXPIRE.OBJECT", "-", "-", tail), Reject::NoRequest);
+        refuse("aws:s3", &line("REST.COPY.OBJECT_GET", "-", "-", tail), Reject::NotARequest);
+        refuse("aws:s3", &line("S3.EXPIRE.OBJECT", "-", "-", tail), Reject::NotARequest);
     }
 }
