@@ -10,6 +10,9 @@
 //! | [`preset`] | the fixed formats |
 //! | [`nginx_format`] | the grammar of nginx `log_format` |
 //! | [`nginx_conf`] | the `log_format` in a configuration of nginx |
+//! | `apache_format` | the grammar of Apache `LogFormat` |
+//! | `httpd_conf` | the `LogFormat` in a configuration of Apache |
+//! | `assemble` | what all grammars have in common |
 //! | [`builtin`] | *combined* and *common*, which nginx and Apache share |
 //! | [`detect`] | which format an unknown input is in |
 //! | [`escape`] | what the producers' escapes mean |
@@ -20,11 +23,15 @@ use crate::request::Request;
 use crate::session::identity::Identity;
 use crate::source::Framing;
 
+mod apache_format;
+mod assemble;
 pub mod builtin;
 pub mod configuration;
 pub mod detect;
 pub mod escape;
 pub mod language;
+mod httpd_conf;
+mod include;
 mod meaning;
 pub mod nginx_conf;
 pub mod nginx_format;
@@ -32,6 +39,7 @@ mod number;
 mod preset;
 mod program;
 mod time;
+mod time_pattern;
 mod values;
 
 use shared::profile::Stamp;

@@ -19,6 +19,15 @@ pub(crate) enum Extent {
     Quoted,
     /// A list of items joined by `, ` or ` : `, as nginx writes one item per upstream tried.
     List,
+    /// As far as the digits of a number, or the `-` of a missing one, go.
+    Number,
+    /// As far as the stamp of its slot goes.
+    Stamp,
+    /// A host or an address before its port or a path: to the last occurrence of the literal inside the word, as
+    /// addresses hold colons themselves; to the first slash, where no literal follows.
+    Host,
+    /// To the end of the line, where the literal stands once more.
+    Rest,
 }
 
 /// One field and the literal text after it.
@@ -126,6 +135,14 @@ impl Program {
         for field in &self.fields {
             let mut escaped = false;
             let (value, after) = match field.extent {
+                Extent::Number | Extent::Stamp | Extent::Host => self
+                    .self_delimited(rest, field)
+                    .and_then(|at| Some((&rest[..at], match_literal(&field.then, &rest[at..], blanks)?)))
+                    .ok_or(Reject::OtherFormat)?,
+                Extent::Rest => {
+                    let end = rest.strip_suffix(&*field.then.bytes).ok_or(Reject::Truncated)?;
+                    (end, &rest[rest.len()..])
+                }
                 _ if field.then.bytes.is_empty() => (rest, &rest[rest.len()..]),
                 Extent::Token => token(rest, &field.then, blanks).ok_or(Reject::OtherFormat)?,
                 Extent::Text | Extent::Quoted | Extent::List => {
@@ -171,6 +188,23 @@ impl Program {
         }
     }
 
+    /// Where a field ends that does not need the literal after it to be told from what follows.
+    fn self_delimited(&self, text: &[u8], field: &Field) -> Option<usize> {
+        match field.extent {
+            Extent::Stamp => match field.slot? {
+                Slot::CoarseTime => self.meaning.coarse_time.extent(text),
+                Slot::OtherTime => self.meaning.other_time.extent(text),
+                _ => self.meaning.time.extent(text),
+            },
+            Extent::Host => host(text, &field.then),
+            _ => {
+                let sign = usize::from(matches!(text, [b'-' | b'+', ..]));
+                let digit = |byte: &&u8| byte.is_ascii_digit() || **byte == b'.';
+                Some(sign + text[sign..].iter().take_while(digit).count())
+            }
+        }
+    }
+
     /// Time and outcome are there: what is missing at the end of a cut line can be done without.
     fn has_essentials(&self, values: &Values<'_>) -> bool {
         let asked = values.has(Slot::RequestLine) || values.has(Slot::Target) || values.has(Slot::Path);
@@ -201,6 +235,17 @@ fn match_literal<'a>(literal: &Literal, text: &'a [u8], blanks: Blanks) -> Optio
             Some(text)
         }
     }
+}
+
+fn host(text: &[u8], then: &Literal) -> Option<usize> {
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'/' | b'|' | b',');
+    let word = &text[..text.iter().position(ends).unwrap_or(text.len())];
+    let [first, ..] = then.bytes() else { return Some(word.len()) };
+    let mut candidates = memchr::memrchr_iter(*first, word);
+    candidates.find(|at| then.strip_from(&text[*at..]).is_some()).or_else(|| {
+        // Nothing that a host may hold: the literal ends the word.
+        then.strip_from(&text[word.len()..]).map(|_| word.len())
+    })
 }
 
 fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {

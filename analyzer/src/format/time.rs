@@ -1,8 +1,11 @@
 //! Time stamps of log lines, with a cache: neighbouring lines share their minute and zone.
 
+use std::sync::Arc;
+
 use crate::request::SECOND_NS;
 
 use super::number;
+use super::time_pattern::TimePattern;
 
 /// A stamp: an instant, and the offset it was printed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +19,7 @@ pub(crate) struct Instant {
 }
 
 /// How a stamp is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TimeFormat {
     /// `17/May/2015:10:05:03 +0000`.
     Clf,
@@ -34,6 +37,19 @@ pub(crate) enum TimeFormat {
     EpochNanoseconds,
     /// Any of the above, told apart by its text.
     Any,
+    /// A layout of somebody's own.
+    Pattern(Arc<TimePattern>),
+}
+
+impl TimeFormat {
+    /// How many bytes at the start of `text` are a stamp, where the format says without a look at what follows.
+    pub(crate) fn extent(&self, text: &[u8]) -> Option<usize> {
+        match self {
+            Self::Clf => (text.len() >= 26).then_some(26),
+            Self::Pattern(pattern) => pattern.extent(text),
+            _ => None,
+        }
+    }
 }
 
 /// Remembers the last minute read, so that most lines cost two comparisons and two digits.
@@ -59,6 +75,7 @@ impl TimeCache {
             TimeFormat::EpochMicroseconds => epoch(text, 1_000),
             TimeFormat::EpochNanoseconds => epoch(text, 1),
             TimeFormat::Any => self.any(text),
+            TimeFormat::Pattern(pattern) => pattern.read(text),
         }
     }
 
@@ -155,7 +172,7 @@ pub(crate) fn iso8601(text: &[u8]) -> Option<Instant> {
 }
 
 /// `+0130` in seconds; at most 18 hours, like no zone on earth.
-fn offset(text: &[u8]) -> Option<i32> {
+pub(super) fn offset(text: &[u8]) -> Option<i32> {
     let [sign, h1, h2, m1, m2] = *<&[u8; 5]>::try_from(text).ok()?;
     let size = (two_digits(h1, h2)? * 3600 + two_digits(m1, m2).filter(|minutes| *minutes < 60)? * 60) as i32;
     match sign {
@@ -174,7 +191,7 @@ fn two_digits(tens: u8, ones: u8) -> Option<u32> {
 /// Days since 1970-01-01 of a Gregorian date; `None` when there is no such day.
 ///
 /// The algorithm of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013).
-fn days_from_civil(year: i64, month: u32, day: u32) -> Option<i64> {
+pub(super) fn days_from_civil(year: i64, month: u32, day: u32) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let length = match month {
         2 => 28 + u32::from(leap),
