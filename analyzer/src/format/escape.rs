@@ -5,6 +5,7 @@
 //! Both are undone by one rule, because what either writes is never ambiguous with the other.
 //! HAProxy (`log.c`, `lf_encode_string`) writes `#HH`; its converter `json` puts a backslash before `"`, `\` and `/`.
 //! Squid (`format/Quoting.cc`) writes `%HH` outside quotes, and a backslash before `"`, `\`, `r`, `n`, `t` inside.
+//! With `escape=json`, nginx writes what JSON wants: `\"`, `\\`, `\n` and the like, and other controls as `\u00HH`.
 
 use std::borrow::Cow;
 
@@ -29,6 +30,8 @@ pub(crate) enum Escape {
     HashAndJson,
     /// Squid: `%HH` or `\"`.
     PercentAndBackslash,
+    /// JSON: `\u00HH`, `\"`, `\n`.
+    Json,
 }
 
 impl Escape {
@@ -36,7 +39,7 @@ impl Escape {
     fn introducers(self) -> Option<[u8; 2]> {
         match self {
             Self::None => None,
-            Self::Backslash => Some([b'\\'; 2]),
+            Self::Backslash | Self::Json => Some([b'\\'; 2]),
             Self::Plus => Some([b'+'; 2]),
             Self::PercentOfPercent | Self::Percent => Some([b'%'; 2]),
             Self::DoubledQuote => Some([b'"'; 2]),
@@ -54,7 +57,7 @@ impl Escape {
 
     /// Whether a quote inside quotes has a backslash before it.
     pub(crate) fn escapes_quotes(self) -> bool {
-        matches!(self, Self::Backslash | Self::HashAndJson | Self::PercentAndBackslash)
+        matches!(self, Self::Backslash | Self::Json | Self::HashAndJson | Self::PercentAndBackslash)
     }
 
     /// Appends `text` with its escapes undone. What is no escape stays as it is.
@@ -70,6 +73,7 @@ impl Escape {
                 out.extend_from_slice(twice.as_deref().unwrap_or(&once));
             }
             Self::DoubledQuote => doubled_quote(text, out),
+            Self::Json => json(text, out),
             Self::None | Self::Backslash | Self::Hash | Self::HashAndJson | Self::PercentAndBackslash => {
                 match self.introducers() {
                     None => out.extend_from_slice(text),
@@ -127,6 +131,52 @@ fn undo(text: &[u8], [one, other]: [u8; 2], out: &mut Vec<u8>) {
         rest = &rest[at + used..];
     }
     out.extend_from_slice(rest);
+}
+
+/// Undoes what JSON does inside strings. What is no escape, such as half of a surrogate pair, stays.
+fn json(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        let byte = match rest.get(at + 1) {
+            Some(b'n') => b'\n',
+            Some(b't') => b'\t',
+            Some(b'r') => b'\r',
+            Some(b'f') => 0x0c,
+            Some(b'b') => 0x08,
+            Some(quoted @ (b'"' | b'\\' | b'/')) => *quoted,
+            Some(b'u') => {
+                let (character, used) = unicode(&rest[at..]).unwrap_or(('\\', 1));
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = &rest[at + used..];
+                continue;
+            }
+            _ => {
+                out.push(b'\\');
+                rest = &rest[at + 1..];
+                continue;
+            }
+        };
+        out.push(byte);
+        rest = &rest[at + 2..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The character that `\uHHHH`, or two of them, stand for at the start of `text`; and their length.
+fn unicode(text: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0_u32, |unit, digit| Some(unit * 16 + u32::from(hex(*digit)?)))
+    };
+    let first = unit(0)?;
+    match (first, unit(6)) {
+        (0xd800..0xdc00, Some(second @ 0xdc00..0xe000)) => {
+            let character = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+            char::from_u32(character).map(|character| (character, 12))
+        }
+        _ => char::from_u32(first).map(|character| (character, 6)),
+    }
 }
 
 /// `%HH` undone, once; `+` stays. Borrowed when there is none. Wrong escapes stay as they are.
@@ -200,6 +250,25 @@ mod tests {
         for (escape, text, expected) in cases {
             let mut out = Vec::new();
             escape.decode(text.as_bytes(), &mut out);
+            assert_eq!(out, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_json() {
+        let cases: [(&str, &[u8]); 8] = [
+            (r#"say \"hi\" \\ \/"#, br#"say "hi" \ /"#),
+            (r"\b\f\n\r\t", b"\x08\x0c\n\r\t"),
+            (r"\u0000\u001B\u001b", b"\0\x1b\x1b"),
+            (r"\u00e9\uD83D\uDE00", "é😀".as_bytes()),
+            (r"\uD83D alone", br"\uD83D alone"),
+            (r"\x41 \u12", br"\x41 \u12"),
+            ("\u{7f}é", "\u{7f}é".as_bytes()),
+            (r"tail\", br"tail\"),
+        ];
+        for (text, expected) in cases {
+            let mut out = Vec::new();
+            Escape::Json.decode(text.as_bytes(), &mut out);
             assert_eq!(out, expected, "{text}");
         }
     }

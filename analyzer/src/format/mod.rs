@@ -13,10 +13,11 @@
 //! | [`wrapper`] | what shippers put around a line |
 //! | [`nginx_format`] | the grammar of nginx `log_format` |
 //! | [`nginx_conf`] | the `log_format` in a configuration of nginx |
+//! | [`apache_format`], [`httpd_conf`] | the same of Apache, and of those who speak its language |
 //! | [`haproxy_format`], [`haproxy_cfg`] | the same of HAProxy |
 //! | [`squid_format`], [`squid_conf`] | the same of Squid |
 //! | [`envoy_format`], [`envoy_yaml`] | the same of Envoy and Istio |
-//! | [`assemble`], [`request_line`], [`header`] | what the languages of format strings share |
+//! | [`assemble`], [`request_line`], [`header`], [`include`] | what the languages and configurations share |
 //! | [`builtin`] | *combined* and *common*, which nginx and Apache share |
 //! | [`detect`] | which format an unknown input is in |
 //! | [`escape`] | what the producers' escapes mean |
@@ -29,6 +30,7 @@ use crate::request::Request;
 use crate::session::identity::Identity;
 use crate::source::Framing;
 
+mod apache_format;
 mod assemble;
 pub mod builtin;
 mod combined;
@@ -42,6 +44,8 @@ mod haproxy_cfg;
 mod haproxy_format;
 mod headed;
 mod header;
+mod httpd_conf;
+mod include;
 pub mod language;
 pub(crate) mod meaning;
 pub mod nginx_conf;

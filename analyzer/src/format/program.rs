@@ -258,7 +258,11 @@ impl Program {
                 _ => self.meaning.time.extent(text),
             },
             Extent::Host => host(text, &field.then),
-            _ => Some(text.iter().take_while(|byte| byte.is_ascii_digit() || b"-+.".contains(byte)).count()),
+            _ => {
+                let sign = usize::from(matches!(text, [b'-' | b'+', ..]));
+                let digit = |byte: &&u8| byte.is_ascii_digit() || **byte == b'.';
+                Some(sign + text[sign..].iter().take_while(digit).count())
+            }
         }
     }
 
