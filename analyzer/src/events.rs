@@ -62,7 +62,7 @@ pub fn write_ndjson(
         .collect();
     let mut written = 0;
     for source in read::open(&settings.read)?.sources {
-        let detection = source.detection;
+        let detection = source.found.detection;
         // Whatever keeps it from being opened again was reported when it was read for the routes.
         let Ok(input) = source.input.open(settings.read.limits()) else { continue };
         let blocks = Blocks::new(

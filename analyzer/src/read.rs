@@ -1,7 +1,6 @@
 //! Reading inputs into events: the one place where lines, formats, pseudonyms and threads meet.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::BuildHasher as _;
 use std::sync::Mutex;
 
@@ -95,8 +94,13 @@ pub(crate) struct Opened {
 
 /// An input whose format is known.
 pub(crate) struct Source {
-    name: String,
     pub(crate) input: Waiting,
+    pub(crate) found: Found,
+}
+
+/// What is known of an input before it is read.
+pub(crate) struct Found {
+    name: String,
     pub(crate) detection: Detection,
     compressed: Option<String>,
     envelope: Option<&'static str>,
@@ -129,7 +133,9 @@ pub(crate) fn open(settings: &ReadSettings) -> Result<Opened, Error> {
             _ => return Err(error),
         };
         passed_over.push(PassedOver { path: path.clone(), why });
-        first_error = first_error.or((!found).then_some(error));
+        if !found || matches!(error, Error::Read { .. }) {
+            first_error.get_or_insert(error);
+        }
     }
     match (sources.is_empty(), first_error, settings.inputs.first()) {
         (true, Some(error), _) => Err(error),
@@ -144,7 +150,7 @@ fn source(located: Located, settings: &ReadSettings) -> Result<Source, Error> {
         .map_err(|source| Error::Read { input: name.clone(), source })?;
     let detection = recognise(&input, settings)?;
     let (compressed, envelope) = (input.compressed(), input.envelope());
-    Ok(Source { name, input: input.wait(), detection, compressed, envelope })
+    Ok(Source { input: input.wait(), found: Found { name, detection, compressed, envelope } })
 }
 
 fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error> {
@@ -176,10 +182,7 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
     let Opened { sources, passed_over } = open(settings)?;
     let (turns, sources): (Vec<_>, Vec<Found>) = sources
         .into_iter()
-        .map(|Source { name, input, detection, compressed, envelope }| {
-            let framing = detection.format.framing();
-            ((input, framing), Found { name, detection, compressed, envelope })
-        })
+        .map(|Source { input, found }| ((input, found.detection.format.framing()), found))
         .unzip();
     let queue = Queue::new(turns, settings.block_bytes, settings.limits());
     let store = Store::new(settings.event_bytes);
@@ -212,14 +215,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn into_inner<T>(mutex: Mutex<T>) -> T {
     mutex.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// What was found out about an input before it was read.
-struct Found {
-    name: String,
-    detection: Detection,
-    compressed: Option<String>,
-    envelope: Option<&'static str>,
 }
 
 /// What one block gave.
@@ -467,12 +462,11 @@ fn assemble(
             summary.broken = summary.broken.or(result.broken);
         }
         // Rotation that was interrupted leaves a log beside its compressed copy.
-        match copies.entry((key, summary.lines)) {
-            Entry::Occupied(other) => {
-                let copy = format!("it holds the same lines as `{}`; both were counted", other.get());
-                summary.odd.get_or_insert(copy);
-            }
-            Entry::Vacant(place) => drop(place.insert(summary.path.clone())),
+        if first.is_some()
+            && let Some(other) = copies.insert((key, summary.lines), summary.path.clone())
+        {
+            let copy = format!("it holds the same lines as `{other}`; both were counted");
+            summary.odd.get_or_insert(copy);
         }
         ordered.push((key, inputs.len()));
         inputs.push(summary);

@@ -350,3 +350,56 @@ fn two_copies_of_one_log_are_told() {
         .collect();
     assert_eq!(odd, [false, false, true]);
 }
+
+/// What Firehose writes for CloudWatch Logs: documents without anything between, compressed one by one, and once
+/// more as a file.
+#[test]
+fn envelopes_are_taken_off_under_their_compression() {
+    let place = Place::new();
+    let text = log(400);
+    let lines: Vec<&str> = std::str::from_utf8(&text).unwrap().lines().collect();
+    let document = |lines: &[&str]| {
+        let events: Vec<_> = lines
+            .iter()
+            .map(|line| serde_json::json!({"id": "1", "timestamp": 1, "message": line}))
+            .collect();
+        let kind = if lines.is_empty() { "CONTROL_MESSAGE" } else { "DATA_MESSAGE" };
+        serde_json::json!({"logEvents": events, "logGroup": "web", "messageType": kind}).to_string()
+    };
+    let documents = [&lines[..0], &lines[..100], &lines[100..]].map(document);
+    let members: Vec<u8> = documents.iter().flat_map(|document| gzip(document.as_bytes())).collect();
+    for (what, container) in [
+        ("plain", documents.concat().into_bytes()),
+        ("members", members.clone()),
+        ("members in gzip", gzip(&members)),
+        ("documents on lines", documents.join("\n").into_bytes()),
+    ] {
+        check_whole(&place, &container, &text, what);
+        let reading = read(&[place.file("stream", &container)]);
+        assert_eq!(reading.inputs[0].envelope, Some("cloudwatch"), "{what}");
+        // The same on standard input, which cannot be read twice.
+        let inspected = run_with(&["inspect", "-", "--format", "json"], &container).ok().json();
+        assert_eq!(inspected["inputs"][0]["requests"], 400, "{what}");
+    }
+}
+
+/// Pipes with names are read as streams, several of them in turn.
+#[test]
+#[cfg(unix)]
+fn pipes_are_streams() {
+    let place = Place::new();
+    let packed = place.file("access.log.gz", &gzip(&log(3000)));
+    let program = env!("CARGO_BIN_EXE_analyzer");
+    let script = format!(
+        "cd '{}' && mkfifo one other && {{ cat '{file}' > one & cat '{file}' > other & }} && '{program}' inspect one other /dev/stdin --format json < '{file}'",
+        place.0.path().display(),
+        file = packed.display(),
+    );
+    let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let inspected: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for input in inspected["inputs"].as_array().unwrap() {
+        assert_eq!((&input["requests"], &input["compressed"]), (&3000.into(), &"gzip".into()));
+    }
+    assert_eq!(inspected["inputs"].as_array().unwrap().len(), 3);
+}

@@ -365,3 +365,31 @@ impl Read for Bytes {
         Ok(got)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes_tell_the_compression() {
+        let skippable = b"\x50\x2a\x4d\x18\x02\0\0\0xx";
+        let cases: [(&[u8], Option<Compression>); 13] = [
+            (b"\x1f\x8b\x08\0", Some(Compression::Gzip)),
+            (b"\x28\xb5\x2f\xfd", Some(Compression::Zstd)),
+            (b"BZh91AY&SY", Some(Compression::Bzip2)),
+            (b"BZh9\x17\x72\x45\x38\x50\x90", Some(Compression::Bzip2)),
+            (b"BZh9 is not the start of a stream", None),
+            (b"BZhome", None),
+            (b"\xfd7zXZ\0", Some(Compression::Xz)),
+            (b"\x04\x22\x4d\x18", Some(Compression::Lz4)),
+            (b"\x02\x21\x4c\x18", Some(Compression::Lz4)),
+            (&[&skippable[..], b"\x04\x22\x4d\x18"].concat(), Some(Compression::Lz4)),
+            (&[&skippable[..], &skippable[..], b"\x28\xb5\x2f\xfd"].concat(), Some(Compression::Zstd)),
+            (&skippable[..9], Some(Compression::Zstd)),
+            (b"", None),
+        ];
+        for (head, expected) in cases {
+            assert_eq!(Compression::of(head), expected, "{head:x?}");
+        }
+    }
+}
