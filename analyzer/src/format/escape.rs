@@ -48,12 +48,19 @@ impl Escape {
             Self::Backslash => backslash(text, out),
             // Text with a blank of its own was not written by somebody who replaces them.
             Self::Plus if memchr::memchr(b' ', text).is_some() => out.extend_from_slice(text),
-            Self::Plus => out.extend(text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte })),
+            Self::Plus => {
+                let start = out.len();
+                out.extend_from_slice(text);
+                out[start..].iter_mut().filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
+            }
             Self::PercentOfPercent => percent_of_percent(text, out),
             Self::Percent => {
-                let once = percent_decode(text);
-                let twice = memchr::memmem::find(&once, b"%20").map(|_| percent_decode(&once));
-                out.extend_from_slice(twice.as_deref().unwrap_or(&once));
+                let start = out.len();
+                percent(text, out);
+                if memchr::memmem::find(&out[start..], b"%20").is_some() {
+                    let once = out.split_off(start);
+                    percent(&once, out);
+                }
             }
             Self::DoubledQuote => doubled_quote(text, out),
         }
@@ -113,20 +120,20 @@ pub fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [byte, tail @ ..] = rest {
-        match (byte, tail) {
-            (b'%', [high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
-                out.push(hex(*high).unwrap_or(0) * 16 + hex(*low).unwrap_or(0));
-                rest = after;
-            }
-            _ => {
-                out.push(*byte);
-                rest = tail;
-            }
-        }
-    }
+    percent(text, &mut out);
     Cow::Owned(out)
+}
+
+fn percent(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        out.extend_from_slice(&rest[..at]);
+        let digits = rest.get(at + 1..at + 3).and_then(|digits| Some((hex(digits[0])?, hex(digits[1])?)));
+        let (byte, used) = digits.map_or((b'%', 1), |(high, low)| (high * 16 + low, 3));
+        out.push(byte);
+        rest = &rest[at + used..];
+    }
+    out.extend_from_slice(rest);
 }
 
 fn hex(digit: u8) -> Option<u8> {

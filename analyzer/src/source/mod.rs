@@ -4,6 +4,7 @@
 //! map would save one copy, but it faults the process when a log is truncated under it, counts the whole file
 //! into its memory, and needs `unsafe`.
 //! Compressed inputs and standard input are one stream, which the threads take blocks from in turn.
+//! Formats whose header lines may change in mid-file get those in force with each block.
 
 mod blocks;
 mod header;
