@@ -76,12 +76,21 @@ pub(super) const CLOUDFRONT: &str = "#Fields: date time x-edge-location sc-bytes
 /// `time-taken` is the 19th.
 const CLOUDFRONT_LEAST: usize = 19;
 
-/// The fields that IIS 8 and later write when nobody chose any.
-pub(super) const IIS: &str = "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip \
-    cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken";
-/// The same of IIS 7.
-pub(super) const IIS_7: &str = "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip \
-    cs(User-Agent) sc-status sc-substatus sc-win32-status time-taken";
+/// The fields of IIS where nobody chose any, or somebody chose all: IIS 8 and later, 7, 6, all of them, and Azure App
+/// Service.
+pub(super) const IIS: [&str; 5] = [
+    "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) \
+     sc-status sc-substatus sc-win32-status time-taken",
+    "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status \
+     sc-substatus sc-win32-status time-taken",
+    "#Fields: date time s-sitename s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) \
+     sc-status sc-substatus sc-win32-status",
+    "#Fields: date time s-sitename s-computername s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip \
+     cs-version cs(User-Agent) cs(Cookie) cs(Referer) cs-host sc-status sc-substatus sc-win32-status sc-bytes cs-bytes \
+     time-taken",
+    "#Fields: date time s-sitename cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Cookie) \
+     cs(Referer) cs-host sc-status sc-substatus sc-win32-status sc-bytes cs-bytes time-taken",
+];
 
 impl Layout {
     /// The layout that the header lines in force describe; `None` where they describe no requests.
@@ -100,15 +109,17 @@ impl Layout {
             |wanted: &[&str]| names.iter().any(|name| wanted.iter().any(|w| name.eq_ignore_ascii_case(w)));
         let software = lines.value("software").unwrap_or_default();
         let written_by = |name: &[u8]| memchr::memmem::find(software, name).is_some();
-        let producer = match () {
-            () if names.iter().any(|name| name.starts_with("x-edge-")) => Producer::CloudFront,
-            () if written_by(b"Internet Information Services") || written_by(b"Microsoft HTTP") => {
-                Producer::Iis
-            }
-            () if software.is_empty() && has(&["sc-win32-status", "s-computername", "s-sitename"]) => {
-                Producer::Iis
-            }
-            () => Producer::W3c,
+        let unsigned_iis =
+            || software.is_empty() && has(&["sc-win32-status", "s-computername", "s-sitename"]);
+        let producer = if names.iter().any(|name| name.starts_with("x-edge-")) {
+            Producer::CloudFront
+        } else if written_by(b"Internet Information Services")
+            || written_by(b"Microsoft HTTP")
+            || unsigned_iis()
+        {
+            Producer::Iis
+        } else {
+            Producer::W3c
         };
         // FTP servers of IIS write the same kind of log.
         if has(&["x-session", "x-fullpath"]) {
@@ -136,7 +147,7 @@ impl Layout {
             layout.date = Some(date.get(..10)?.into());
             layout.meaning.time = TimeFormat::Iso8601Utc;
         }
-        Some(layout.settled())
+        Some(layout.settled(unit))
     }
 
     fn zeek(lines: &HeaderLines, fields: &[u8], identity: &Identity) -> Option<Self> {
@@ -151,7 +162,7 @@ impl Layout {
         if let Some(unset) = lines.value("unset_field") {
             layout.absent = unset.into();
         }
-        Some(layout.settled())
+        Some(layout.settled(None))
     }
 
     /// The layout of a table whose first line is `header`; `None` where that names no columns of requests.
@@ -167,7 +178,7 @@ impl Layout {
             layout.meaning.time = TimeFormat::Any;
             layout.meaning.escape = Escape::DoubledQuote;
             layout.meaning.client_port = true;
-            Some(layout.settled())
+            Some(layout.settled(found.unit))
         });
         layouts.max_by_key(Self::richness)
     }
@@ -191,7 +202,6 @@ impl Layout {
             ..Meaning::default()
         };
         let least = columns.len();
-        let with_point = unit.is_none().then(Meaning::default);
         Self {
             producer,
             columns,
@@ -201,20 +211,23 @@ impl Layout {
             absent: (*b"-").into(),
             date: None,
             meaning,
-            with_point,
+            with_point: None,
         }
     }
 
-    /// What follows from the meaning, once that is complete.
-    fn settled(mut self) -> Self {
+    /// What follows from the meaning, once that is complete; `unit` is that of the durations, where it is known.
+    fn settled(mut self, unit: Option<Unit>) -> Self {
         if self.producer == Producer::CloudFront {
             self.least = self.least.min(CLOUDFRONT_LEAST);
         }
         for column in &mut self.columns {
             column.escape = column.slot.map_or(Escape::None, |slot| self.meaning.escape_of(slot));
         }
-        let seconds = Meaning { duration: Unit::Seconds, first_byte: Unit::Seconds, ..self.meaning.clone() };
-        self.with_point = self.with_point.map(|_| seconds);
+        if unit.is_none() {
+            let seconds = Unit::Seconds;
+            self.with_point =
+                Some(Meaning { duration: seconds, first_byte: seconds, ..self.meaning.clone() });
+        }
         self
     }
 

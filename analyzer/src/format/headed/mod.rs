@@ -181,13 +181,10 @@ pub(super) fn recognise(head: &[u8], identity: &Identity) -> Option<Format> {
     Some(Format::new(label, Reader::Headed(headed)))
 }
 
-/// What logs look like that lost their header, because somebody cut their end off: what IIS and CloudFront write when
-/// nobody chose other fields.
+/// What logs look like that lost their header, because somebody cut their end off.
 pub(super) fn without_header(identity: &Identity) -> Vec<Format> {
-    [layout::IIS, layout::IIS_7, layout::CLOUDFRONT]
-        .into_iter()
-        .filter_map(|fields| of_fields(fields, identity).map(|(_, format)| format))
-        .collect()
+    let known = layout::IIS.into_iter().chain([layout::CLOUDFRONT]);
+    known.filter_map(|fields| of_fields(fields, identity)).map(|(_, format)| format).collect()
 }
 
 /// The format that a `#Fields:` line describes, given by itself.
@@ -420,6 +417,39 @@ mod tests {
         let line = b"2026-11-02 00:00:01 GET /a 200 192.0.2.1 seven";
         assert_eq!(format.parse(line, &mut cache).unwrap().identity, Some(&b"seven"[..]));
         assert!(given(fields, &Identity::Field("other".to_owned())).is_err());
+    }
+
+    #[test]
+    fn logs_that_lost_their_header_are_told_apart() {
+        for (line, expected) in [
+            (
+                "2026-11-02 00:00:01 10.0.0.1 GET /a - 443 - 192.0.2.1 Mozilla/5.0 - 200 0 0 15",
+                "iis:w3c Some(15000000)",
+            ),
+            (
+                "2026-11-02 00:00:01 10.0.0.1 GET /a - 443 - 192.0.2.1 Mozilla/5.0 200 0 0 15",
+                "iis:w3c Some(15000000)",
+            ),
+            (
+                "2026-11-02 00:00:01 W3SVC1 10.0.0.1 GET /a - 443 - 192.0.2.1 Mozilla/5.0 200 0 0",
+                "iis:w3c None",
+            ),
+            (
+                "2026-11-02 00:00:01 W3SVC1 WEB1 10.0.0.1 GET /a - 443 - 192.0.2.1 HTTP/1.1 Mozilla/5.0 - - example.com 200 0 0 512 300 15",
+                "iis:w3c Some(15000000)",
+            ),
+            (
+                "2026-11-02 00:00:01 SHOP GET /a - 443 - 192.0.2.1 Mozilla/5.0 - - example.com 200 0 0 512 300 15",
+                "iis:w3c Some(15000000)",
+            ),
+            (CLOUDFRONT.lines().nth(2).unwrap(), "aws:cloudfront Some(125000000)"),
+        ] {
+            let found = crate::format::detect::detect(line.as_bytes(), &Default::default()).remove(0).format;
+            let mut cache = Cache::default();
+            let request = found.parse(line.as_bytes(), &mut cache).unwrap();
+            assert_eq!((request.client, request.status), (&b"192.0.2.1"[..], 200), "{line}");
+            assert_eq!(format!("{} {:?}", found.label, request.duration_ns), expected, "{line}");
+        }
     }
 
     #[test]
