@@ -87,8 +87,11 @@ fn the_header_in_force_does_not_depend_on_blocks_or_threads() {
     }
 }
 
+/// What is put around a line.
+type Wrap = fn(&str) -> String;
+
 /// `text` with something around each of its lines.
-fn wrap(text: &[u8], wrapper: fn(&str) -> String) -> Vec<u8> {
+fn wrap(text: &[u8], wrapper: Wrap) -> Vec<u8> {
     let text = String::from_utf8_lossy(text);
     text.lines().flat_map(|line| [wrapper(line), "\n".to_owned()]).collect::<String>().into_bytes()
 }
@@ -99,7 +102,7 @@ fn wrapped_logs_give_the_same_requests() {
     let text = sample();
     let text = &text[..text.iter().take(200_000).rposition(|byte| *byte == b'\n').unwrap() + 1];
     let expected = inspect(&[], text);
-    let wrappers: [(&str, fn(&str) -> String); 9] = [
+    let wrappers: [(&str, Wrap); 9] = [
         ("docker", |line| {
             let log = serde_json::to_string(&format!("{line}\n")).unwrap();
             format!(r#"{{"log":{log},"stream":"stdout","time":"2026-11-02T00:00:00.1Z"}}"#)

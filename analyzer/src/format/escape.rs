@@ -65,12 +65,19 @@ impl Escape {
         match self {
             // Text with a blank of its own was not written by somebody who replaces them.
             Self::Plus if memchr::memchr(b' ', text).is_some() => out.extend_from_slice(text),
-            Self::Plus => out.extend(text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte })),
+            Self::Plus => {
+                let start = out.len();
+                out.extend_from_slice(text);
+                out[start..].iter_mut().filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
+            }
             Self::PercentOfPercent => percent_of_percent(text, out),
             Self::Percent => {
-                let once = percent_decode(text);
-                let twice = memchr::memmem::find(&once, b"%20").map(|_| percent_decode(&once));
-                out.extend_from_slice(twice.as_deref().unwrap_or(&once));
+                let start = out.len();
+                undo(text, [b'%'; 2], out);
+                if memchr::memmem::find(&out[start..], b"%20").is_some() {
+                    let once = out.split_off(start);
+                    undo(&once, [b'%'; 2], out);
+                }
             }
             Self::DoubledQuote => doubled_quote(text, out),
             Self::Json => json(text, out),

@@ -129,7 +129,13 @@ impl Meaning {
     fn stamp(&self, values: &Values<'_>, cache: &mut Cache) -> Option<time::Instant> {
         let stamp = match (values.get(Slot::Date), values.get(Slot::Time)?) {
             (None, text) => cache.time.read(&self.time, text)?,
-            (Some(date), text) => cache.time.read(&self.time, &[date, b" ", text].concat())?,
+            (Some(date), text) => {
+                let mut both = [b' '; 64];
+                let both = both.get_mut(..date.len() + 1 + text.len())?;
+                both[..date.len()].copy_from_slice(date);
+                both[date.len() + 1..].copy_from_slice(text);
+                cache.time.read(&self.time, both)?
+            }
         };
         match (stamp.offset_s, values.get(Slot::CoarseTime)) {
             (_, None) => Some(stamp),
@@ -167,7 +173,7 @@ impl Meaning {
         values.escaped &= !self.plain;
         let joins = values.has(Slot::Path) && values.get(Slot::Query).is_some() && !values.has(Slot::Target);
         if values.escaped != 0 || joins {
-            values = self.decode(values, joins, scratch);
+            self.decode(&mut values, joins, scratch);
         }
         let line = match values.get(Slot::RequestLine) {
             Some(text) => request_line(text),
@@ -205,12 +211,11 @@ impl Meaning {
     }
 
     /// The values with their escapes undone and path and query joined.
-    #[cold]
-    fn decode<'a>(&self, values: Values<'a>, joins: bool, scratch: &'a mut Vec<u8>) -> Values<'a> {
+    fn decode<'a>(&self, values: &mut Values<'a>, joins: bool, scratch: &'a mut Vec<u8>) {
         scratch.clear();
-        let mut decoded = TEXTS.map(|slot| (slot, 0..0));
-        for (slot, range) in &mut decoded {
-            let start = scratch.len();
+        // Where the text of each slot ends; it begins where that of the slot before ends.
+        let mut ends = [0; TEXTS.len()];
+        for (slot, end) in TEXTS.iter().zip(&mut ends) {
             let joined = joins && *slot == Slot::Path;
             if let Some(text) = values.printed(*slot).filter(|_| joined || values.is_escaped(*slot)) {
                 self.append(*slot, text, values.is_escaped(*slot), scratch);
@@ -220,17 +225,17 @@ impl Meaning {
                     }
                     self.append(Slot::Query, query, values.is_escaped(Slot::Query), scratch);
                 }
-                *range = start..scratch.len();
             }
+            *end = scratch.len();
         }
         let scratch: &'a [u8] = scratch;
-        let mut values = values;
-        for (slot, range) in decoded {
-            if !range.is_empty() {
-                values.set(slot, &scratch[range]);
+        let mut start = 0;
+        for (slot, end) in TEXTS.iter().zip(ends) {
+            if start < end {
+                values.set(*slot, &scratch[start..end]);
             }
+            start = end;
         }
-        values
     }
 
     fn append(&self, slot: Slot, text: &[u8], escaped: bool, out: &mut Vec<u8>) {

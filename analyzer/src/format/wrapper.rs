@@ -2,7 +2,7 @@
 //!
 //! Sources: Docker `json-file` driver; Kubernetes CRI log format; RFC 3164, RFC 5424 and RFC 6587 (octet counting);
 //! rsyslog's file formats; `journalctl -o json`; GELF 1.1; `kubectl logs --prefix`; `docker compose logs`; Fluentd
-//! `out_file`. The stamps that wrappers print are when the line was shipped, so they are not used.
+//! `out_file`; `logcli -o jsonl`; Google Cloud `LogEntry`; Splunk HEC; `aws logs tail`. The stamps that wrappers print are when the line was shipped, so they are not used.
 
 use crate::reject::Reject;
 
@@ -11,7 +11,7 @@ use crate::reject::Reject;
 pub(crate) enum Wrapper {
     /// `{"log":"…\n","stream":"stdout","time":"…"}`.
     Docker,
-    /// A JSON object that holds the line under one key.
+    /// A JSON object that holds the line under one key, as text or as an object of its own.
     Json(Envelope),
     /// `2026-11-02T00:00:00.1Z stdout F …`.
     Cri,
@@ -27,6 +27,8 @@ pub(crate) enum Wrapper {
     Fluentd,
     /// `2026-11-02T00:00:00.1Z …`, as `docker logs -t` and `kubectl logs --timestamps` print.
     Stamped,
+    /// `2026-11-02T00:00:00.1Z name …`: a host without a program, or the stream that `aws logs tail` prints.
+    Named,
     /// `host nginx: …`: what is left of syslog in the messages of others.
     Tagged,
 }
@@ -44,6 +46,14 @@ pub(crate) enum Envelope {
     GelfShort,
     /// `message`: Filebeat, Vector, Logstash and many more.
     Message,
+    /// `line`: Loki.
+    Line,
+    /// `textPayload`: Google Cloud Logging.
+    TextPayload,
+    /// `jsonPayload`: the same, where the line is JSON.
+    JsonPayload,
+    /// `event`: Splunk.
+    Event,
 }
 
 impl Envelope {
@@ -54,13 +64,17 @@ impl Envelope {
             Self::GelfFull => b"full_message",
             Self::GelfShort => b"short_message",
             Self::Message => b"message",
+            Self::Line => b"line",
+            Self::TextPayload => b"textPayload",
+            Self::JsonPayload => b"jsonPayload",
+            Self::Event => b"event",
         }
     }
 }
 
 impl Wrapper {
     /// All of them, the more specific first.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Docker,
         Self::Cri,
         Self::Syslog5424,
@@ -73,7 +87,12 @@ impl Wrapper {
         Self::Json(Envelope::GelfFull),
         Self::Json(Envelope::GelfShort),
         Self::Json(Envelope::Message),
+        Self::Json(Envelope::Line),
+        Self::Json(Envelope::TextPayload),
+        Self::Json(Envelope::JsonPayload),
+        Self::Json(Envelope::Event),
         Self::Stamped,
+        Self::Named,
         Self::Tagged,
     ];
 
@@ -85,12 +104,16 @@ impl Wrapper {
             Self::Json(Envelope::Journald) => "journald",
             Self::Json(Envelope::GelfFull | Envelope::GelfShort) => "gelf",
             Self::Json(Envelope::Message) => "json",
+            Self::Json(Envelope::Line) => "loki",
+            Self::Json(Envelope::TextPayload | Envelope::JsonPayload) => "gcp",
+            Self::Json(Envelope::Event) => "splunk",
             Self::Cri => "cri",
             Self::Syslog | Self::Syslog5424 => "syslog",
             Self::Kubectl => "kubectl",
             Self::Compose => "compose",
             Self::Fluentd => "fluentd",
             Self::Stamped => "stamped",
+            Self::Named => "named",
             Self::Tagged => "tagged",
         }
     }
@@ -126,6 +149,8 @@ impl Wrapper {
                 let inner = match value {
                     [b'"', text @ ..] => string(text, scratch).ok_or(Reject::Truncated)?.0,
                     [b'[', numbers @ ..] => byte_array(numbers, scratch).ok_or(Reject::OtherFormat)?,
+                    // The line was JSON, and somebody has parsed it already.
+                    [b'{', ..] => &value[..value.len() - skip(value).ok_or(Reject::Truncated)?.len()],
                     _ => return Err(Reject::OtherFormat),
                 };
                 Ok(inner.trim_ascii_end())
@@ -147,6 +172,8 @@ impl Wrapper {
             Self::Compose => compose(line),
             Self::Fluentd => fluentd(line),
             Self::Stamped => iso_stamp(line),
+            Self::Named => stamp(priority(line).unwrap_or(line))
+                .and_then(|text| Some(&text[memchr::memchr(b' ', text)? + 1..])),
             Self::Tagged => tag(line, 2),
             Self::Docker | Self::Json(_) => None,
         };
@@ -318,8 +345,12 @@ fn priority(line: &[u8]) -> Option<&[u8]> {
 
 fn syslog(line: &[u8]) -> Option<&[u8]> {
     let text = priority(line).unwrap_or(line);
-    let rest = bsd_stamp(text).or_else(|| iso_stamp(text))?;
-    tag(rest, 2)
+    tag(stamp(text)?, 2)
+}
+
+/// What follows a stamp of syslog.
+fn stamp(text: &[u8]) -> Option<&[u8]> {
+    bsd_stamp(text).or_else(|| iso_stamp(text))
 }
 
 /// What follows `Feb  6 12:14:14 `; some add a year or a fraction.
@@ -472,6 +503,14 @@ mod tests {
                 r#"{"version":"1.1","short_message":"a"}"#.to_owned(),
                 Ok("a"),
             ),
+            (
+                Wrapper::Json(Envelope::JsonPayload),
+                r#"{"logName":"x","jsonPayload":{"a":{"b":"}"}} ,"t":1}"#.to_owned(),
+                Ok(r#"{"a":{"b":"}"}}"#),
+            ),
+            (Wrapper::Json(Envelope::Event), r#"{"event":{"a":1"#.to_owned(), Err(Reject::Truncated)),
+            (Wrapper::Named, format!("2026-11-02T00:00:00.123000+00:00 web/1 {ACCESS}"), Ok(ACCESS)),
+            (Wrapper::Named, format!("Nov  2 00:00:00 web {ACCESS}"), Ok(ACCESS)),
             (Wrapper::Cri, format!("2026-11-02T00:00:00.123456789Z stdout F {ACCESS}"), Ok(ACCESS)),
             (Wrapper::Cri, format!("2026-11-02T00:00:00.1+01:00 stderr F:x {ACCESS}"), Ok(ACCESS)),
             (Wrapper::Cri, "2026-11-02T00:00:00.1Z stdout P 192.0".to_owned(), Err(Reject::Partial)),

@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 /// The directives that matter, without regard to case.
-pub(crate) const NAMES: [&str; 8] =
-    ["fields", "software", "date", "path", "separator", "set_separator", "empty_field", "unset_field"];
+const NAMES: [&str; 5] = ["fields", "software", "date", "separator", "unset_field"];
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

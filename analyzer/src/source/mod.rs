@@ -8,7 +8,8 @@
 //! Plain files are read in parallel at block offsets by positional reads into a buffer of each thread. A memory
 //! map would save one copy, but it faults the process when a log is truncated under it, counts the whole file
 //! into its memory, and needs `unsafe`.
-//! Everything else is a stream, which the threads take blocks from in turn.
+//! Everything else is a stream, which the threads take blocks from in turn. So are inputs whose header lines may
+//! change in mid-file, because each block comes with those in force.
 //!
 //! | module | answers |
 //! |---|---|
@@ -18,6 +19,7 @@
 //! | [`unpack`] | where the lines are in documents of shippers |
 //! | `store` | what is in an object store; behind the feature `object-store` |
 //! | [`blocks`] | which lines a thread reads next |
+//! | [`header`] | which header lines are in force |
 //! | [`queue`] | whose turn it is |
 //! | [`flaw`] | what is wrong with the bytes |
 

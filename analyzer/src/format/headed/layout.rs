@@ -76,18 +76,27 @@ pub(super) const CLOUDFRONT: &str = "#Fields: date time x-edge-location sc-bytes
 /// `time-taken` is the 19th.
 const CLOUDFRONT_LEAST: usize = 19;
 
-/// The fields that IIS 8 and later write when nobody chose any.
-pub(super) const IIS: &str = "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip \
-    cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken";
-/// The same of IIS 7.
-pub(super) const IIS_7: &str = "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip \
-    cs(User-Agent) sc-status sc-substatus sc-win32-status time-taken";
+/// The fields of IIS where nobody chose any, or somebody chose all: IIS 8 and later, 7, 6, all of them, and Azure App
+/// Service.
+pub(super) const IIS: [&str; 5] = [
+    "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) \
+     sc-status sc-substatus sc-win32-status time-taken",
+    "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status \
+     sc-substatus sc-win32-status time-taken",
+    "#Fields: date time s-sitename s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) \
+     sc-status sc-substatus sc-win32-status",
+    "#Fields: date time s-sitename s-computername s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip \
+     cs-version cs(User-Agent) cs(Cookie) cs(Referer) cs-host sc-status sc-substatus sc-win32-status sc-bytes cs-bytes \
+     time-taken",
+    "#Fields: date time s-sitename cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Cookie) \
+     cs(Referer) cs-host sc-status sc-substatus sc-win32-status sc-bytes cs-bytes time-taken",
+];
 
 impl Layout {
     /// The layout that the header lines in force describe; `None` where they describe no requests.
     pub(super) fn of_directives(lines: &HeaderLines, identity: &Identity) -> Option<Self> {
         let fields = lines.value("fields")?;
-        match lines.value("separator").is_some() || lines.value("path").is_some() {
+        match lines.value("separator").is_some() || memchr::memmem::find(fields, b"id.orig_h").is_some() {
             true => Self::zeek(lines, fields, identity),
             false => Self::w3c(lines, fields, identity),
         }
@@ -100,18 +109,23 @@ impl Layout {
             |wanted: &[&str]| names.iter().any(|name| wanted.iter().any(|w| name.eq_ignore_ascii_case(w)));
         let software = lines.value("software").unwrap_or_default();
         let written_by = |name: &[u8]| memchr::memmem::find(software, name).is_some();
-        let producer = match () {
-            () if names.iter().any(|name| name.starts_with("x-edge-")) => Producer::CloudFront,
-            () if written_by(b"Internet Information Services") || written_by(b"Microsoft HTTP") => {
-                Producer::Iis
-            }
-            () if software.is_empty() && has(&["sc-win32-status", "s-computername", "s-sitename"]) => {
-                Producer::Iis
-            }
-            () => Producer::W3c,
+        let unsigned_iis =
+            || software.is_empty() && has(&["sc-win32-status", "s-computername", "s-sitename"]);
+        let producer = if names.iter().any(|name| name.starts_with("x-edge-")) {
+            Producer::CloudFront
+        } else if written_by(b"Internet Information Services")
+            || written_by(b"Microsoft HTTP")
+            || unsigned_iis()
+        {
+            Producer::Iis
+        } else {
+            Producer::W3c
         };
-        let known = |name: &str| columns::w3c(name);
-        let (columns, found) = bind(&names, &known, identity)?;
+        // FTP servers of IIS write the same kind of log.
+        if has(&["x-session", "x-fullpath"]) {
+            return None;
+        }
+        let (columns, found) = bind(&names, &columns::w3c, identity)?;
         let (unit, escape, header_escape) = match producer {
             Producer::CloudFront => (Some(Unit::Seconds), Escape::PercentOfPercent, Some(Escape::Percent)),
             Producer::Iis => (Some(Unit::Milliseconds), Escape::None, Some(Escape::Plus)),
@@ -120,9 +134,10 @@ impl Layout {
         let mut layout = Self::new(producer, columns, Cells::AtBlankOrTab, &found, unit, identity);
         layout.quotes = producer == Producer::W3c;
         layout.meaning.stamp = Stamp::End;
-        layout.meaning.time = match found.time_with_date {
-            true => TimeFormat::Iso8601Utc,
-            false => TimeFormat::Any,
+        layout.meaning.time = match (found.time_with_date, found.local) {
+            (true, false) => TimeFormat::Iso8601Utc,
+            (true, true) => TimeFormat::Iso8601,
+            (false, _) => TimeFormat::Any,
         };
         layout.meaning.escape = escape;
         layout.meaning.header_escape = header_escape;
@@ -132,7 +147,7 @@ impl Layout {
             layout.date = Some(date.get(..10)?.into());
             layout.meaning.time = TimeFormat::Iso8601Utc;
         }
-        Some(layout.settled())
+        Some(layout.settled(unit))
     }
 
     fn zeek(lines: &HeaderLines, fields: &[u8], identity: &Identity) -> Option<Self> {
@@ -147,7 +162,7 @@ impl Layout {
         if let Some(unset) = lines.value("unset_field") {
             layout.absent = unset.into();
         }
-        Some(layout.settled())
+        Some(layout.settled(None))
     }
 
     /// The layout of a table whose first line is `header`; `None` where that names no columns of requests.
@@ -163,7 +178,7 @@ impl Layout {
             layout.meaning.time = TimeFormat::Any;
             layout.meaning.escape = Escape::DoubledQuote;
             layout.meaning.client_port = true;
-            Some(layout.settled())
+            Some(layout.settled(found.unit))
         });
         layouts.max_by_key(Self::richness)
     }
@@ -187,7 +202,6 @@ impl Layout {
             ..Meaning::default()
         };
         let least = columns.len();
-        let with_point = unit.is_none().then(Meaning::default);
         Self {
             producer,
             columns,
@@ -197,21 +211,30 @@ impl Layout {
             absent: (*b"-").into(),
             date: None,
             meaning,
-            with_point,
+            with_point: None,
         }
     }
 
-    /// What follows from the meaning, once that is complete.
-    fn settled(mut self) -> Self {
+    /// What follows from the meaning, once that is complete; `unit` is that of the durations, where it is known.
+    fn settled(mut self, unit: Option<Unit>) -> Self {
         if self.producer == Producer::CloudFront {
             self.least = self.least.min(CLOUDFRONT_LEAST);
         }
         for column in &mut self.columns {
             column.escape = column.slot.map_or(Escape::None, |slot| self.meaning.escape_of(slot));
         }
-        let seconds = Meaning { duration: Unit::Seconds, first_byte: Unit::Seconds, ..self.meaning.clone() };
-        self.with_point = self.with_point.map(|_| seconds);
+        if unit.is_none() {
+            let seconds = Unit::Seconds;
+            self.with_point =
+                Some(Meaning { duration: seconds, first_byte: seconds, ..self.meaning.clone() });
+        }
         self
+    }
+
+    /// Whether a column holds what `--identity` asks for.
+    pub(super) fn has_identity(&self) -> bool {
+        let cookies = |column: &Column| column.slot == Some(Slot::Cookies) && self.meaning.cookie.is_some();
+        self.columns.iter().any(|column| column.identity || cookies(column))
     }
 
     /// The name shown to people.
@@ -230,56 +253,62 @@ impl Layout {
         self.columns.iter().filter(|column| column.slot.is_some()).count()
     }
 
-    /// Everything of a line that is a number, and its text as it stands in it.
+    /// Everything of a line that is a number; its text as it stands in it goes to `values`.
     pub(super) fn read<'a>(
         &self,
         line: &'a [u8],
+        values: &mut Values<'a>,
         cache: &mut Cache,
-    ) -> Result<(Values<'a>, Request<'static>), Reject> {
-        let values = self.split(line)?;
+    ) -> Result<Request<'static>, Reject> {
+        self.split(line, values)?;
         let meaning = match (&self.with_point, values.printed(Slot::Duration)) {
             (Some(with_point), Some(duration)) if duration.contains(&b'.') => with_point,
             _ => &self.meaning,
         };
-        let numbers = match &self.date {
-            None => meaning.numbers(&values, cache),
+        match &self.date {
+            None => meaning.numbers(values, cache),
             Some(date) => {
-                let mut dated = values;
+                let mut dated = *values;
                 dated.set(Slot::Date, date);
                 meaning.numbers(&dated, cache)
             }
-        };
-        numbers.map(|numbers| (values, numbers))
+        }
     }
 
-    fn split<'a>(&self, line: &'a [u8]) -> Result<Values<'a>, Reject> {
+    fn split<'a>(&self, line: &'a [u8], values: &mut Values<'a>) -> Result<(), Reject> {
         let separator = match self.cells {
             Cells::At(byte) => byte,
             Cells::AtBlankOrTab => memchr::memchr2(b' ', b'\t', line).map_or(b' ', |at| line[at]),
         };
         if self.quotes && memchr::memchr(b'"', line).is_some() {
             let cells = QuotedCells { rest: Some(line), separator };
-            let found = self.fill(cells);
+            let found = self.fill(cells, values);
             // Not all producers that write quotes as they come are known.
             return if self.producer == Producer::W3c && found.is_err() {
-                self.fill(plain_cells(line, separator))
+                self.fill(plain_cells(line, separator), values)
             } else {
                 found
             };
         }
-        let found = self.fill(plain_cells(line, separator));
+        let found = self.fill(plain_cells(line, separator), values);
         match separator {
             // The standard lets any number of blanks stand between two fields.
-            b' ' if found.is_err() && memchr::memmem::find(line, b"  ").is_some() => self
-                .fill(plain_cells(line, separator).filter(|cell| cell.is_some_and(|cell| !cell.is_empty()))),
+            b' ' if found.is_err() && memchr::memmem::find(line, b"  ").is_some() => {
+                let cells = plain_cells(line, separator);
+                self.fill(cells.filter(|cell| cell.is_some_and(|cell| !cell.is_empty())), values)
+            }
             _ => found,
         }
     }
 
-    /// The values of a line, given its cells; a cell that cannot be read is `None`.
+    /// Fills `values` from the cells of a line; a cell that cannot be read is `None`.
     #[inline]
-    fn fill<'a>(&self, mut cells: impl Iterator<Item = Option<&'a [u8]>>) -> Result<Values<'a>, Reject> {
-        let mut values = Values::NONE;
+    fn fill<'a>(
+        &self,
+        mut cells: impl Iterator<Item = Option<&'a [u8]>>,
+        values: &mut Values<'a>,
+    ) -> Result<(), Reject> {
+        *values = Values::NONE;
         for (at, column) in self.columns.iter().enumerate() {
             let cell = match cells.next() {
                 Some(cell) => cell.ok_or(Reject::Truncated)?,
@@ -310,7 +339,7 @@ impl Layout {
         // that write tabs or quotes add columns at the end.
         let may_have_more = self.cells != Cells::AtBlankOrTab || self.producer == Producer::CloudFront;
         match may_have_more || cells.all(|cell| cell.is_some_and(<[u8]>::is_empty)) {
-            true => Ok(values),
+            true => Ok(()),
             false => Err(Reject::TrailingText),
         }
     }
@@ -368,6 +397,8 @@ struct Found {
     time_with_date: bool,
     /// The time is one of day, and no date stands in the line.
     time_of_day_only: bool,
+    /// The time is that of the server's zone.
+    local: bool,
 }
 
 /// The columns of the names of a header; `None` when they lack what no profile can be made without.
@@ -390,7 +421,8 @@ fn bind(
     }
     let time = best(Slot::Time)?;
     // `time` is a time of day where there is a date beside it; W3C has no other.
-    let time_of_day = names[time].eq_ignore_ascii_case("time");
+    let local = names[time].eq_ignore_ascii_case("time-local");
+    let time_of_day = local || names[time].eq_ignore_ascii_case("time");
     let with_date = time_of_day && has(&[Slot::Date]);
     let unit_of = |slot| best(slot).and_then(|at| all[at]).and_then(|known| known.unit);
     let found = Found {
@@ -398,6 +430,7 @@ fn bind(
         first_byte_unit: unit_of(Slot::FirstByte),
         time_with_date: with_date,
         time_of_day_only: time_of_day && !with_date,
+        local,
     };
     let columns = names.iter().zip(&all).enumerate().map(|(at, (name, known))| {
         let slot = known.map(|known| known.slot);

@@ -9,6 +9,7 @@ mod layout;
 
 use layout::Layout;
 
+use super::values::Values;
 use super::{Cache, Format, Reader};
 use crate::error::Error;
 use crate::reject::Reject;
@@ -120,30 +121,30 @@ impl Headed {
     }
 
     pub(super) fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
-        let (found, meaning) = match &self.header {
+        let layout = match &self.header {
             Header::FirstLine(header, _) if *line == **header => return Err(Reject::NotARequest),
             Header::Fixed(_) if line.starts_with(b"#") => return Err(Reject::NotARequest),
-            Header::FirstLine(_, layout) | Header::Fixed(layout) => {
-                (layout.read(line, cache), &layout.meaning)
-            }
+            Header::FirstLine(_, layout) | Header::Fixed(layout) => layout,
             Header::Directives(_) if line.starts_with(b"#") => {
                 cache.in_force.note(line);
                 return Err(Reject::NotARequest);
             }
             Header::Directives(fallback) => match cache.in_force.take(&self.identity)? {
+                None => fallback,
                 Some(layout) => {
-                    let found = layout.read(line, cache);
-                    let found = found.map_err(|reject| other_reason(line).unwrap_or(reject));
-                    let request = found
-                        .map(|(values, numbers)| layout.meaning.texts(values, numbers, &mut cache.scratch));
+                    let mut values = Values::NONE;
+                    let numbers = layout.read(line, &mut values, cache);
+                    let request = numbers
+                        .map(|numbers| layout.meaning.texts(values, numbers, &mut cache.scratch))
+                        .map_err(|reject| other_reason(line).unwrap_or(reject));
                     cache.in_force.layout = Described::Requests(layout);
                     return request;
                 }
-                None => (fallback.read(line, cache), &fallback.meaning),
             },
         };
-        match found {
-            Ok((values, numbers)) => Ok(meaning.texts(values, numbers, &mut cache.scratch)),
+        let mut values = Values::NONE;
+        match layout.read(line, &mut values, cache) {
+            Ok(numbers) => Ok(layout.meaning.texts(values, numbers, &mut cache.scratch)),
             Err(reject) => Err(other_reason(line).unwrap_or(reject)),
         }
     }
@@ -180,35 +181,43 @@ pub(super) fn recognise(head: &[u8], identity: &Identity) -> Option<Format> {
     Some(Format::new(label, Reader::Headed(headed)))
 }
 
-/// What logs look like that lost their header, because somebody cut their end off: what IIS and CloudFront write when
-/// nobody chose other fields.
+/// What logs look like that lost their header, because somebody cut their end off.
 pub(super) fn without_header(identity: &Identity) -> Vec<Format> {
-    [layout::IIS, layout::IIS_7, layout::CLOUDFRONT]
-        .into_iter()
-        .filter_map(|fields| of_fields(fields, identity))
-        .collect()
+    let known = layout::IIS.into_iter().chain([layout::CLOUDFRONT]);
+    known.filter_map(|fields| of_fields(fields, identity)).map(|(_, format)| format).collect()
 }
 
 /// The format that a `#Fields:` line describes, given by itself.
 ///
 /// # Errors
-/// [`Error::LogFormat`] when it leaves out what no profile can be made without.
+/// [`Error::LogFormat`] when it leaves out what no profile can be made without, or what `identity` names.
 pub(super) fn given(text: &str, identity: &Identity) -> Result<Format, Error> {
-    of_fields(text, identity).ok_or_else(|| Error::LogFormat {
-        problem: "is a header that names no time, no request or no status".to_owned(),
-        hint: "give the whole `#Fields:` line as it stands in the log; `date time`, `cs-uri-stem` and `sc-status` are needed"
-            .to_owned(),
-    })
+    let wrong =
+        |problem: &str, hint: &str| Error::LogFormat { problem: problem.to_owned(), hint: hint.to_owned() };
+    let (layout, format) = of_fields(text, identity).ok_or_else(|| {
+        wrong(
+            "is a header that names no time, no request or no status",
+            "give the whole `#Fields:` line as it stands in the log, with `date`, `time`, `cs-uri-stem` and `sc-status`",
+        )
+    })?;
+    match identity {
+        Identity::Cookie(name) | Identity::Field(name) if !layout.has_identity() => Err(wrong(
+            &format!("has no field for `{identity}`"),
+            &format!("add `cs(Cookie)` or `cs({name})` to the log, or choose another --identity"),
+        )),
+        _ => Ok(format),
+    }
 }
 
-fn of_fields(text: &str, identity: &Identity) -> Option<Format> {
+fn of_fields(text: &str, identity: &Identity) -> Option<(Layout, Format)> {
     let mut directives = HeaderLines::default();
     for line in text.lines() {
         directives.note(line.as_bytes());
     }
     let layout = Layout::of_directives(&directives, identity)?;
     let headed = Headed::new(Header::Directives(Box::new(layout.clone())), &layout, identity);
-    Some(Format::new(layout.label(), Reader::Headed(headed)))
+    let format = Format::new(layout.label(), Reader::Headed(headed));
+    Some((layout, format))
 }
 
 #[cfg(test)]
@@ -353,6 +362,33 @@ mod tests {
     }
 
     #[test]
+    fn headers_of_other_records_are_passed_over() {
+        // FTP in a file of its own, and a log of local time that says so.
+        for (fields, line, expected) in [
+            (
+                "date time c-ip cs-method cs-uri-stem sc-status x-session",
+                "2026-11-02 00:00:01 192.0.2.1 USER / 331 1",
+                None,
+            ),
+            (
+                "date-local time-local c-ip cs-method cs-uri sc-status",
+                "2026-11-02 00:00:01 192.0.2.1 GET / 200",
+                Some(false),
+            ),
+            (
+                "date time c-ip cs-method cs-uri sc-status",
+                "2026-11-02 00:00:01 192.0.2.1 GET / 200",
+                Some(true),
+            ),
+        ] {
+            let format = recognise(format!("#Fields: {fields}\n").as_bytes(), &Identity::Ip);
+            let zone_printed = format
+                .map(|format| format.parse(line.as_bytes(), &mut Cache::default()).unwrap().zone_printed);
+            assert_eq!(zone_printed, expected, "{fields}");
+        }
+    }
+
+    #[test]
     fn lines_that_do_not_fit_their_header_are_refused() {
         let header = "#Software: Microsoft Internet Information Services 10.0\n\
                       #Fields: date time cs-method cs-uri-stem sc-status c-ip\n";
@@ -376,6 +412,44 @@ mod tests {
         assert_eq!(format.parse(line, &mut cache).unwrap().target, b"/a");
         assert_eq!(format.stamp(), Stamp::End);
         assert!(given("#Fields: date time", &Identity::Ip).is_err());
+        let fields = "#Fields: date time cs-method cs-uri-stem sc-status c-ip cs(X-Shop)";
+        let format = given(fields, &Identity::Field("x-shop".to_owned())).unwrap();
+        let line = b"2026-11-02 00:00:01 GET /a 200 192.0.2.1 seven";
+        assert_eq!(format.parse(line, &mut cache).unwrap().identity, Some(&b"seven"[..]));
+        assert!(given(fields, &Identity::Field("other".to_owned())).is_err());
+    }
+
+    #[test]
+    fn logs_that_lost_their_header_are_told_apart() {
+        for (line, expected) in [
+            (
+                "2026-11-02 00:00:01 10.0.0.1 GET /a - 443 - 192.0.2.1 Mozilla/5.0 - 200 0 0 15",
+                "iis:w3c Some(15000000)",
+            ),
+            (
+                "2026-11-02 00:00:01 10.0.0.1 GET /a - 443 - 192.0.2.1 Mozilla/5.0 200 0 0 15",
+                "iis:w3c Some(15000000)",
+            ),
+            (
+                "2026-11-02 00:00:01 W3SVC1 10.0.0.1 GET /a - 443 - 192.0.2.1 Mozilla/5.0 200 0 0",
+                "iis:w3c None",
+            ),
+            (
+                "2026-11-02 00:00:01 W3SVC1 WEB1 10.0.0.1 GET /a - 443 - 192.0.2.1 HTTP/1.1 Mozilla/5.0 - - example.com 200 0 0 512 300 15",
+                "iis:w3c Some(15000000)",
+            ),
+            (
+                "2026-11-02 00:00:01 SHOP GET /a - 443 - 192.0.2.1 Mozilla/5.0 - - example.com 200 0 0 512 300 15",
+                "iis:w3c Some(15000000)",
+            ),
+            (CLOUDFRONT.lines().nth(2).unwrap(), "aws:cloudfront Some(125000000)"),
+        ] {
+            let found = crate::format::detect::detect(line.as_bytes(), &Default::default()).remove(0).format;
+            let mut cache = Cache::default();
+            let request = found.parse(line.as_bytes(), &mut cache).unwrap();
+            assert_eq!((request.client, request.status), (&b"192.0.2.1"[..], 200), "{line}");
+            assert_eq!(format!("{} {:?}", found.label, request.duration_ns), expected, "{line}");
+        }
     }
 
     #[test]
