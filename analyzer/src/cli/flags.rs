@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
 use crate::error::Error as AnalyzerError;
-use crate::format::Producer;
+use crate::format::{MapRule, Producer};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
@@ -25,6 +25,17 @@ pub(crate) struct InputFlags {
     /// Take the `log_format` out of an nginx configuration
     #[arg(long, value_name = "FILE[:NAME]", help_heading = "Input")]
     from: Option<String>,
+    /// What a field means, as FIELD=ROLE[:UNIT][:start|end]; may be repeated
+    ///
+    /// For JSON lines, LTSV and logfmt; fields not named here are known by their names. In JSON, FIELD is the keys down
+    /// to the value, such as `request.headers.X-User[0]`.
+    ///
+    /// Roles: time, other_time, request, method, url, path, query, status, duration, first_byte, client, forwarded_for,
+    /// user, session, identity, host, scheme, protocol, bytes_out, bytes_in, referer, user_agent, cookies, request_id,
+    /// route, weight, sample_rate. Units: s, ms, us, ns for durations; iso, clf, epoch_s, epoch_ms, epoch_us, epoch_ns,
+    /// any for times. `time` takes `:start` or `:end`: which moment of the request it marks.
+    #[arg(long, value_name = "FIELD=ROLE", help_heading = "Input", value_delimiter = ',', conflicts_with_all = ["log_format", "from"])]
+    map: Vec<MapRule>,
     /// Who wrote logs in combined or common format, where the text leaves it open
     #[arg(long, value_enum, help_heading = "Input")]
     producer: Option<ProducerName>,
@@ -132,6 +143,7 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
                 ProducerName::Apache => Producer::Apache,
             }),
             identity: model.identity.clone(),
+            map: input.map.clone(),
             threads: input.threads.map_or(defaults.threads, usize::from),
             line_limit: input.max_line,
             templates: !model.no_templates,

@@ -21,6 +21,10 @@ pub(crate) enum Escape {
     Percent,
     /// RFC 4180: `""` for a quote inside quotes.
     DoubledQuote,
+    /// JSON: `\u00HH`, `\"`, `\n`.
+    Json,
+    /// HTML forms: `+` for a blank, `%HH`.
+    Form,
 }
 
 impl Escape {
@@ -28,9 +32,9 @@ impl Escape {
     pub(crate) fn mark(self) -> Option<u8> {
         match self {
             Self::None => None,
-            Self::Backslash => Some(b'\\'),
+            Self::Backslash | Self::Json => Some(b'\\'),
             Self::Plus => Some(b'+'),
-            Self::PercentOfPercent | Self::Percent => Some(b'%'),
+            Self::PercentOfPercent | Self::Percent | Self::Form => Some(b'%'),
             Self::DoubledQuote => Some(b'"'),
         }
     }
@@ -50,7 +54,62 @@ impl Escape {
                 out.extend_from_slice(twice.as_deref().unwrap_or(&once));
             }
             Self::DoubledQuote => doubled_quote(text, out),
+            Self::Json => json(text, out),
+            Self::Form => {
+                let blanks: Vec<u8> =
+                    text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+                out.extend_from_slice(&percent_decode(&blanks));
+            }
         }
+    }
+}
+
+/// Undoes what JSON does inside strings. What is no escape stays; half of a surrogate pair becomes U+FFFD. `\xHH` is
+/// no JSON, but what nginx writes into a format that only looks like it.
+fn json(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        let (byte, used) = match &rest[at..] {
+            [_, b'n', ..] => (b'\n', 2),
+            [_, b't', ..] => (b'\t', 2),
+            [_, b'r', ..] => (b'\r', 2),
+            [_, b'f', ..] => (0x0c, 2),
+            [_, b'b', ..] => (0x08, 2),
+            [_, quoted @ (b'"' | b'\\' | b'/'), ..] => (*quoted, 2),
+            [_, b'x', high, low, ..] => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => (high * 16 + low, 4),
+                _ => (b'\\', 1),
+            },
+            escape @ [_, b'u', ..] => match unicode(escape) {
+                Some((character, used)) => {
+                    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    rest = &rest[at + used..];
+                    continue;
+                }
+                None => (b'\\', 1),
+            },
+            _ => (b'\\', 1),
+        };
+        out.push(byte);
+        rest = &rest[at + used..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The character that `\uHHHH`, or two of them, stand for at the start of `text`; and their length.
+fn unicode(text: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0_u32, |unit, digit| Some(unit * 16 + u32::from(hex(*digit)?)))
+    };
+    let first = unit(0)?;
+    match (first, unit(6)) {
+        (0xd800..0xdc00, Some(second @ 0xdc00..0xe000)) => {
+            let character = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+            char::from_u32(character).map(|character| (character, 12))
+        }
+        _ => Some((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6)),
     }
 }
 

@@ -9,6 +9,11 @@
 //! | [`configuration`] | which format a server's configuration uses |
 //! | [`preset`] | the fixed formats |
 //! | [`headed`] | logs whose columns are named in the text |
+//! | [`json`] | JSON lines, without a tree of each |
+//! | [`labelled`] | LTSV and logfmt |
+//! | [`map`] | what `--map` says of fields |
+//! | [`guess`] | what the names of fields say of them |
+//! | [`records`] | JSON documents that hold many records |
 //! | [`wrapper`] | what shippers put around a line |
 //! | [`nginx_format`] | the grammar of nginx `log_format` |
 //! | [`nginx_conf`] | the `log_format` in a configuration of nginx |
@@ -26,14 +31,19 @@ pub mod builtin;
 pub mod configuration;
 pub mod detect;
 pub mod escape;
+mod guess;
 mod headed;
+mod json;
+mod labelled;
 pub mod language;
+pub mod map;
 mod meaning;
 pub mod nginx_conf;
 pub mod nginx_format;
 mod number;
 mod preset;
 mod program;
+pub(crate) mod records;
 mod time;
 mod values;
 mod wrapper;
@@ -43,6 +53,9 @@ use wrapper::Wrapper;
 
 pub use builtin::Producer;
 pub use headed::Headed;
+pub use json::Json;
+pub use labelled::Labelled;
+pub use map::MapRule;
 pub use program::Program;
 
 /// A format that lines can be read with.
@@ -65,11 +78,13 @@ pub struct Options {
     pub identity: Identity,
     /// Who wrote *combined* or *common* logs, where the text leaves it open.
     pub producer: Option<Producer>,
+    /// What fields mean that do not say it by their names.
+    pub map: Vec<MapRule>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { identity: Identity::IpAndUserAgent, producer: None }
+        Self { identity: Identity::IpAndUserAgent, producer: None, map: Vec::new() }
     }
 }
 
@@ -80,6 +95,12 @@ pub enum Reader {
     Text(Program),
     /// Lines of text, by the names of their columns in the text itself.
     Headed(Headed),
+    /// Lines of JSON.
+    Json(Json),
+    /// Lines of fields with their names.
+    Labelled(Labelled),
+    /// JSON documents of records that are each a line of this format.
+    Records(Box<Format>),
     /// The input as a whole.
     Document(Document),
 }
@@ -88,6 +109,10 @@ pub enum Reader {
 #[derive(Debug, Default)]
 pub struct Cache {
     time: time::TimeCache,
+    /// The order of keys in the last lines of JSON.
+    shape: json::Shape,
+    /// The order of fields in the last labelled line.
+    order: Vec<u16>,
     /// Text of the last line whose escapes had to be undone.
     scratch: Vec<u8>,
     /// The header lines passed, and what they say.
@@ -115,6 +140,9 @@ impl Format {
         match &self.reader {
             Reader::Text(program) => program.meaning.stamp,
             Reader::Headed(headed) => headed.stamp(),
+            Reader::Json(json) => json.meaning.stamp,
+            Reader::Labelled(labelled) => labelled.meaning.stamp,
+            Reader::Records(record) => record.stamp(),
             // Spans and recordings are stamped at their start.
             Reader::Document(_) => Stamp::Start,
         }
@@ -123,9 +151,9 @@ impl Format {
     /// How inputs in this format are cut into blocks.
     pub(crate) fn framing(&self) -> Framing {
         match &self.reader {
-            Reader::Text(_) => Framing::Lines,
+            Reader::Text(_) | Reader::Json(_) | Reader::Labelled(_) => Framing::Lines,
             Reader::Headed(headed) => headed.framing(),
-            Reader::Document(_) => Framing::Whole,
+            Reader::Records(_) | Reader::Document(_) => Framing::Whole,
         }
     }
 
@@ -134,6 +162,9 @@ impl Format {
         match &self.reader {
             Reader::Text(program) => program.fields.len(),
             Reader::Headed(headed) => headed.richness(),
+            Reader::Json(json) => json.richness(),
+            Reader::Labelled(labelled) => labelled.richness(),
+            Reader::Records(record) => record.richness(),
             Reader::Document(_) => usize::MAX,
         }
     }
@@ -163,7 +194,20 @@ impl Format {
         match &self.reader {
             Reader::Text(program) => program.parse(line, cache),
             Reader::Headed(headed) => headed.parse(line, cache),
+            Reader::Json(json) => json.parse(line, cache),
+            Reader::Labelled(labelled) => labelled.parse(line, cache),
+            Reader::Records(record) => record.read(line, cache),
             Reader::Document(_) => Err(Reject::OtherFormat),
+        }
+    }
+
+    /// How sure the format is that fields mean what it takes them for, 0..=1.
+    pub(crate) fn certainty(&self) -> f64 {
+        match &self.reader {
+            Reader::Json(json) => json.certainty,
+            Reader::Labelled(labelled) => labelled.certainty,
+            Reader::Records(record) => record.certainty(),
+            Reader::Text(_) | Reader::Headed(_) | Reader::Document(_) => 1.0,
         }
     }
 

@@ -1,10 +1,11 @@
 //! The formats that need no description: what products write out of the box, one family per file.
 
 mod headless;
+mod json;
 
 use super::{Format, Options};
 
-const FAMILIES: &[fn(&Options) -> Vec<Format>] = &[headless::formats];
+const FAMILIES: &[fn(&Options) -> Vec<Format>] = &[headless::formats, json::formats];
 
 /// All fixed formats of lines, the more specific of a family first.
 pub(crate) fn all(options: &Options) -> Vec<Format> {
