@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::format::builtin::{Builtin, Evidence};
 use crate::format::detect::{self, Detection};
-use crate::format::{Cache, Format, Options, Reader};
+use crate::format::{self, Cache, Format, Options, Reader};
 use crate::kind::{self, Kind};
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::record::Record;
@@ -163,7 +163,11 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
     if let Some(format) = &settings.format {
         return Ok(detect::with_wrappers(format, input.sample()));
     }
-    let options = Options { identity: settings.identity.clone(), producer: settings.producer };
+    let options = Options {
+        identity: settings.identity.clone(),
+        producer: settings.producer,
+        map: settings.map.clone(),
+    };
     detect::detect(input.sample(), &options).into_iter().next().ok_or_else(|| {
         let found = match &input.head {
             head if head.contains(&0) => "binary data",
@@ -368,6 +372,12 @@ pub(crate) fn records(
 ) -> Option<String> {
     if let Reader::Document(document) = format.reader {
         return document.read(&block.bytes, &mut |record| visit(0, b"", record)).err();
+    }
+    if let Reader::Records(record) = &format.reader {
+        let read = format::records::each(&block.bytes, |start, text| {
+            visit(block.offset + start as u64, text, record.parse(text, cache));
+        });
+        return read.err();
     }
     cache.begin(block.header.as_deref());
     for (start, line) in lines(&block.bytes) {

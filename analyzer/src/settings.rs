@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::error::Error;
 use crate::format::builtin::Producer;
-use crate::format::{Format, Options, configuration, language};
+use crate::format::{Format, MapRule, Options, configuration, language};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
@@ -24,6 +24,8 @@ pub struct ReadSettings {
     pub producer: Option<Producer>,
     /// What one client is recognised by.
     pub identity: Identity,
+    /// What fields mean that do not say it by their names.
+    pub map: Vec<MapRule>,
     /// Worker threads.
     pub threads: usize,
     /// Bytes per block of work.
@@ -53,6 +55,7 @@ impl Default for ReadSettings {
             format: None,
             producer: None,
             identity: Identity::IpAndUserAgent,
+            map: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             block_bytes: 2 << 20,
             event_bytes: u64::MAX,

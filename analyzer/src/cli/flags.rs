@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::memory;
 use crate::error::Error as AnalyzerError;
-use crate::format::{Options, Producer};
+use crate::format::{MapRule, Options, Producer};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
@@ -27,6 +27,17 @@ pub(crate) struct InputFlags {
     /// Take the format out of a server's configuration (nginx, Apache)
     #[arg(long, value_name = "FILE[:NAME]", help_heading = "Input")]
     from: Option<String>,
+    /// What a field means, as FIELD=ROLE[:UNIT][:start|end]; may be repeated
+    ///
+    /// For JSON lines, LTSV and logfmt; fields not named here are known by their names. In JSON, FIELD is the keys down
+    /// to the value, such as `request.headers.X-User[0]`.
+    ///
+    /// Roles: time, other_time, request, method, url, path, query, status, duration, first_byte, client, forwarded_for,
+    /// user, session, identity, host, scheme, protocol, bytes_out, bytes_in, referer, user_agent, cookies, request_id,
+    /// route, weight, sample_rate. Units: s, ms, us, ns for durations; iso, clf, epoch_s, epoch_ms, epoch_us, epoch_ns,
+    /// any for times. `time` takes `:start` or `:end`: which moment of the request it marks.
+    #[arg(long, value_name = "FIELD=ROLE", help_heading = "Input", value_delimiter = ',', conflicts_with_all = ["log_format", "from"])]
+    map: Vec<MapRule>,
     /// Who wrote the logs, where the text leaves it open
     #[arg(long, value_name = "PRODUCT", help_heading = "Input", value_parser = producers())]
     producer: Option<Producer>,
@@ -103,7 +114,8 @@ const EVENTS_SHARE: u64 = 3;
 
 /// The settings that flags ask for.
 pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
-    let options = Options { identity: model.identity.clone(), producer: input.producer };
+    let options =
+        Options { identity: model.identity.clone(), producer: input.producer, map: input.map.clone() };
     let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
     if format.is_none()
         && let Identity::Cookie(_) | Identity::Field(_) = model.identity
@@ -136,6 +148,7 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             format,
             producer: input.producer,
             identity: model.identity.clone(),
+            map: input.map.clone(),
             threads: input.threads.map_or(defaults.threads, usize::from),
             event_bytes: input.memory.unwrap_or_else(memory::default_bytes) / EVENTS_SHARE,
             line_limit: input.max_line,

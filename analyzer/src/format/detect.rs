@@ -2,7 +2,7 @@
 
 use super::builtin::{Builtin, Evidence, Producer};
 use super::wrapper::Wrapper;
-use super::{Cache, Format, Options, Reader, headed, nginx_format, preset};
+use super::{Cache, Format, Options, Reader, guess, headed, nginx_format, preset, records};
 use crate::document::Document;
 use crate::reject::Reject;
 
@@ -33,16 +33,20 @@ const WRAPPERS_DEEP: usize = 2;
 /// The formats that `head`, the first bytes of an input, can be in, the best first; empty when none understands
 /// half of its lines.
 ///
-/// Ties go to the format with more fields, then to the one listed first.
+/// Ties go to the format with more requests, then to the one with more fields, then to the one listed first.
 pub fn detect(head: &[u8], options: &Options) -> Vec<Detection> {
-    let found = unwrapped(head, options);
-    if found.is_empty() { wrapped(head, WRAPPERS_DEEP, &|inside| unwrapped(inside, options)) } else { found }
+    let unwrapped = |text: &[u8]| unwrapped(text, options);
+    let mut found = unwrapped(head);
+    if found.is_empty() {
+        found = wrapped(head, WRAPPERS_DEEP, &unwrapped);
+    }
+    if found.is_empty() { records::recognise(head, &unwrapped) } else { found }
 }
 
 /// `format` with what is around the lines of `head`, where they cannot be read as they are.
 pub(crate) fn with_wrappers(format: &Format, head: &[u8]) -> Detection {
     let detection = |confidence| Detection { format: format.clone(), confidence };
-    let share = |text: &[u8]| understood(format, text, false).0;
+    let share = |text: &[u8]| understood(format, text, false).share;
     if matches!(format.reader, Reader::Document(_)) || share(head) >= LEAST_SHARE {
         return detection(1.0);
     }
@@ -114,20 +118,29 @@ fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
         .map(|format| (format, false));
     let builtin = [Builtin::Combined, Builtin::Common]
         .map(|shape| (shape.format(options.producer, &options.identity), false));
-    let lines = timed.into_iter().chain(presets).chain(builtin).map(|(format, has_request_time)| {
-        let (share, evidence) = understood(&format, head, has_request_time);
-        let settled = !format.producer_unknown || evidence.producer().is_some();
-        (share, Detection { format, confidence: if settled { share } else { share * PRODUCER_OPEN } })
+    let guessed = guess::formats(head, options).into_iter().map(|format| (format, false));
+    let fixed = timed.into_iter().chain(presets).chain(builtin);
+    // Who says what the fields mean does not want a fixed format.
+    let fixed =
+        fixed.filter(|(format, _)| options.map.is_empty() || matches!(format.reader, Reader::Headed(_)));
+    let lines = fixed.chain(guessed).map(|(format, has_request_time)| {
+        let understood = understood(&format, head, has_request_time);
+        let settled = !format.producer_unknown || understood.evidence.producer().is_some();
+        let share = understood.share * format.certainty();
+        let confidence = if settled { share } else { share * PRODUCER_OPEN };
+        (share, understood.requests, Detection { format, confidence })
     });
-    let mut found: Vec<(f64, Detection)> = documents
-        .map(|document| (document.confidence, document))
+    let mut found: Vec<(f64, u32, Detection)> = documents
+        .map(|document| (document.confidence, u32::MAX, document))
         .chain(lines)
-        .filter(|(share, _)| *share >= LEAST_SHARE)
+        .filter(|(share, ..)| *share >= LEAST_SHARE)
         .collect();
-    found.sort_by(|(one_share, one), (other_share, other)| {
-        other_share.total_cmp(one_share).then_with(|| other.format.richness().cmp(&one.format.richness()))
+    found.sort_by(|(one_share, one_requests, one), (other_share, other_requests, other)| {
+        let by_share = other_share.total_cmp(one_share);
+        let by_requests = || other_requests.cmp(one_requests);
+        by_share.then_with(by_requests).then_with(|| other.format.richness().cmp(&one.format.richness()))
     });
-    found.into_iter().map(|(_, detection)| detection).collect()
+    found.into_iter().map(|(_, _, detection)| detection).collect()
 }
 
 /// The lines of `head` that are looked at, without their ends. A cut last line is none of them.
@@ -141,8 +154,16 @@ fn sampled(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The share of the lines of `head` that `format` understands. Records of another kind do not count.
-fn understood(format: &Format, head: &[u8], has_request_time: bool) -> (f64, Evidence) {
+/// What a format understands of a sample.
+struct Understood {
+    /// The share of the lines; records of another kind do not count.
+    share: f64,
+    requests: u32,
+    evidence: Evidence,
+}
+
+/// What `format` understands of the lines of `head`.
+fn understood(format: &Format, head: &[u8], has_request_time: bool) -> Understood {
     let (mut lines, mut good) = (0_u32, 0_u32);
     let mut evidence = Evidence::default();
     let mut cache = Cache::default();
@@ -160,7 +181,8 @@ fn understood(format: &Format, head: &[u8], has_request_time: bool) -> (f64, Evi
             Err(_) => {}
         }
     }
-    (if lines == 0 { 0.0 } else { f64::from(good) / f64::from(lines) }, evidence)
+    let share = if lines == 0 { 0.0 } else { f64::from(good) / f64::from(lines) };
+    Understood { share, requests: good, evidence }
 }
 
 /// nginx prints `$request_time` with exactly three decimals. Any other number at the end of a line is something

@@ -10,6 +10,11 @@
 //! | [`configuration`] | which format a server's configuration uses |
 //! | [`preset`] | the fixed formats |
 //! | [`headed`] | logs whose columns are named in the text |
+//! | [`json`] | JSON lines, without a tree of each |
+//! | [`labelled`] | LTSV and logfmt |
+//! | [`map`] | what `--map` says of fields |
+//! | [`guess`] | what the names of fields say of them |
+//! | [`records`] | JSON documents that hold many records |
 //! | [`wrapper`] | what shippers put around a line |
 //! | [`nginx_format`] | the grammar of nginx `log_format` |
 //! | [`nginx_conf`] | the `log_format` in a configuration of nginx |
@@ -40,13 +45,17 @@ mod envoy_format;
 mod envoy_yaml;
 pub mod escape;
 mod extent;
+mod guess;
 mod haproxy_cfg;
 mod haproxy_format;
 mod headed;
 mod header;
 mod httpd_conf;
 mod include;
+mod json;
+mod labelled;
 pub mod language;
+pub mod map;
 pub(crate) mod meaning;
 pub mod nginx_conf;
 pub mod nginx_format;
@@ -54,6 +63,7 @@ mod number;
 mod other_record;
 mod preset;
 mod program;
+pub(crate) mod records;
 mod request_line;
 mod squid_conf;
 mod squid_format;
@@ -67,6 +77,9 @@ use wrapper::Wrapper;
 
 pub use builtin::Producer;
 pub use headed::Headed;
+pub use json::Json;
+pub use labelled::Labelled;
+pub use map::MapRule;
 pub use program::Program;
 
 /// A format that lines can be read with.
@@ -89,11 +102,13 @@ pub struct Options {
     pub identity: Identity,
     /// Who wrote *combined* or *common* logs, where the text leaves it open.
     pub producer: Option<Producer>,
+    /// What fields mean that do not say it by their names.
+    pub map: Vec<MapRule>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { identity: Identity::IpAndUserAgent, producer: None }
+        Self { identity: Identity::IpAndUserAgent, producer: None, map: Vec::new() }
     }
 }
 
@@ -106,6 +121,12 @@ pub enum Reader {
     Combined(Program),
     /// Lines of text, by the names of their columns in the text itself.
     Headed(Headed),
+    /// Lines of JSON.
+    Json(Json),
+    /// Lines of fields with their names.
+    Labelled(Labelled),
+    /// JSON documents of records that are each a line of this format.
+    Records(Box<Format>),
     /// The input as a whole.
     Document(Document),
 }
@@ -114,6 +135,10 @@ pub enum Reader {
 #[derive(Debug, Default)]
 pub struct Cache {
     time: time::TimeCache,
+    /// The order of keys in the last lines of JSON.
+    shape: json::Shape,
+    /// The order of fields in the last labelled line.
+    order: Vec<u16>,
     /// Text of the last line whose escapes had to be undone.
     scratch: Vec<u8>,
     /// The header lines passed, and what they say.
@@ -141,6 +166,9 @@ impl Format {
         match &self.reader {
             Reader::Text(program) | Reader::Combined(program) => program.meaning.stamp,
             Reader::Headed(headed) => headed.stamp(),
+            Reader::Json(json) => json.meaning.stamp,
+            Reader::Labelled(labelled) => labelled.meaning.stamp,
+            Reader::Records(record) => record.stamp(),
             // Spans and recordings are stamped at their start.
             Reader::Document(_) => Stamp::Start,
         }
@@ -149,9 +177,9 @@ impl Format {
     /// How inputs in this format are cut into blocks.
     pub(crate) fn framing(&self) -> Framing {
         match &self.reader {
-            Reader::Text(_) | Reader::Combined(_) => Framing::Lines,
+            Reader::Text(_) | Reader::Combined(_) | Reader::Json(_) | Reader::Labelled(_) => Framing::Lines,
             Reader::Headed(headed) => headed.framing(),
-            Reader::Document(_) => Framing::Whole,
+            Reader::Records(_) | Reader::Document(_) => Framing::Whole,
         }
     }
 
@@ -160,6 +188,9 @@ impl Format {
         match &self.reader {
             Reader::Text(program) | Reader::Combined(program) => program.fields.len(),
             Reader::Headed(headed) => headed.richness(),
+            Reader::Json(json) => json.richness(),
+            Reader::Labelled(labelled) => labelled.richness(),
+            Reader::Records(record) => record.richness(),
             Reader::Document(_) => usize::MAX,
         }
     }
@@ -196,7 +227,20 @@ impl Format {
                 }
             }
             Reader::Headed(headed) => headed.parse(line, cache),
+            Reader::Json(json) => json.parse(line, cache),
+            Reader::Labelled(labelled) => labelled.parse(line, cache),
+            Reader::Records(record) => record.read(line, cache),
             Reader::Document(_) => Err(Reject::OtherFormat),
+        }
+    }
+
+    /// How sure the format is that fields mean what it takes them for, 0..=1.
+    pub(crate) fn certainty(&self) -> f64 {
+        match &self.reader {
+            Reader::Json(json) => json.certainty,
+            Reader::Labelled(labelled) => labelled.certainty,
+            Reader::Records(record) => record.certainty(),
+            Reader::Text(_) | Reader::Combined(_) | Reader::Headed(_) | Reader::Document(_) => 1.0,
         }
     }
 

@@ -9,7 +9,8 @@ mod layout;
 
 use layout::Layout;
 
-use super::values::Values;
+use super::number::Unit;
+use super::values::{Slot, Values};
 use super::{Cache, Format, Reader};
 use crate::error::Error;
 use crate::reject::Reject;
@@ -157,6 +158,15 @@ fn other_reason(line: &[u8]) -> Option<Reject> {
         _ if memchr::memchr(0, line).is_some() => Some(Reject::Binary),
         _ => None,
     }
+}
+
+/// What a field called `name` holds in most logs, in which unit, and how sure that is: less is more. Of a name with
+/// dots, such as `http.request.method`, the end may be enough.
+pub(super) fn known_name(name: &str) -> Option<((usize, usize), Slot, Option<Unit>)> {
+    let ends = std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, end)| end));
+    ends.enumerate().find_map(|(dropped, name)| {
+        columns::table(name).map(|known| ((dropped, known.rank), known.slot, known.unit))
+    })
 }
 
 /// The format of a text that begins with `head`, if its columns are named in it.

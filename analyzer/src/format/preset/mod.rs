@@ -8,6 +8,7 @@ mod aws;
 mod envoy;
 mod haproxy;
 mod headless;
+mod json;
 mod squid;
 mod table;
 mod traefik;
@@ -15,8 +16,15 @@ mod traefik;
 /// One family: its formats, the more specific first.
 type Family = fn(&Options) -> Vec<Format>;
 
-const FAMILIES: [Family; 6] =
-    [aws::formats, envoy::formats, haproxy::formats, headless::formats, squid::formats, traefik::formats];
+const FAMILIES: [Family; 7] = [
+    aws::formats,
+    envoy::formats,
+    haproxy::formats,
+    headless::formats,
+    json::formats,
+    squid::formats,
+    traefik::formats,
+];
 
 /// All fixed formats of lines, the more specific of a family first.
 pub(crate) fn all(options: &Options) -> Vec<Format> {
