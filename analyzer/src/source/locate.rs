@@ -211,7 +211,6 @@ impl Search {
     }
 
     #[cfg(not(feature = "object-store"))]
-    #[expect(clippy::unused_self, reason = "the same signature as with object stores")]
     fn objects(&mut self, url: &str) -> Result<(), Error> {
         Err(Error::NoObjectStore { url: url.to_owned() })
     }
