@@ -94,12 +94,11 @@ pub struct Settings {
 pub fn given_format(
     log_format: Option<&str>,
     from: Option<&str>,
-    identity: &Identity,
+    options: &Options,
 ) -> Result<Option<Format>, Error> {
-    let options = Options { identity: identity.clone(), producer: None };
     match (log_format, from) {
-        (Some(text), _) => language::compile(text, &options).map(Some),
-        (None, Some(from)) => configuration::format(from, &options).map(Some),
+        (Some(text), _) => language::compile(text, options).map(Some),
+        (None, Some(from)) => configuration::format(from, options).map(Some),
         (None, None) => Ok(None),
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use analyzer::Settings;
-use analyzer::session::identity::Identity;
+use analyzer::format::Options;
 use analyzer::settings::{ReadSettings, given_format};
 use shared::Profile;
 
@@ -128,7 +128,7 @@ fn finish(child: std::process::Child) -> Run {
 
 /// Settings that read `inputs` in the sample's format.
 pub(crate) fn sample_settings(inputs: Vec<PathBuf>) -> Settings {
-    let format = given_format(None, sample_conf().to_str(), &Identity::IpAndUserAgent).unwrap();
+    let format = given_format(None, sample_conf().to_str(), &Options::default()).unwrap();
     Settings { read: ReadSettings { inputs, format, ..ReadSettings::default() }, ..Settings::default() }
 }
 

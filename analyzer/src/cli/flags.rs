@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Error;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
 use crate::error::Error as AnalyzerError;
-use crate::format::Producer;
+use crate::format::{Options, Producer};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
@@ -19,15 +20,15 @@ pub(crate) struct InputFlags {
     /// Logs: files (plain or gzip), directories, or `-` for standard input
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// The nginx `log_format` of the inputs, verbatim
+    /// The format of the inputs as their server's configuration has it, verbatim (nginx `log_format`, Apache `LogFormat`), or its name
     #[arg(long, value_name = "FORMAT", help_heading = "Input", conflicts_with = "from")]
     log_format: Option<String>,
-    /// Take the `log_format` out of an nginx configuration
+    /// Take the format out of a server's configuration (nginx, Apache)
     #[arg(long, value_name = "FILE[:NAME]", help_heading = "Input")]
     from: Option<String>,
-    /// Who wrote logs in combined or common format, where the text leaves it open
-    #[arg(long, value_enum, help_heading = "Input")]
-    producer: Option<ProducerName>,
+    /// Who wrote the logs, where the text leaves it open
+    #[arg(long, value_name = "PRODUCT", help_heading = "Input", value_parser = producers())]
+    producer: Option<Producer>,
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N", help_heading = "Input", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -69,12 +70,6 @@ pub(crate) struct ModelFlags {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ProducerName {
-    Nginx,
-    Apache,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum KeepName {
     /// Files that pages bring along
     Static,
@@ -97,7 +92,8 @@ pub(crate) enum OutputFormat {
 
 /// The settings that flags ask for.
 pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
-    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &model.identity)?;
+    let options = Options { identity: model.identity.clone(), producer: input.producer };
+    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
     if format.is_none()
         && let Identity::Cookie(_) | Identity::Field(_) = model.identity
     {
@@ -127,10 +123,7 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
         read: ReadSettings {
             inputs: input.inputs.clone(),
             format,
-            producer: input.producer.map(|name| match name {
-                ProducerName::Nginx => Producer::Nginx,
-                ProducerName::Apache => Producer::Apache,
-            }),
+            producer: input.producer,
             identity: model.identity.clone(),
             threads: input.threads.map_or(defaults.threads, usize::from),
             line_limit: input.max_line,
@@ -145,6 +138,11 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             time_zone: time_zone.transpose()?,
         },
     })
+}
+
+fn producers() -> impl TypedValueParser<Value = Producer> {
+    let names = PossibleValuesParser::new(Producer::ALL.map(Producer::name));
+    names.map(|name| Producer::named(&name).expect("the parser lets only names of producers pass"))
 }
 
 /// `99%` or `0.99`.

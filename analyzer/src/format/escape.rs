@@ -3,8 +3,9 @@
 //! nginx (`escape=default`) writes `"`, `\`, controls and everything from 0x7f as `\xHH`.
 //! Apache (since 2.0.46) writes `\"`, `\\`, C escapes such as `\n`, and `\xhh` for the rest.
 //! Both are undone by one rule, because what either writes is never ambiguous with the other.
-//! HAProxy (`log.c`, `lf_encode_string`) writes `#HH`; its converter `json` puts a backslash before `"`, `\` and `/`.
+//! HAProxy (`log.c`, `lf_encode_string`) writes `#HH`, and what JSON wants where the format asks for it.
 //! Squid (`format/Quoting.cc`) writes `%HH` outside quotes, and a backslash before `"`, `\`, `r`, `n`, `t` inside.
+//! With `escape=json`, nginx writes what JSON wants: `\"`, `\\`, `\n` and the like, and other controls as `\u00HH`.
 
 use std::borrow::Cow;
 
@@ -15,6 +16,8 @@ pub(crate) enum Escape {
     None,
     /// nginx and Apache: `\xHH`, `\"`, `\n`.
     Backslash,
+    /// JSON: `\u00HH`, `\"`, `\n`.
+    Json,
     /// HAProxy: `#HH`.
     Hash,
     /// HAProxy, where the format converts values to JSON: `#HH`, `\"`, `\/`.
@@ -24,21 +27,16 @@ pub(crate) enum Escape {
 }
 
 impl Escape {
-    /// The bytes that escapes start with.
-    fn introducers(self) -> Option<[u8; 2]> {
-        match self {
-            Self::None => None,
-            Self::Backslash => Some([b'\\'; 2]),
-            Self::Hash => Some([b'#'; 2]),
-            Self::HashAndJson => Some([b'#', b'\\']),
-            Self::PercentAndBackslash => Some([b'%', b'\\']),
-        }
-    }
-
     /// Whether `text` holds what could be an escape; text without stands for itself.
     #[inline]
     pub(crate) fn is_in(self, text: &[u8]) -> bool {
-        self.introducers().is_some_and(|[one, other]| memchr::memchr2(one, other, text).is_some())
+        match self {
+            Self::None => false,
+            Self::Backslash | Self::Json => memchr::memchr(b'\\', text).is_some(),
+            Self::Hash => memchr::memchr(b'#', text).is_some(),
+            Self::HashAndJson => memchr::memchr2(b'#', b'\\', text).is_some(),
+            Self::PercentAndBackslash => memchr::memchr2(b'%', b'\\', text).is_some(),
+        }
     }
 
     /// Whether a quote inside quotes has a backslash before it.
@@ -48,33 +46,35 @@ impl Escape {
 
     /// Appends `text` with its escapes undone. What is no escape stays as it is.
     pub(crate) fn decode(self, text: &[u8], out: &mut Vec<u8>) {
-        match self.introducers() {
-            None => out.extend_from_slice(text),
-            Some(introducers) => undo(text, introducers, out),
+        match self {
+            Self::None => out.extend_from_slice(text),
+            Self::Backslash => backslash(text, out),
+            Self::Json => json(text, out),
+            Self::Hash => hexadecimal(text, b'#', out),
+            Self::HashAndJson => json(&without_hexadecimal(text, b'#'), out),
+            Self::PercentAndBackslash => backslash(&without_hexadecimal(text, b'%'), out),
         }
     }
 }
 
-/// Undoes what starts with one of `introducers`: a backslash and what C and its heirs put after it, or any other
-/// byte and two hexadecimal digits.
-fn undo(text: &[u8], [one, other]: [u8; 2], out: &mut Vec<u8>) {
+/// Undoes what nginx (`escape=default`) and Apache do. A backslash that starts no escape stays.
+fn backslash(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
-    while let Some(at) = memchr::memchr2(one, other, rest) {
+    while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);
         let (byte, used) = match &rest[at..] {
-            [b'\\', b'x', high, low, ..] => escaped_byte(*high, *low).map_or((b'\\', 1), |byte| (byte, 4)),
-            [b'\\', b'n', ..] => (b'\n', 2),
-            [b'\\', b't', ..] => (b'\t', 2),
-            [b'\\', b'r', ..] => (b'\r', 2),
-            [b'\\', b'v', ..] => (0x0b, 2),
-            [b'\\', b'f', ..] => (0x0c, 2),
-            [b'\\', b'b', ..] => (0x08, 2),
-            [b'\\', quoted @ (b'"' | b'\\' | b'/'), ..] => (*quoted, 2),
-            [b'\\', ..] => (b'\\', 1),
-            [introducer, high, low, ..] => {
-                escaped_byte(*high, *low).map_or((*introducer, 1), |byte| (byte, 3))
-            }
-            short => (short[0], 1),
+            [_, b'x', high, low, ..] => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => (high * 16 + low, 4),
+                _ => (b'\\', 1),
+            },
+            [_, b'n', ..] => (b'\n', 2),
+            [_, b't', ..] => (b'\t', 2),
+            [_, b'r', ..] => (b'\r', 2),
+            [_, b'v', ..] => (0x0b, 2),
+            [_, b'f', ..] => (0x0c, 2),
+            [_, b'b', ..] => (0x08, 2),
+            [_, quoted @ (b'"' | b'\\'), ..] => (*quoted, 2),
+            _ => (b'\\', 1),
         };
         out.push(byte);
         rest = &rest[at + used..];
@@ -82,18 +82,77 @@ fn undo(text: &[u8], [one, other]: [u8; 2], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
+/// Undoes what JSON does inside strings. What is no escape, such as half of a surrogate pair, stays.
+fn json(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        let byte = match rest.get(at + 1) {
+            Some(b'n') => b'\n',
+            Some(b't') => b'\t',
+            Some(b'r') => b'\r',
+            Some(b'f') => 0x0c,
+            Some(b'b') => 0x08,
+            Some(quoted @ (b'"' | b'\\' | b'/')) => *quoted,
+            Some(b'u') => {
+                let (character, used) = unicode(&rest[at..]).unwrap_or(('\\', 1));
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = &rest[at + used..];
+                continue;
+            }
+            _ => {
+                out.push(b'\\');
+                rest = &rest[at + 1..];
+                continue;
+            }
+        };
+        out.push(byte);
+        rest = &rest[at + 2..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The character that `\uHHHH`, or two of them, stand for at the start of `text`; and their length.
+fn unicode(text: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0_u32, |unit, digit| Some(unit * 16 + u32::from(hex(*digit)?)))
+    };
+    let first = unit(0)?;
+    match (first, unit(6)) {
+        (0xd800..0xdc00, Some(second @ 0xdc00..0xe000)) => {
+            let character = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+            char::from_u32(character).map(|character| (character, 12))
+        }
+        _ => char::from_u32(first).map(|character| (character, 6)),
+    }
+}
+
 /// `%HH` undone, once; `+` stays. Borrowed when there is none. Wrong escapes stay as they are.
 pub fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'%', text).is_none() {
+    without_hexadecimal(text, b'%')
+}
+
+fn without_hexadecimal(text: &[u8], introducer: u8) -> Cow<'_, [u8]> {
+    if memchr::memchr(introducer, text).is_none() {
         return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(text.len());
-    undo(text, [b'%'; 2], &mut out);
+    hexadecimal(text, introducer, &mut out);
     Cow::Owned(out)
 }
 
-fn escaped_byte(high: u8, low: u8) -> Option<u8> {
-    Some(hex(high)? * 16 + hex(low)?)
+/// Undoes `introducer` and two hexadecimal digits. Wrong escapes stay as they are.
+fn hexadecimal(text: &[u8], introducer: u8, out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(introducer, rest) {
+        out.extend_from_slice(&rest[..at]);
+        let digits = rest.get(at + 1..at + 3).and_then(|digits| Some((hex(digits[0])?, hex(digits[1])?)));
+        let (byte, used) = digits.map_or((introducer, 1), |(high, low)| (high * 16 + low, 3));
+        out.push(byte);
+        rest = &rest[at + used..];
+    }
+    out.extend_from_slice(rest);
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -118,6 +177,25 @@ mod tests {
         for (text, expected) in cases {
             let mut out = Vec::new();
             Escape::Backslash.decode(text.as_bytes(), &mut out);
+            assert_eq!(out, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_json() {
+        let cases: [(&str, &[u8]); 8] = [
+            (r#"say \"hi\" \\ \/"#, br#"say "hi" \ /"#),
+            (r"\b\f\n\r\t", b"\x08\x0c\n\r\t"),
+            (r"\u0000\u001B\u001b", b"\0\x1b\x1b"),
+            (r"\u00e9\uD83D\uDE00", "é😀".as_bytes()),
+            (r"\uD83D alone", br"\uD83D alone"),
+            (r"\x41 \u12", br"\x41 \u12"),
+            ("\u{7f}é", "\u{7f}é".as_bytes()),
+            (r"tail\", br"tail\"),
+        ];
+        for (text, expected) in cases {
+            let mut out = Vec::new();
+            Escape::Json.decode(text.as_bytes(), &mut out);
             assert_eq!(out, expected, "{text}");
         }
     }

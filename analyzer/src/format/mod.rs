@@ -10,15 +10,17 @@
 //! | [`preset`] | the fixed formats |
 //! | [`nginx_format`] | the grammar of nginx `log_format` |
 //! | [`nginx_conf`] | the `log_format` in a configuration of nginx |
-//! | [`haproxy_format`], [`haproxy_cfg`] | the same of HAProxy |
-//! | [`squid_format`], [`squid_conf`] | the same of Squid |
-//! | [`envoy_format`], [`envoy_yaml`] | the same of Envoy and Istio |
-//! | [`assemble`], [`request_line`], [`header`] | what the languages of format strings share |
+//! | `haproxy_format`, `haproxy_cfg` | the same of HAProxy |
+//! | `squid_format`, `squid_conf` | the same of Squid |
+//! | `envoy_format`, `envoy_yaml` | the same of Envoy and Istio |
+//! | `apache_format` | the grammar of Apache `LogFormat` |
+//! | `httpd_conf` | the `LogFormat` in a configuration of Apache |
+//! | `assemble`, `request_line`, `header` | what all grammars have in common |
 //! | [`builtin`] | *combined* and *common*, which nginx and Apache share |
 //! | [`detect`] | which format an unknown input is in |
 //! | [`escape`] | what the producers' escapes mean |
-//! | [`extent`] | fields that are wrapped, padded or left out |
-//! | [`other_record`] | records of access logs that are no requests |
+//! | `extent` | fields that are wrapped, padded or left out |
+//! | `other_record` | records of access logs that are no requests |
 
 use crate::document::Document;
 use crate::reject::Reject;
@@ -26,6 +28,7 @@ use crate::request::Request;
 use crate::session::identity::Identity;
 use crate::source::Framing;
 
+mod apache_format;
 mod assemble;
 pub mod builtin;
 pub mod configuration;
@@ -37,6 +40,8 @@ mod extent;
 mod haproxy_cfg;
 mod haproxy_format;
 mod header;
+mod httpd_conf;
+mod include;
 pub mod language;
 mod meaning;
 pub mod nginx_conf;
