@@ -23,28 +23,12 @@ struct Kind {
 
 /// All kinds, those with the more striking marks first.
 const KINDS: &[Kind] = &[
-    Kind {
-        recognise: |text| {
-            has(text, &["static_resources:", "http_filters:", "access_log:", "accessLogFormat:"])
-        },
-        format: envoy,
-    },
-    Kind {
-        recognise: |text| has(text, &["log-format ", "option httplog", "option httpslog"]),
-        format: haproxy,
-    },
-    Kind { recognise: |text| has(text, &["logformat ", "http_port ", "cache_peer "]), format: squid },
+    Kind { recognise: haproxy_cfg::recognise, format: haproxy },
+    Kind { recognise: squid_conf::recognise, format: squid },
+    Kind { recognise: envoy_yaml::recognise, format: envoy },
     Kind { recognise: nginx_conf::recognise, format: nginx },
     Kind { recognise: httpd_conf::recognise, format: apache },
 ];
-
-/// A line of `text` starts with one of `directives`.
-fn has(text: &str, directives: &[&str]) -> bool {
-    text.lines().any(|line| {
-        let line = line.trim_start().trim_start_matches("- ");
-        directives.iter().any(|directive| line.starts_with(directive))
-    })
-}
 
 /// What `--from` names.
 struct Configuration<'a> {
@@ -88,29 +72,33 @@ impl Configuration<'_> {
         Error::Configuration { path: self.path.to_owned(), problem }
     }
 
+    fn refused(&self, problem: String) -> Error {
+        Error::Configuration { path: self.path.to_owned(), problem }
+    }
+
     fn directory(&self) -> PathBuf {
         self.path.parent().map_or_else(PathBuf::new, Path::to_owned)
     }
 }
 
-fn envoy(configuration: &Configuration<'_>) -> Result<Format, Error> {
-    let (name, format) = envoy_yaml::find(&configuration.text, configuration.name)
-        .map_err(|problem| configuration.wrong(problem, &[]))?;
-    envoy_format::compile_named(&format!("envoy:{name}"), &format, &configuration.options.identity)
-}
-
 fn haproxy(configuration: &Configuration<'_>) -> Result<Format, Error> {
     let found = haproxy_cfg::find(&configuration.text, configuration.name)
-        .map_err(|problem| configuration.wrong(problem, &[]))?;
+        .map_err(|problem| configuration.refused(problem))?;
     let label = format!("haproxy:{}", found.name);
     haproxy_format::compile_named(&label, &found.format, &found.captured, &configuration.options.identity)
 }
 
 fn squid(configuration: &Configuration<'_>) -> Result<Format, Error> {
     let found = squid_conf::find(&configuration.text, configuration.name)
-        .map_err(|problem| configuration.wrong(problem, &[]))?;
+        .map_err(|problem| configuration.refused(problem))?;
     let label = format!("squid:{}", found.name);
     squid_format::compile_named(&label, &found.format, found.tail, &configuration.options.identity)
+}
+
+fn envoy(configuration: &Configuration<'_>) -> Result<Format, Error> {
+    let (name, format) = envoy_yaml::find(&configuration.text, configuration.name)
+        .map_err(|problem| configuration.refused(problem))?;
+    envoy_format::compile_named(&format!("envoy:{name}"), &format, &configuration.options.identity)
 }
 
 fn nginx(configuration: &Configuration<'_>) -> Result<Format, Error> {
@@ -181,6 +169,15 @@ mod tests {
             ("etc/sites/one", "<VirtualHost *:80>\nCustomLog logs/one.log mine\n</VirtualHost>"),
         ];
         check(&apache, "etc/conf/httpd.conf", Ok("apache:mine"));
+        let format = "log-format \"%ci [%tr] %ST %{+Q}r\"";
+        check(&[("a.cfg", &format!("frontend web\n  {format}\n"))], "a.cfg", Ok("haproxy:web"));
+        check(&[("a.cfg", "http_port 3128\naccess_log /a combined\n")], "a.cfg", Ok("squid:combined"));
+        check(&[("a.yaml", "listeners: [{name: edge, access_log: [{}]}]")], "a.yaml:edge", Ok("envoy:edge"));
+        check(
+            &[("a.yaml", "accessLogFile: /dev/stdout\naccessLogFormat: ''")],
+            "a.yaml",
+            Ok("envoy:access_log"),
+        );
         check(&[("a.conf", "hello")], "a.conf", Err("no configuration of a server"));
         check(
             &[("a.conf", "Include gone.conf\nCustomLog a.log mine")],

@@ -61,8 +61,8 @@ pub(crate) struct Operator<'a> {
     argument: Option<&'a str>,
 }
 
-/// Whether `text` is written in this language.
-pub(crate) fn speaks(text: &str) -> bool {
+/// Whether `text` is written in this language rather than in another that has percent signs.
+pub(crate) fn recognise(text: &str) -> bool {
     ["%START_TIME", "%REQ(", "%RESPONSE_CODE%", "%DURATION%"].iter().any(|own| text.contains(own))
 }
 

@@ -21,6 +21,13 @@ enum LogFormat {
     Json,
 }
 
+/// Whether `text` is a configuration of Envoy, or of a mesh.
+pub(super) fn recognise(text: &str) -> bool {
+    const KEYS: [&str; 5] =
+        ["access_log", "accessLog", "accessLogFormat", "static_resources", "accessLogFile"];
+    KEYS.iter().any(|key| text.contains(&format!("{key}:")) || text.contains(&format!("\"{key}\"")))
+}
+
 /// The format that `configuration`, YAML or JSON, uses: of the access log inside something called `wanted`, else of
 /// its first access log. Gives name and format string.
 ///

@@ -3,7 +3,7 @@
 //! nginx (`escape=default`) writes `"`, `\`, controls and everything from 0x7f as `\xHH`.
 //! Apache (since 2.0.46) writes `\"`, `\\`, C escapes such as `\n`, and `\xhh` for the rest.
 //! Both are undone by one rule, because what either writes is never ambiguous with the other.
-//! HAProxy (`log.c`, `lf_encode_string`) writes `#HH`; its converter `json` puts a backslash before `"`, `\` and `/`.
+//! HAProxy (`log.c`, `lf_encode_string`) writes `#HH`, and what JSON wants where the format asks for it.
 //! Squid (`format/Quoting.cc`) writes `%HH` outside quotes, and a backslash before `"`, `\`, `r`, `n`, `t` inside.
 //! With `escape=json`, nginx writes what JSON wants: `\"`, `\\`, `\n` and the like, and other controls as `\u00HH`.
 
@@ -37,25 +37,20 @@ pub(crate) enum Escape {
 }
 
 impl Escape {
-    /// The bytes that escapes start with.
-    fn introducers(self) -> Option<[u8; 2]> {
-        match self {
-            Self::None => None,
-            Self::Backslash | Self::Json => Some([b'\\'; 2]),
-            Self::Plus => Some([b'+'; 2]),
-            Self::PercentOfPercent | Self::Percent => Some([b'%'; 2]),
-            Self::Form => Some([b'%', b'+']),
-            Self::DoubledQuote => Some([b'"'; 2]),
-            Self::Hash => Some([b'#'; 2]),
-            Self::HashAndJson => Some([b'#', b'\\']),
-            Self::PercentAndBackslash => Some([b'%', b'\\']),
-        }
-    }
-
     /// Whether `text` holds what could be an escape; text without stands for itself.
     #[inline]
     pub(crate) fn is_in(self, text: &[u8]) -> bool {
-        self.introducers().is_some_and(|[one, other]| memchr::memchr2(one, other, text).is_some())
+        match self {
+            Self::None => false,
+            Self::Backslash | Self::Json => memchr::memchr(b'\\', text).is_some(),
+            Self::Plus => memchr::memchr(b'+', text).is_some(),
+            Self::PercentOfPercent | Self::Percent => memchr::memchr(b'%', text).is_some(),
+            Self::DoubledQuote => memchr::memchr(b'"', text).is_some(),
+            Self::Form => memchr::memchr2(b'%', b'+', text).is_some(),
+            Self::Hash => memchr::memchr(b'#', text).is_some(),
+            Self::HashAndJson => memchr::memchr2(b'#', b'\\', text).is_some(),
+            Self::PercentAndBackslash => memchr::memchr2(b'%', b'\\', text).is_some(),
+        }
     }
 
     /// Whether a quote inside quotes has a backslash before it.
@@ -66,6 +61,8 @@ impl Escape {
     /// Appends `text` with its escapes undone. What is no escape stays as it is.
     pub(crate) fn decode(self, text: &[u8], out: &mut Vec<u8>) {
         match self {
+            Self::None => out.extend_from_slice(text),
+            Self::Backslash => backslash(text, out),
             // Text with a blank of its own was not written by somebody who replaces them.
             Self::Plus if memchr::memchr(b' ', text).is_some() => out.extend_from_slice(text),
             Self::Plus => {
@@ -76,10 +73,10 @@ impl Escape {
             Self::PercentOfPercent => percent_of_percent(text, out),
             Self::Percent => {
                 let start = out.len();
-                undo(text, [b'%'; 2], out);
+                hexadecimal(text, b'%', out);
                 if memchr::memmem::find(&out[start..], b"%20").is_some() {
                     let once = out.split_off(start);
-                    undo(&once, [b'%'; 2], out);
+                    hexadecimal(&once, b'%', out);
                 }
             }
             Self::DoubledQuote => doubled_quote(text, out),
@@ -89,14 +86,11 @@ impl Escape {
                 out.extend_from_slice(text);
                 out[start..].iter_mut().filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
                 let blanks = out.split_off(start);
-                undo(&blanks, [b'%'; 2], out);
+                hexadecimal(&blanks, b'%', out);
             }
-            Self::None | Self::Backslash | Self::Hash | Self::HashAndJson | Self::PercentAndBackslash => {
-                match self.introducers() {
-                    None => out.extend_from_slice(text),
-                    Some(introducers) => undo(text, introducers, out),
-                }
-            }
+            Self::Hash => hexadecimal(text, b'#', out),
+            Self::HashAndJson => json(&without_hexadecimal(text, b'#'), out),
+            Self::PercentAndBackslash => backslash(&without_hexadecimal(text, b'%'), out),
         }
     }
 }
@@ -172,26 +166,24 @@ fn doubled_quote(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Undoes what starts with one of `introducers`: a backslash and what C and its heirs put after it, or any other
-/// byte and two hexadecimal digits.
-fn undo(text: &[u8], [one, other]: [u8; 2], out: &mut Vec<u8>) {
+/// Undoes what nginx (`escape=default`) and Apache do. A backslash that starts no escape stays.
+fn backslash(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
-    while let Some(at) = memchr::memchr2(one, other, rest) {
+    while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);
         let (byte, used) = match &rest[at..] {
-            [b'\\', b'x', high, low, ..] => escaped_byte(*high, *low).map_or((b'\\', 1), |byte| (byte, 4)),
-            [b'\\', b'n', ..] => (b'\n', 2),
-            [b'\\', b't', ..] => (b'\t', 2),
-            [b'\\', b'r', ..] => (b'\r', 2),
-            [b'\\', b'v', ..] => (0x0b, 2),
-            [b'\\', b'f', ..] => (0x0c, 2),
-            [b'\\', b'b', ..] => (0x08, 2),
-            [b'\\', quoted @ (b'"' | b'\\' | b'/'), ..] => (*quoted, 2),
-            [b'\\', ..] => (b'\\', 1),
-            [introducer, high, low, ..] => {
-                escaped_byte(*high, *low).map_or((*introducer, 1), |byte| (byte, 3))
-            }
-            short => (short[0], 1),
+            [_, b'x', high, low, ..] => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => (high * 16 + low, 4),
+                _ => (b'\\', 1),
+            },
+            [_, b'n', ..] => (b'\n', 2),
+            [_, b't', ..] => (b'\t', 2),
+            [_, b'r', ..] => (b'\r', 2),
+            [_, b'v', ..] => (0x0b, 2),
+            [_, b'f', ..] => (0x0c, 2),
+            [_, b'b', ..] => (0x08, 2),
+            [_, quoted @ (b'"' | b'\\'), ..] => (*quoted, 2),
+            _ => (b'\\', 1),
         };
         out.push(byte);
         rest = &rest[at + used..];
@@ -205,12 +197,30 @@ pub fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(text.len());
-    undo(text, [b'%'; 2], &mut out);
+    hexadecimal(text, b'%', &mut out);
     Cow::Owned(out)
 }
 
-fn escaped_byte(high: u8, low: u8) -> Option<u8> {
-    Some(hex(high)? * 16 + hex(low)?)
+fn without_hexadecimal(text: &[u8], introducer: u8) -> Cow<'_, [u8]> {
+    if memchr::memchr(introducer, text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    hexadecimal(text, introducer, &mut out);
+    Cow::Owned(out)
+}
+
+/// Undoes `introducer` and two hexadecimal digits. Wrong escapes stay as they are.
+fn hexadecimal(text: &[u8], introducer: u8, out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(introducer, rest) {
+        out.extend_from_slice(&rest[..at]);
+        let digits = rest.get(at + 1..at + 3).and_then(|digits| Some((hex(digits[0])?, hex(digits[1])?)));
+        let (byte, used) = digits.map_or((introducer, 1), |(high, low)| (high * 16 + low, 3));
+        out.push(byte);
+        rest = &rest[at + used..];
+    }
+    out.extend_from_slice(rest);
 }
 
 fn hex(digit: u8) -> Option<u8> {

@@ -28,6 +28,11 @@ enum Logged {
     Tcp,
 }
 
+/// Whether `text` is a configuration of HAProxy.
+pub(super) fn recognise(text: &str) -> bool {
+    sections(text).iter().any(|section| section.logged.is_some() || section.kind == "frontend")
+}
+
 /// What the configuration logs in the section called `wanted`, else in its first frontend that logs HTTP.
 ///
 /// # Errors

@@ -68,8 +68,8 @@ enum Kind {
     Sample(String),
 }
 
-/// Whether `text` is written in this language.
-pub(crate) fn speaks(text: &str) -> bool {
+/// Whether `text` is written in this language rather than in another that has percent signs.
+pub(crate) fn recognise(text: &str) -> bool {
     const OWN: [&str; 13] =
         ["%ci", "%tr", "%ST", "%ft", "%HM", "%HU", "%HP", "%Ta", "%Tt", "%tsc", "%{+Q}", "%{-Q}", "%["];
     haproxy_cfg::log_format_directive(text).is_some() || OWN.iter().any(|own| text.contains(own))

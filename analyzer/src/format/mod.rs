@@ -26,8 +26,8 @@
 //! | [`builtin`] | *combined* and *common*, which nginx and Apache share |
 //! | [`detect`] | which format an unknown input is in |
 //! | [`escape`] | what the producers' escapes mean |
-//! | [`extent`] | fields that are wrapped, padded or left out |
-//! | [`other_record`] | records of access logs that are no requests |
+//! | `extent` | fields that are wrapped, padded or left out |
+//! | `other_record` | records of access logs that are no requests |
 
 use crate::document::Document;
 use crate::reject::Reject;

@@ -224,12 +224,14 @@ impl Program {
             if let Extent::Optional(b'{') = field.extent {
                 extent::captured(value, &self.meaning, fields);
             }
-            if field.extent != Extent::Token && (field.slot.is_some() || field.also_identity) {
-                if escaped || field.extent != Extent::Quoted && self.meaning.escape.is_in(value) {
-                    field.slot.into_iter().for_each(|slot| fields.set_escaped(slot));
-                    if field.also_identity {
-                        fields.set_escaped(Slot::Identity);
-                    }
+            let counts = field.slot.is_some() || field.also_identity;
+            if field.extent != Extent::Token
+                && counts
+                && (escaped || field.extent != Extent::Quoted && self.meaning.escape.is_in(value))
+            {
+                field.slot.into_iter().for_each(|slot| fields.set_escaped(slot));
+                if field.also_identity {
+                    fields.set_escaped(Slot::Identity);
                 }
             }
             if fields.truncated {

@@ -14,6 +14,11 @@ pub(crate) struct Found {
     pub(crate) tail: Tail,
 }
 
+/// Whether `text` is a configuration of Squid.
+pub(super) fn recognise(text: &str) -> bool {
+    directives(text).iter().any(|line| as_logformat(line).is_some() || line.starts_with("http_port "))
+}
+
 /// The format that `configuration` uses: the one called `wanted`, else the one of its first `access_log`, else the
 /// one that Squid uses where nothing is said.
 ///
@@ -73,7 +78,8 @@ fn directives(configuration: &str) -> Vec<String> {
 
 fn as_logformat(line: &str) -> Option<(String, String)> {
     let rest = line.strip_prefix("logformat")?.strip_prefix([' ', '\t'])?.trim();
-    let (name, format) = rest.split_once([' ', '\t'])?;
+    // Apache's directive of that name has the format first, in quotes.
+    let (name, format) = rest.split_once([' ', '\t']).filter(|(name, _)| !name.starts_with('"'))?;
     Some((name.to_owned(), format.trim_start().to_owned()))
 }
 

@@ -55,8 +55,8 @@ struct Code {
     name: String,
 }
 
-/// Whether `text` is written in this language.
-pub(crate) fn speaks(text: &str) -> bool {
+/// Whether `text` is written in this language rather than in another that has percent signs.
+pub(crate) fn recognise(text: &str) -> bool {
     const OWN: [&str; 10] = ["%>a", "%>A", "%<st", "%>st", "%>Hs", "%Ss", "%Sh", "%ru", "%>ru", "%[un"];
     squid_conf::logformat_directive(text).is_some() || OWN.iter().any(|own| text.contains(own))
 }
