@@ -33,6 +33,15 @@ pub enum Reject {
 }
 
 impl Reject {
+    /// What keeps `line` from being a request in any format.
+    pub(crate) fn in_any_format(line: &[u8]) -> Option<Self> {
+        match line {
+            _ if line.iter().all(u8::is_ascii_whitespace) => Some(Self::Blank),
+            _ if memchr::memchr(0, line).is_some() => Some(Self::Binary),
+            _ => None,
+        }
+    }
+
     /// The name used in files and outputs.
     pub fn name(self) -> &'static str {
         match self {

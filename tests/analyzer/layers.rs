@@ -101,7 +101,7 @@ fn wrap(text: &[u8], wrapper: Wrap) -> Vec<u8> {
 fn wrapped_logs_give_the_same_requests() {
     let text = sample();
     let text = &text[..text.iter().take(200_000).rposition(|byte| *byte == b'\n').unwrap() + 1];
-    let expected = inspect(&[], text);
+    let expected = inspect(&[], &[text, b"\n"].concat());
     let wrappers: [(&str, Wrap); 9] = [
         ("docker", |line| {
             let log = serde_json::to_string(&format!("{line}\n")).unwrap();
@@ -124,10 +124,12 @@ fn wrapped_logs_give_the_same_requests() {
         }),
     ];
     for (name, wrapper) in wrappers {
-        let found = inspect(&[], &wrap(text, wrapper));
+        let found = inspect(&[], &[&wrap(text, wrapper)[..], b"\n"].concat());
         let format = format!("{name}+{}", expected["format"].as_str().unwrap());
         assert_eq!(found["format"], *format);
         assert_eq!(found["rejected"], expected["rejected"], "{name}");
+        let blank = |input: &Value| input["rejects"]["blank"]["count"].as_u64();
+        assert!(blank(&found) > Some(0) && blank(&found) == blank(&expected), "{name}");
         assert!(found["records"] == expected["records"], "{name}");
     }
 }

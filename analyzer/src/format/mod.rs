@@ -213,7 +213,9 @@ impl Format {
         cache: &'a mut Cache,
     ) -> Result<Request<'a>, Reject> {
         let [outer, within @ ..] = wrappers else { return self.read(line, cache) };
-        let inside = outer.peel(line, &mut cache.peeled)?;
+        let inside = outer
+            .peel(line, &mut cache.peeled)
+            .map_err(|reject| Reject::in_any_format(line).unwrap_or(reject))?;
         self.peel(within, inside, cache.inner.get_or_insert_default())
     }
 

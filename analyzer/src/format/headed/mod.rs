@@ -137,7 +137,7 @@ impl Headed {
                     let numbers = layout.read(line, &mut values, cache);
                     let request = numbers
                         .map(|numbers| layout.meaning.texts(values, numbers, &mut cache.scratch))
-                        .map_err(|reject| other_reason(line).unwrap_or(reject));
+                        .map_err(|reject| Reject::in_any_format(line).unwrap_or(reject));
                     cache.in_force.layout = Described::Requests(layout);
                     return request;
                 }
@@ -146,17 +146,8 @@ impl Headed {
         let mut values = Values::NONE;
         match layout.read(line, &mut values, cache) {
             Ok(numbers) => Ok(layout.meaning.texts(values, numbers, &mut cache.scratch)),
-            Err(reject) => Err(other_reason(line).unwrap_or(reject)),
+            Err(reject) => Err(Reject::in_any_format(line).unwrap_or(reject)),
         }
-    }
-}
-
-/// Why a line that did not fit could not.
-fn other_reason(line: &[u8]) -> Option<Reject> {
-    match line {
-        _ if line.iter().all(u8::is_ascii_whitespace) => Some(Reject::Blank),
-        _ if memchr::memchr(0, line).is_some() => Some(Reject::Binary),
-        _ => None,
     }
 }
 
