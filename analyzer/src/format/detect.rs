@@ -121,7 +121,8 @@ fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
     let guessed = guess::formats(head, options).into_iter().map(|format| (format, false));
     let fixed = timed.into_iter().chain(presets).chain(builtin);
     // Who says what the fields mean does not want a fixed format.
-    let fixed = fixed.filter(|(format, _)| options.map.is_empty() || matches!(format.reader, Reader::Headed(_)));
+    let fixed =
+        fixed.filter(|(format, _)| options.map.is_empty() || matches!(format.reader, Reader::Headed(_)));
     let lines = fixed.chain(guessed).map(|(format, has_request_time)| {
         let understood = understood(&format, head, has_request_time);
         let settled = !format.producer_unknown || understood.evidence.producer().is_some();

@@ -83,11 +83,29 @@ fn add(sampled: &mut Sampled, name: &str, value: &str) {
 fn json_fields(lines: &[&[u8]]) -> Sampled {
     let mut sampled = Sampled::new();
     for line in lines {
-        if let Ok(value) = serde_json::from_slice::<Value>(line) {
+        if let Ok(value) = serde_json::from_slice::<Value>(&repaired(line)) {
             flatten("", &value, &mut sampled);
         }
     }
     sampled
+}
+
+/// `line` as JSON, where nginx wrote something close to it: nothing for an empty variable, and escapes of its own.
+fn repaired(line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len());
+    let (mut inside, mut escaped) = (false, false);
+    for byte in line {
+        match byte {
+            b'x' if escaped => out.extend_from_slice(b"\\x"),
+            b',' | b'}' if !inside && out.ends_with(b":") => {
+                out.extend_from_slice(&[b"null", &[*byte][..]].concat())
+            }
+            _ => out.push(*byte),
+        }
+        inside ^= *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+    }
+    out
 }
 
 fn flatten(path: &str, value: &Value, sampled: &mut Sampled) {
@@ -129,7 +147,8 @@ impl Guess {
             .iter()
             .filter_map(|(name, values)| Some((headed::known_name(name)?, name, values)))
             .filter(|((_, slot, unit), _, values)| {
-                let spoken_for = mapped.contains(slot) || is_request(*slot) && mapped.iter().any(|m| is_request(*m));
+                let spoken_for =
+                    mapped.contains(slot) || is_request(*slot) && mapped.iter().any(|m| is_request(*m));
                 !spoken_for && fits(*slot, *unit, values)
             })
             .collect();
@@ -190,15 +209,17 @@ fn fits(slot: Slot, unit: Option<Unit>, values: &[String]) -> bool {
     };
     match slot {
         Slot::Time => any(&|value| TimeCache::default().read(&TimeFormat::Any, value).is_some()),
-        Slot::Status => {
-            any(&|value| number::unsigned(value).is_some_and(|status| status == 0 || (100..1000).contains(&status)))
-        }
+        Slot::Status => any(&|value| {
+            number::unsigned(value).is_some_and(|status| status == 0 || (100..1000).contains(&status))
+        }),
         Slot::BytesOut | Slot::BytesIn => any(&|value| number::unsigned(value).is_some()),
         Slot::Duration | Slot::FirstByte => {
             any(&|value| number::duration_ns(value, unit.unwrap_or(Unit::Seconds)).is_some())
         }
         Slot::RequestLine => any(&|value| value.iter().filter(|byte| **byte == b' ').count() >= 1),
-        Slot::Target | Slot::Path => any(&|value| value.starts_with(b"/") || value.starts_with(b"http") || value == b"*"),
+        Slot::Target | Slot::Path => {
+            any(&|value| value.starts_with(b"/") || value.starts_with(b"http") || value == b"*")
+        }
         Slot::Method => any(&|value| value.iter().all(u8::is_ascii_uppercase)),
         _ => true,
     }

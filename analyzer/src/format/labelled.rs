@@ -26,7 +26,11 @@ impl Syntax {
     /// Gives every field of `line` to `visit`: name, value, and whether it may hold escapes. Stops where `visit` says
     /// no; false where a quote is not closed.
     #[inline]
-    pub(super) fn each<'a>(self, line: &'a [u8], visit: &mut impl FnMut(&'a [u8], &'a [u8], bool) -> bool) -> bool {
+    pub(super) fn each<'a>(
+        self,
+        line: &'a [u8],
+        visit: &mut impl FnMut(&'a [u8], &'a [u8], bool) -> bool,
+    ) -> bool {
         match self {
             Self::Ltsv => {
                 let mut rest = line;
@@ -169,3 +173,69 @@ impl Labelled {
 
 /// Fields of a line that are looked at.
 const MOST_FIELDS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::super::detect::detect;
+    use super::super::{Cache, Options};
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, label: &str, expected: Result<&str, Reject>) {
+        let sample = match label {
+            "ltsv" => {
+                "time:2026-11-02T00:00:00Z\thost:192.0.2.1\treq:GET /a HTTP/1.1\tstatus:200\treqtime:0.5\tua:x\n"
+            }
+            _ => "time=2026-11-02T00:00:00Z method=GET path=/a status=200 duration=12ms ua=x ip=192.0.2.1\n",
+        };
+        let detected = detect(format!("{sample}{sample}").as_bytes(), &Options::default());
+        let format = &detected.first().unwrap().format;
+        assert_eq!(format.label, label);
+        let mut cache = Cache::default();
+        let found = format.parse(line.as_bytes(), &mut cache).map(|request| {
+            let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+            let method = request.method.map(text).unwrap_or_default();
+            format!("{method} {} {} {:?}", text(request.target), request.status, request.user_agent.map(text))
+        });
+        assert_eq!(found, expected.map(str::to_owned), "{line}");
+    }
+
+    #[test]
+    fn ltsv_lines() {
+        check(
+            "time:2026-11-02T00:00:00Z\treq:GET /a:b\\x22 HTTP/1.1\tstatus:404\tua:-",
+            "ltsv",
+            Ok("GET /a:b\" 404 None"),
+        );
+        check(
+            "status:200\treq:POST /p HTTP/1.1\tx\tother:y\ttime:2026-11-02T00:00:00Z\tua:m:n",
+            "ltsv",
+            Ok("POST /p 200 Some(\"m:n\")"),
+        );
+        check("time:2026-11-02T00:00:00Z\tlevel:info", "ltsv", Err(Reject::NotARequest));
+        check("time:soon\treq:GET / HTTP/1.1\tstatus:200", "ltsv", Err(Reject::BadTime));
+        check("", "ltsv", Err(Reject::Blank));
+        check("nothing of the kind", "ltsv", Err(Reject::OtherFormat));
+    }
+
+    #[test]
+    fn logfmt_lines() {
+        check(
+            r#"time=2026-11-02T00:00:00Z method=GET path="/a b\"" status=200 ua="x y""#,
+            "logfmt",
+            Ok("GET /a b\" 200 Some(\"x y\")"),
+        );
+        check(
+            "debug time=2026-11-02T00:00:00Z method= path=/a=b?c=d status=500  x=",
+            "logfmt",
+            Ok(" /a=b?c=d 500 None"),
+        );
+        check(
+            r#"time=2026-11-02T00:00:00Z method=GET path=/ status=200 ua="cut"#,
+            "logfmt",
+            Ok("GET / 200 None"),
+        );
+        check(r#"time=2026-11-02T00:00:00Z msg="no request""#, "logfmt", Err(Reject::NotARequest));
+        check(r#"time=2026-11-02T00:00:00Z path="/"#, "logfmt", Err(Reject::Truncated));
+    }
+}

@@ -66,12 +66,8 @@ const TIMES: [(&str, TimeFormat); 7] = [
     ("any", TimeFormat::Any),
 ];
 
-const DURATIONS: [(&str, Unit); 4] = [
-    ("s", Unit::Seconds),
-    ("ms", Unit::Milliseconds),
-    ("us", Unit::Microseconds),
-    ("ns", Unit::Nanoseconds),
-];
+const DURATIONS: [(&str, Unit); 4] =
+    [("s", Unit::Seconds), ("ms", Unit::Milliseconds), ("us", Unit::Microseconds), ("ns", Unit::Nanoseconds)];
 
 impl FromStr for MapRule {
     type Err = String;
@@ -93,8 +89,9 @@ impl FromStr for MapRule {
                 (Slot::Time, "start") => rule.stamp = Some(Stamp::Start),
                 (Slot::Time, "end") => rule.stamp = Some(Stamp::End),
                 _ if is_time => {
-                    let expected =
-                        || format!("found `{part}` for a time, expected one of {}, start, end", names(&TIMES));
+                    let expected = || {
+                        format!("found `{part}` for a time, expected one of {}, start, end", names(&TIMES))
+                    };
                     rule.unit = Some(MapUnit::Time(named(&TIMES, part).ok_or_else(expected)?));
                 }
                 (Slot::Duration | Slot::FirstByte, _) => {
