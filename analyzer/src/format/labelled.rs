@@ -90,24 +90,31 @@ fn closing_quote(text: &[u8]) -> Option<usize> {
     }
 }
 
+/// The name of a field.
+#[derive(Debug, Clone)]
+struct Name {
+    text: Box<[u8]>,
+    /// The slots it fills, each with the rank of the name among those for the slot.
+    slots: Vec<(Slot, u8)>,
+}
+
 /// A format of labelled lines.
 #[derive(Debug, Clone)]
 pub struct Labelled {
     syntax: Syntax,
-    /// Every name with the slots it fills, each with the rank of the name among those for the slot.
-    names: Vec<(Box<[u8]>, Vec<(Slot, u8)>)>,
+    names: Vec<Name>,
     pub(super) meaning: Meaning,
     pub(super) certainty: f64,
 }
 
 impl Labelled {
     pub(super) fn new(syntax: Syntax, fields: &[(String, Slot)], meaning: Meaning, certainty: f64) -> Self {
-        let mut names: Vec<(Box<[u8]>, Vec<(Slot, u8)>)> = Vec::new();
+        let mut names: Vec<Name> = Vec::new();
         for (rank, (name, slot)) in fields.iter().enumerate() {
             let filled = (*slot, u8::try_from(rank).unwrap_or(u8::MAX - 1));
-            match names.iter_mut().find(|(known, _)| **known == *name.as_bytes()) {
-                Some((_, slots)) => slots.push(filled),
-                None => names.push((name.as_bytes().into(), vec![filled])),
+            match names.iter_mut().find(|known| *known.text == *name.as_bytes()) {
+                Some(known) => known.slots.push(filled),
+                None => names.push(Name { text: name.as_bytes().into(), slots: vec![filled] }),
             }
         }
         // In logs that nginx and Apache write in this shape, escapes are theirs.
@@ -129,8 +136,8 @@ impl Labelled {
             // Producers write their fields in the same order again and again.
             let expected = order.get(fields).copied().unwrap_or(u16::MAX);
             let number = match self.names.get(usize::from(expected)) {
-                Some((known, _)) if **known == *name => Some(usize::from(expected)),
-                _ => self.names.iter().position(|(known, _)| **known == *name),
+                Some(known) if *known.text == *name => Some(usize::from(expected)),
+                _ => self.names.iter().position(|known| *known.text == *name),
             };
             if order.len() <= fields {
                 order.resize(fields + 1, u16::MAX);
@@ -138,7 +145,7 @@ impl Labelled {
             order[fields] = number.and_then(|number| u16::try_from(number).ok()).unwrap_or(u16::MAX);
             fields += 1;
             let Some(number) = number else { return fields < MOST_FIELDS };
-            for (slot, rank) in &self.names[number].1 {
+            for (slot, rank) in &self.names[number].slots {
                 asked |= matches!(slot, Slot::RequestLine | Slot::Target | Slot::Path);
                 if *rank <= ranks[*slot as usize] && !matches!(value, [] | b"-") {
                     ranks[*slot as usize] = *rank;
