@@ -69,13 +69,25 @@ pub enum Error {
     },
     /// An input in no known format.
     #[error(
-        "cannot tell the format of `{input}`\n  found: {found}\n  expected: lines in combined or common format (nginx, Apache), or a format given by --log-format or --from\n  hint: paste the server's `log_format` after --log-format, or point --from at its configuration"
+        "cannot tell the format of `{input}`\n  found: {found}\n  expected: lines in combined or common format (nginx, Apache), or a format given by --log-format or --from\n  hint: paste the server's `log_format` after --log-format, or point --from at its configuration; of JSON, LTSV and logfmt, say what the fields mean with --map"
     )]
     UnknownFormat {
         /// The input's name.
         input: String,
         /// What its first bytes look like.
         found: &'static str,
+    },
+    /// Clients are to be told apart by a field that is not there.
+    #[error(
+        "--identity {identity}: found `{input}` in the format `{format}`, which has no such field\n  expected: a format with the field in it\n  hint: combined and common logs hold only address and user agent; --log-format and --from say what else a log holds"
+    )]
+    NoIdentity {
+        /// The input's name.
+        input: String,
+        /// What was asked for.
+        identity: String,
+        /// What was found.
+        format: String,
     },
     /// A format given by hand that cannot be used.
     #[error("the log format {problem}\n  hint: {hint}")]

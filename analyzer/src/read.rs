@@ -168,14 +168,22 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
         producer: settings.producer,
         map: settings.map.clone(),
     };
-    detect::detect(input.sample(), &options).into_iter().next().ok_or_else(|| {
+    let detection = detect::detect(input.sample(), &options).into_iter().next().ok_or_else(|| {
         let found = match &input.head {
             head if head.contains(&0) => "binary data",
             head if head.starts_with(b"{") => "JSON",
             _ => "text in another format",
         };
         Error::UnknownFormat { input: input.name.clone(), found }
-    })
+    })?;
+    match detection.format.can_hold(&settings.identity) {
+        true => Ok(detection),
+        false => Err(Error::NoIdentity {
+            input: input.name.clone(),
+            identity: settings.identity.to_string(),
+            format: detection.format.label,
+        }),
+    }
 }
 
 /// Reads all inputs, on all threads of the current pool. `on_bytes` hears of every block read.

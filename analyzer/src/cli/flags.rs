@@ -117,14 +117,6 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
     let options =
         Options { identity: model.identity.clone(), producer: input.producer, map: input.map.clone() };
     let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
-    if format.is_none()
-        && let Identity::Cookie(_) | Identity::Field(_) = model.identity
-    {
-        anyhow::bail!(
-            "--identity {}: found no format that has this field\n  expected: --log-format or --from, with the field in it\n  hint: combined and common logs hold only address and user agent",
-            model.identity
-        );
-    }
     let time_zone = model
         .tz
         .as_deref()

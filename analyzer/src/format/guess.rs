@@ -83,11 +83,29 @@ fn add(sampled: &mut Sampled, name: &str, value: &str) {
 fn json_fields(lines: &[&[u8]]) -> Sampled {
     let mut sampled = Sampled::new();
     for line in lines {
-        if let Ok(value) = serde_json::from_slice::<Value>(line) {
+        if let Ok(value) = serde_json::from_slice::<Value>(&repaired(line)) {
             flatten("", &value, &mut sampled);
         }
     }
     sampled
+}
+
+/// `line` as JSON, where nginx wrote something close to it: nothing for an empty variable, and escapes of its own.
+fn repaired(line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len());
+    let (mut inside, mut escaped) = (false, false);
+    for byte in line {
+        match byte {
+            b'x' if escaped => out.extend_from_slice(b"\\x"),
+            b',' | b'}' if !inside && out.ends_with(b":") => {
+                out.extend_from_slice(&[b"null", &[*byte][..]].concat())
+            }
+            _ => out.push(*byte),
+        }
+        inside ^= *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+    }
+    out
 }
 
 fn flatten(path: &str, value: &Value, sampled: &mut Sampled) {

@@ -262,19 +262,7 @@ impl Json {
     }
 
     pub(super) fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
-        let mut scan = Scan {
-            tree: &self.tree,
-            shape: cache.shape.of(&self.tree),
-            line,
-            at: 0,
-            last: 0,
-            values: Values::NONE,
-            ranks: [u8::MAX; SLOTS],
-            found: 0,
-        };
-        let stopped = scan.line();
-        let Scan { mut values, found, .. } = scan;
-        let is_request = self.tree.is_request(found);
+        let (mut values, is_request, stopped) = self.split(line, &mut cache.shape);
         if self.meaning.header_escape.is_some() {
             for slot in [Slot::UserAgent, Slot::Cookies] {
                 if values.printed(slot).is_some_and(|text| memchr::memchr2(b'%', b'+', text).is_some()) {
@@ -294,6 +282,22 @@ impl Json {
         }
         let numbers = self.meaning.numbers(&values, cache)?;
         Ok(self.meaning.texts(values, numbers, &mut cache.scratch))
+    }
+
+    /// The values of the slots, whether the line bears the marks of a request, and whether it was read to its end.
+    fn split<'a>(&self, line: &'a [u8], shape: &mut Shape) -> (Values<'a>, bool, Result<(), Stop>) {
+        let mut scan = Scan {
+            tree: &self.tree,
+            shape: shape.of(&self.tree),
+            line,
+            at: 0,
+            last: 0,
+            values: Values::NONE,
+            ranks: [u8::MAX; SLOTS],
+            found: 0,
+        };
+        let stopped = scan.line();
+        (scan.values, self.tree.is_request(scan.found), stopped)
     }
 
     /// Time and outcome are there: what is missing at the end of a cut line can be done without.
@@ -538,4 +542,237 @@ fn quote_or_backslash(text: &[u8]) -> Option<usize> {
         at += 8;
     }
     memchr::memchr2(b'"', b'\\', &text[at..]).map(|found| at + found)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::escape::Escape;
+    use super::*;
+
+    const FIELDS: [(&str, Slot); 8] = [
+        ("t", Slot::Time),
+        ("request.uri", Slot::Target),
+        ("status", Slot::Status),
+        ("client", Slot::Client),
+        ("remote", Slot::Client),
+        ("request.headers.User-Agent[0]", Slot::UserAgent),
+        ("id.orig_h", Slot::Host),
+        ("user", Slot::User),
+    ];
+
+    fn format() -> Json {
+        let marks = [Mark { paths: &["kind"], test: Test::Not(&["other"]) }];
+        Json::new(&FIELDS, &marks, Meaning { escape: Escape::Json, ..Meaning::default() })
+    }
+
+    fn decoded(values: &Values<'_>, slot: Slot) -> Option<String> {
+        let mut out = Vec::new();
+        let escape = if values.is_escaped(slot) { Escape::Json } else { Escape::None };
+        escape.decode(values.printed(slot)?, &mut out);
+        Some(String::from_utf8(out).unwrap())
+    }
+
+    #[track_caller]
+    fn check(line: &str, expected: &[(Slot, &str)], stopped: Result<(), Stop>) {
+        let (values, _, found) = format().split(line.as_bytes(), &mut Shape::default());
+        let taken: Vec<(Slot, String)> =
+            FIELDS.iter().filter_map(|(_, slot)| Some((*slot, decoded(&values, *slot)?))).collect::<Vec<_>>();
+        let mut taken: Vec<(Slot, &str)> = taken.iter().map(|(slot, text)| (*slot, text.as_str())).collect();
+        taken.dedup();
+        assert_eq!((taken.as_slice(), found), (expected, stopped), "{line}");
+    }
+
+    #[test]
+    fn values_are_found_wherever_they_are() {
+        check(
+            r#"{"t":1,"x":{"status":5,"y":["}"]},"status":"200"}"#,
+            &[(Slot::Time, "1"), (Slot::Status, "200")],
+            Ok(()),
+        );
+        check(
+            " { \"t\" : 1.5e3 , \"status\" :\t404\r\n} ",
+            &[(Slot::Time, "1.5e3"), (Slot::Status, "404")],
+            Ok(()),
+        );
+        check(
+            r#"{"request":{"headers":{"User-Agent":["a","b"]},"uri":"\/x"}}"#,
+            &[(Slot::Target, "/x"), (Slot::UserAgent, "a")],
+            Ok(()),
+        );
+        check(
+            r#"{"request.uri":"/x","id":{"orig_h":"h"}}"#,
+            &[(Slot::Target, "/x"), (Slot::Host, "h")],
+            Ok(()),
+        );
+        check(r#"{"id.orig_h":"h"}"#, &[(Slot::Host, "h")], Ok(()));
+        check(r#"{"t":null,"status":"-","user":"","remote":"r"}"#, &[(Slot::Client, "r")], Ok(()));
+        check(r#"{"client":"c","remote":"r"}"#, &[(Slot::Client, "c")], Ok(()));
+        check(r#"{"remote":"r","client":"c","client":"d"}"#, &[(Slot::Client, "d")], Ok(()));
+        check(r#"{"t":,"status":200,}"#, &[(Slot::Status, "200")], Ok(()));
+        check(r#"{"user":"a\"\\\u00e9\ud83d\ude00\ud800"}"#, &[(Slot::User, "a\"\\é😀\u{fffd}")], Ok(()));
+        check(r#",{"t":1},"#, &[(Slot::Time, "1")], Ok(()));
+        check("{}", &[], Ok(()));
+    }
+
+    #[test]
+    fn lines_that_end_early_or_late_say_so() {
+        check(r#"{"t":1,"status":20"#, &[(Slot::Time, "1")], Err(Stop::Cut));
+        check(r#"{"t":1,"user":"abc"#, &[(Slot::Time, "1")], Err(Stop::Cut));
+        check(r#"{"t":1,"user":"abc\"#, &[(Slot::Time, "1")], Err(Stop::Cut));
+        check(r#"{"t":1,"x":{"y":["#, &[(Slot::Time, "1")], Err(Stop::Cut));
+        check(r#"{"t":1}{"t":2}"#, &[(Slot::Time, "1")], Err(Stop::Trailing));
+        check(r#"{"t" 1}"#, &[], Err(Stop::Broken));
+        check("plain", &[], Err(Stop::Broken));
+    }
+
+    #[test]
+    fn lines_are_classed() {
+        const WHOLE: &str = r#"{"t":"10/Oct/2000:13:55:36 -0700","request":{"uri":"/"},"status":200"#;
+        for (line, expected) in [
+            (format!("{WHOLE}}}"), Ok(false)),
+            (format!(r#"{WHOLE},"user":"x"#), Ok(true)),
+            (format!("{WHOLE}}} and more"), Ok(true)),
+            (format!(r#"{WHOLE},"kind":"other"}}"#), Err(Reject::NotARequest)),
+            (r#"{"t":"10/Oct/2000:13:55:36 -0700","reque"#.to_owned(), Err(Reject::Truncated)),
+            (r#"{"t":"yesterday"}"#.to_owned(), Err(Reject::BadTime)),
+            (r#"{"t":1} x"#.to_owned(), Err(Reject::TrailingText)),
+            ("  ".to_owned(), Err(Reject::Blank)),
+            ("\0{}".to_owned(), Err(Reject::Binary)),
+            ("text".to_owned(), Err(Reject::OtherFormat)),
+        ] {
+            let found =
+                format().parse(line.as_bytes(), &mut Cache::default()).map(|request| request.truncated);
+            assert_eq!(found, expected, "{line}");
+        }
+    }
+
+    /// Random numbers, the same in every run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as usize % limit
+        }
+
+        fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+            from[self.below(from.len())]
+        }
+
+        fn value(&mut self, deep: usize, out: &mut String) {
+            const SCALARS: [&str; 12] = [
+                "17",
+                "-1.5e-3",
+                "true",
+                "null",
+                r#""""#,
+                r#""-""#,
+                r#""plain""#,
+                r#""\"q\\""#,
+                r#""é\u00e9\ud83d\ude00""#,
+                r#""{[,:]}""#,
+                r#""a longer text that passes the words that are looked at first""#,
+                r#""\/\n""#,
+            ];
+            const KEYS: [&str; 10] = [
+                "t",
+                "status",
+                "client",
+                "remote",
+                "user",
+                "request",
+                "uri",
+                "headers",
+                "User-Agent",
+                "other",
+            ];
+            let blank = self.pick(&["", "", " "]);
+            match self.below(if deep == 0 { 1 } else { 4 }) {
+                1 => {
+                    out.push('[');
+                    for at in 0..self.below(3) {
+                        out.push_str(if at > 0 { "," } else { blank });
+                        self.value(deep - 1, out);
+                    }
+                    out.push(']');
+                }
+                2 | 3 => {
+                    out.push('{');
+                    let mut keys = KEYS.to_vec();
+                    for at in 0..self.below(7) {
+                        let key = keys.remove(self.below(keys.len()));
+                        out.push_str(if at > 0 { "," } else { "" });
+                        out.push_str(&format!("{blank}\"{key}\"{blank}:{blank}"));
+                        self.value(deep - 1, out);
+                    }
+                    out.push('}');
+                }
+                _ => out.push_str(self.pick(&SCALARS)),
+            }
+        }
+    }
+
+    /// What a reader that builds trees finds at `path`: of arrays, the first element.
+    fn at_path(value: &Value, path: &str) -> Option<String> {
+        let first = |mut value: Value| {
+            while let Value::Array(elements) = value {
+                value = elements.into_iter().next()?;
+            }
+            Some(value)
+        };
+        let mut value = value.clone();
+        for key in path.replace("[0]", "").split('.') {
+            value = first(value)?.get(key)?.clone();
+        }
+        match first(value)? {
+            Value::String(text) => Some(text),
+            Value::Null | Value::Object(_) => None,
+            other => Some(other.to_string()),
+        }
+        .filter(|text| !matches!(text.as_str(), "" | "-"))
+    }
+
+    #[test]
+    fn the_scanner_finds_what_a_tree_holds() {
+        let format = format();
+        let mut dice = Dice(7);
+        let mut shape = Shape::default();
+        for _ in 0..3_000 {
+            let mut line = String::new();
+            while !line.starts_with('{') {
+                line.clear();
+                dice.value(5, &mut line);
+            }
+            let tree: Value = serde_json::from_str(&line).unwrap();
+            let (values, _, stopped) = format.split(line.as_bytes(), &mut shape);
+            assert_eq!(stopped, Ok(()), "{line}");
+            for slot in FIELDS.map(|(_, slot)| slot) {
+                let mut paths = FIELDS.iter().filter(|(_, of)| *of == slot);
+                let expected = paths.find_map(|(path, _)| at_path(&tree, path));
+                // A reader of numbers prints them its own way.
+                let found = decoded(&values, slot)
+                    .map(|text| if text == "-1.5e-3" { "-0.0015".to_owned() } else { text });
+                assert_eq!(found, expected, "{slot:?} of {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_line_panics_and_no_line_depends_on_those_before_it() {
+        let format = format();
+        let mut cache = Cache::default();
+        super::super::tests::mutate(
+            &[
+                r#"{"t":"10/Oct/2000:13:55:36 -0700","request":{"headers":{"User-Agent":["a\u00e9"]},"uri":"/"},"status":200}"#,
+                r#"[{"remote": "192.0.2.1", "x": {"y": [1, {"z": "\\"}]}, "t": 1, "status": null},"#,
+            ],
+            |line| {
+                let warm = format.parse(line, &mut cache).map(|request| format!("{request:?}"));
+                let fresh = format.parse(line, &mut Cache::default()).map(|request| format!("{request:?}"));
+                assert_eq!(warm, fresh);
+            },
+        );
+    }
 }

@@ -90,24 +90,31 @@ fn closing_quote(text: &[u8]) -> Option<usize> {
     }
 }
 
+/// The name of a field.
+#[derive(Debug, Clone)]
+struct Name {
+    text: Box<[u8]>,
+    /// The slots it fills, each with the rank of the name among those for the slot.
+    slots: Vec<(Slot, u8)>,
+}
+
 /// A format of labelled lines.
 #[derive(Debug, Clone)]
 pub struct Labelled {
     syntax: Syntax,
-    /// Every name with the slots it fills, each with the rank of the name among those for the slot.
-    names: Vec<(Box<[u8]>, Vec<(Slot, u8)>)>,
+    names: Vec<Name>,
     pub(super) meaning: Meaning,
     pub(super) certainty: f64,
 }
 
 impl Labelled {
     pub(super) fn new(syntax: Syntax, fields: &[(String, Slot)], meaning: Meaning, certainty: f64) -> Self {
-        let mut names: Vec<(Box<[u8]>, Vec<(Slot, u8)>)> = Vec::new();
+        let mut names: Vec<Name> = Vec::new();
         for (rank, (name, slot)) in fields.iter().enumerate() {
             let filled = (*slot, u8::try_from(rank).unwrap_or(u8::MAX - 1));
-            match names.iter_mut().find(|(known, _)| **known == *name.as_bytes()) {
-                Some((_, slots)) => slots.push(filled),
-                None => names.push((name.as_bytes().into(), vec![filled])),
+            match names.iter_mut().find(|known| *known.text == *name.as_bytes()) {
+                Some(known) => known.slots.push(filled),
+                None => names.push(Name { text: name.as_bytes().into(), slots: vec![filled] }),
             }
         }
         // In logs that nginx and Apache write in this shape, escapes are theirs.
@@ -129,8 +136,8 @@ impl Labelled {
             // Producers write their fields in the same order again and again.
             let expected = order.get(fields).copied().unwrap_or(u16::MAX);
             let number = match self.names.get(usize::from(expected)) {
-                Some((known, _)) if **known == *name => Some(usize::from(expected)),
-                _ => self.names.iter().position(|(known, _)| **known == *name),
+                Some(known) if *known.text == *name => Some(usize::from(expected)),
+                _ => self.names.iter().position(|known| *known.text == *name),
             };
             if order.len() <= fields {
                 order.resize(fields + 1, u16::MAX);
@@ -138,7 +145,7 @@ impl Labelled {
             order[fields] = number.and_then(|number| u16::try_from(number).ok()).unwrap_or(u16::MAX);
             fields += 1;
             let Some(number) = number else { return fields < MOST_FIELDS };
-            for (slot, rank) in &self.names[number].1 {
+            for (slot, rank) in &self.names[number].slots {
                 asked |= matches!(slot, Slot::RequestLine | Slot::Target | Slot::Path);
                 if *rank <= ranks[*slot as usize] && !matches!(value, [] | b"-") {
                     ranks[*slot as usize] = *rank;
@@ -173,3 +180,69 @@ impl Labelled {
 
 /// Fields of a line that are looked at.
 const MOST_FIELDS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::super::detect::detect;
+    use super::super::{Cache, Options};
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, label: &str, expected: Result<&str, Reject>) {
+        let sample = match label {
+            "ltsv" => {
+                "time:2026-11-02T00:00:00Z\thost:192.0.2.1\treq:GET /a HTTP/1.1\tstatus:200\treqtime:0.5\tua:x\n"
+            }
+            _ => "time=2026-11-02T00:00:00Z method=GET path=/a status=200 duration=12ms ua=x ip=192.0.2.1\n",
+        };
+        let detected = detect(format!("{sample}{sample}").as_bytes(), &Options::default());
+        let format = &detected.first().unwrap().format;
+        assert_eq!(format.label, label);
+        let mut cache = Cache::default();
+        let found = format.parse(line.as_bytes(), &mut cache).map(|request| {
+            let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+            let method = request.method.map(text).unwrap_or_default();
+            format!("{method} {} {} {:?}", text(request.target), request.status, request.user_agent.map(text))
+        });
+        assert_eq!(found, expected.map(str::to_owned), "{line}");
+    }
+
+    #[test]
+    fn ltsv_lines() {
+        check(
+            "time:2026-11-02T00:00:00Z\treq:GET /a:b\\x22 HTTP/1.1\tstatus:404\tua:-",
+            "ltsv",
+            Ok("GET /a:b\" 404 None"),
+        );
+        check(
+            "status:200\treq:POST /p HTTP/1.1\tx\tother:y\ttime:2026-11-02T00:00:00Z\tua:m:n",
+            "ltsv",
+            Ok("POST /p 200 Some(\"m:n\")"),
+        );
+        check("time:2026-11-02T00:00:00Z\tlevel:info", "ltsv", Err(Reject::NotARequest));
+        check("time:soon\treq:GET / HTTP/1.1\tstatus:200", "ltsv", Err(Reject::BadTime));
+        check("", "ltsv", Err(Reject::Blank));
+        check("nothing of the kind", "ltsv", Err(Reject::OtherFormat));
+    }
+
+    #[test]
+    fn logfmt_lines() {
+        check(
+            r#"time=2026-11-02T00:00:00Z method=GET path="/a b\"" status=200 ua="x y""#,
+            "logfmt",
+            Ok("GET /a b\" 200 Some(\"x y\")"),
+        );
+        check(
+            "debug time=2026-11-02T00:00:00Z method= path=/a=b?c=d status=500  x=",
+            "logfmt",
+            Ok(" /a=b?c=d 500 None"),
+        );
+        check(
+            r#"time=2026-11-02T00:00:00Z method=GET path=/ status=200 ua="cut"#,
+            "logfmt",
+            Ok("GET / 200 None"),
+        );
+        check(r#"time=2026-11-02T00:00:00Z msg="no request""#, "logfmt", Err(Reject::NotARequest));
+        check(r#"time=2026-11-02T00:00:00Z path="/"#, "logfmt", Err(Reject::Truncated));
+    }
+}

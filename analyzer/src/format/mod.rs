@@ -236,6 +236,17 @@ impl Format {
         }
     }
 
+    /// Whether a line of the format may have the field that `identity` names.
+    pub(crate) fn can_hold(&self, identity: &Identity) -> bool {
+        match (&self.reader, identity) {
+            (_, Identity::Ip | Identity::IpAndUserAgent) => true,
+            (Reader::Text(program), _) => {
+                program.meaning.cookie.is_some() || program.fields.iter().any(|field| field.also_identity)
+            }
+            _ => true,
+        }
+    }
+
     /// How sure the format is that fields mean what it takes them for, 0..=1.
     pub(crate) fn certainty(&self) -> f64 {
         match &self.reader {
