@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use analyzer::drift::{self, Distance, Fidelity};
-use analyzer::kind::Kind;
 use analyzer::format::Options;
+use analyzer::kind::Kind;
 use analyzer::session::{self, identity::Identity};
 use analyzer::settings::{ModelSettings, ReadSettings, given_format};
 use analyzer::{Analysis, Settings, analyze};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use analyzer::drift::{self, Fidelity};
-use analyzer::kind::Kind;
 use analyzer::format::Options;
+use analyzer::kind::Kind;
 use analyzer::session::identity::Identity;
 use analyzer::settings::{ModelSettings, ReadSettings, given_format};
 use analyzer::{Analysis, Settings, analyze};

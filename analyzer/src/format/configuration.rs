@@ -131,7 +131,10 @@ mod tests {
         check(&nginx, "nginx/nginx.conf:third", Err("main, other"));
         let apache = [
             ("etc/conf/httpd.conf", "Include conf.d/*.conf\nIncludeOptional missing/*.conf\nInclude sites"),
-            ("etc/conf.d/log.conf", "LogFormat \"%h %l %u %t \\\"%r\\\" %>s %b\" mine\nInclude conf/httpd.conf"),
+            (
+                "etc/conf.d/log.conf",
+                "LogFormat \"%h %l %u %t \\\"%r\\\" %>s %b\" mine\nInclude conf/httpd.conf",
+            ),
             ("etc/sites/one", "<VirtualHost *:80>\nCustomLog logs/one.log mine\n</VirtualHost>"),
         ];
         check(&apache, "etc/conf/httpd.conf", Ok("apache:mine"));

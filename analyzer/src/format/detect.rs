@@ -1,14 +1,9 @@
 //! Which format an unknown input is in, and how sure that is.
 
-use super::builtin::{Builtin, Evidence, Producer};
-use super::{Cache, Format, Options, Reader, nginx_format, preset};
+use super::builtin::{Builtin, Evidence};
+use super::extended::{self, Look, Mark};
+use super::{Cache, Format, Options, Reader, preset};
 use crate::document::Document;
-
-/// *Combined* with the time nginx took at the end: the extension that most people make first.
-const COMBINED_TIMED: &str = concat!(
-    r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "#,
-    r#""$http_referer" "$http_user_agent" $request_time"#
-);
 
 /// A format, and how sure it is.
 #[derive(Debug, Clone)]
@@ -35,14 +30,13 @@ pub fn detect(head: &[u8], options: &Options) -> Vec<Detection> {
         let format = Format::new(document.label(), Reader::Document(document));
         Detection { format, confidence: document.recognise(head) }
     });
-    let timed = nginx_format::compile_named("nginx:combined+request_time", COMBINED_TIMED, &options.identity);
-    let timed =
-        timed.ok().filter(|_| options.producer != Some(Producer::Apache)).map(|format| (format, true));
-    let presets = preset::all(options).into_iter().map(|format| (format, false));
+    let any_line: Look = |_| Mark::Shown;
+    let extended = extended::all(options).into_iter().map(|extended| (extended.format, extended.mark));
+    let presets = preset::all(options).into_iter().map(|format| (format, any_line));
     let builtin = [Builtin::Combined, Builtin::Common]
-        .map(|shape| (shape.format(options.producer, &options.identity), false));
-    let lines = timed.into_iter().chain(presets).chain(builtin).map(|(format, has_request_time)| {
-        let (share, evidence) = understood(&format, head, has_request_time);
+        .map(|shape| (shape.format(options.producer, &options.identity), any_line));
+    let lines = extended.chain(presets).chain(builtin).map(|(format, mark)| {
+        let (share, evidence) = understood(&format, head, mark);
         let settled = !format.producer_unknown || evidence.producer().is_some();
         (share, Detection { format, confidence: if settled { share } else { share * PRODUCER_OPEN } })
     });
@@ -57,9 +51,10 @@ pub fn detect(head: &[u8], options: &Options) -> Vec<Detection> {
     found.into_iter().map(|(_, detection)| detection).collect()
 }
 
-/// The share of the lines of `head` that `format` understands. A cut last line does not count.
-fn understood(format: &Format, head: &[u8], has_request_time: bool) -> (f64, Evidence) {
-    let (mut lines, mut good) = (0_u32, 0_u32);
+/// The share of the lines of `head` that `format` understands; none when no line shows its mark. A cut last line does
+/// not count.
+fn understood(format: &Format, head: &[u8], mark: Look) -> (f64, Evidence) {
+    let (mut lines, mut good, mut marked) = (0_u32, 0_u32, false);
     let mut evidence = Evidence::default();
     let mut cache = Cache::default();
     for line in head.split_inclusive(|byte| *byte == b'\n').take(SAMPLE_LINES) {
@@ -70,24 +65,17 @@ fn understood(format: &Format, head: &[u8], has_request_time: bool) -> (f64, Evi
             continue;
         }
         lines += 1;
-        if has_request_time && !ends_in_request_time(line) {
-            continue;
+        match mark(line) {
+            Mark::Shown => marked = true,
+            Mark::Missing => {}
+            Mark::Other => continue,
         }
         if let Ok(request) = format.parse(line, &mut cache) {
             good += u32::from(!request.truncated);
             evidence.add(line, &request);
         }
     }
-    (if lines == 0 { 0.0 } else { f64::from(good) / f64::from(lines) }, evidence)
-}
-
-/// nginx prints `$request_time` with exactly three decimals. Any other number at the end of a line is something
-/// else: microseconds of Apache's `%D`, a port, a length.
-fn ends_in_request_time(line: &[u8]) -> bool {
-    let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    let point = last.len().saturating_sub(4);
-    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    last == b"-" || digits(&last[..point]) && last.get(point) == Some(&b'.') && digits(&last[point + 1..])
+    (if !marked { 0.0 } else { f64::from(good) / f64::from(lines) }, evidence)
 }
 
 #[cfg(test)]
@@ -110,8 +98,48 @@ mod tests {
         check(&format!(r#"{COMMON} "-" "Mozilla" "-""#), Some("nginx:combined"));
         check(&format!(r#"{COMMON} "-" "Mozilla" 0.012"#), Some("nginx:combined+request_time"));
         check(&format!(r#"{COMMON} "-" "Mozilla" 51200"#), Some("nginx:combined"));
+        check(
+            &format!(r#"{COMMON} "-" "Mozilla" "203.0.113.9, 10.0.0.1""#),
+            Some("nginx:combined+forwarded"),
+        );
+        check(&format!(r#"{COMMON} "-" "Mozilla" "shop.example""#), Some("nginx:combined"));
+        check(
+            &format!(r#"{COMMON} "-" "Mozilla" "203.0.113.9" 0.012"#),
+            Some("nginx:combined+forwarded+request_time"),
+        );
+        check(&format!(r#"{COMMON} "-" "Mozilla" 310 2790"#), Some("apache:combinedio"));
+        check(&format!(r#"{COMMON} "-" "Mozilla" 310 20"#), Some("nginx:combined"));
+        check(&format!("{COMMON} 15"), Some("apache:common+number"));
+        check(&format!("{COMMON} 0.015"), Some("nginx:common+request_time"));
+        check(&format!("{COMMON} "), Some("apache:common"));
+        check(&format!(r#"www.example.com:443 {COMMON} "-" "Mozilla""#), Some("apache:vhost_combined"));
+        check(&format!(r#"www.example.com {COMMON} "-" "Mozilla""#), Some("nginx:host+combined"));
+        check(&format!(r#"www.example.com {COMMON} "-" "Mozilla" "-""#), Some("nginx:host+combined"));
+        check(
+            &format!(r#""203.0.113.9, 10.0.0.1" {COMMON} "-" "Mozilla""#),
+            Some("nginx:forwarded+addr+combined"),
+        );
+        let chain = COMMON.replace("127.0.0.1", "203.0.113.9, 10.0.0.1");
+        check(&format!(r#"{chain} "-" "Mozilla""#), Some("nginx:forwarded+combined"));
+        let absolute = COMMON.replace("GET /", "GET http://www.example.com/");
+        check(&format!(r#"{absolute} "-" "Mozilla""#), Some("varnish:combined"));
         check("2026/11/02 00:00:01 [error] 7#7: *1 open() failed\n", None);
         check("", None);
         check("\n\n", None);
+        let ingress = format!(
+            r#"{COMMON} "-" "curl" 89 0.001 [shop-web-80] [] 10.0.0.5:80, 10.0.0.6:80 0, 59 1.000, 0.000 502, 200 0c9d"#
+        );
+        check(&ingress, Some("ingress-nginx:upstreaminfo"));
+        let stamp = "[10/Feb/2024:21:25:00 +0100]";
+        check(
+            &format!(
+                r#"{stamp} - 200 200 - GET https www.example.com "/a" [Client 192.0.2.1] [Length 20] [Gzip 1.2] [Sent-to 10.0.0.5] "curl" "-""#
+            ),
+            Some("nginx-proxy-manager:proxy"),
+        );
+        check(
+            &format!(r#"{stamp} www.example.com 192.0.2.1 0.227 "GET / HTTP/2.0" 207 125 440 - curl/8 (x)"#),
+            Some("npmplus:log"),
+        );
     }
 }

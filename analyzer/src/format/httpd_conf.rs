@@ -36,7 +36,8 @@ pub(super) fn included(text: &str, read: &mut dyn FnMut(&str) -> Vec<String>) ->
         match (name.as_str(), &words[1..]) {
             ("define", [variable, value]) => drop(defined.insert(format!("${{{variable}}}"), value.clone())),
             ("include" | "includeoptional", [pattern]) => {
-                let pattern = defined.iter().fold(pattern.clone(), |text, (name, value)| text.replace(name, value));
+                let pattern =
+                    defined.iter().fold(pattern.clone(), |text, (name, value)| text.replace(name, value));
                 for file in read(&pattern) {
                     all.push('\n');
                     all.push_str(&included(&file, read));

@@ -95,7 +95,11 @@ mod tests {
         check(&format!("tomcat:{apache}"), Some(Producer::Varnish), "tomcat:LogFormat");
         check(&format!("LogFormat \"{}\" mine", apache.replace('"', "\\\"")), None, "apache:mine");
         check(&format!("log_format mine '{nginx}';"), None, "nginx:mine");
-        check(r#"%{client.ip}V %{begin:%F %T %z}t %{req.method}V %{req.url}V %{resp.status}V"#, None, "fastly:LogFormat");
+        check(
+            r#"%{client.ip}V %{begin:%F %T %z}t %{req.method}V %{req.url}V %{resp.status}V"#,
+            None,
+            "fastly:LogFormat",
+        );
         check("combined", None, "nginx:combined");
         check("combined", Some(Producer::Apache), "apache:combined");
         check("litespeed:common", None, "litespeed:common");
@@ -103,7 +107,9 @@ mod tests {
 
     #[test]
     fn what_is_in_no_language_is_said_to_lack_something() {
-        for (text, expected) in [("%Y", "a time (`%t`"), ("hello", "a time (`$time_local`"), ("apache:$status", "%t")] {
+        for (text, expected) in
+            [("%Y", "a time (`%t`"), ("hello", "a time (`$time_local`"), ("apache:$status", "%t")]
+        {
             let message = compile(text, &Options::default()).unwrap_err().to_string();
             assert!(message.contains(expected), "{text}: {message}");
         }

@@ -31,6 +31,8 @@ pub(crate) struct Meaning {
     pub(crate) escape: Escape,
     /// The client is printed with its port, `192.0.2.1:4711` or `[2001:db8::1]:4711`.
     pub(crate) client_port: bool,
+    /// The query follows its path without a `?` of the format, and is printed as `-` when there is none.
+    pub(crate) dash_for_query: bool,
     /// Cookie to take out of the whole cookie header, when `--identity cookie:NAME` asks for one.
     pub(crate) cookie: Option<Box<[u8]>>,
 }
@@ -47,6 +49,7 @@ impl Default for Meaning {
             first_byte: Unit::Seconds,
             escape: Escape::None,
             client_port: false,
+            dash_for_query: false,
             cookie: None,
         }
     }
@@ -150,11 +153,18 @@ impl Meaning {
             Some(text) => request_line(text),
             None => RequestLine {
                 method: values.get(Slot::Method).filter(|method| is_method(method)),
-                target: values.get(Slot::Target).or(values.get(Slot::Path)).unwrap_or_default(),
+                target: match values.get(Slot::Target).or(values.get(Slot::Path)).unwrap_or_default() {
+                    [path @ .., b'-'] if self.dash_for_query && !path.contains(&b'?') => path,
+                    target => target,
+                },
                 protocol: values.get(Slot::Protocol),
             },
         };
         let client = match (values.get(Slot::Client), values.get(Slot::ForwardedFor)) {
+            // Connected from inside: the proxy in front, which knows whom it speaks for.
+            (Some(proxy), Some(chain)) if is_private(proxy) => Some(forwarded_client(chain))
+                .filter(|client| !is_private(without_port(client)))
+                .unwrap_or(proxy),
             (Some(client), _) => client,
             (None, Some(chain)) => forwarded_client(chain),
             (None, None) => values.printed(Slot::Client).unwrap_or_default(),
@@ -168,7 +178,8 @@ impl Meaning {
             host: values.get(Slot::Host).or_else(|| absolute().map(|(_, host)| host)),
             protocol: line.protocol,
             client: if self.client_port { without_port(client) } else { client },
-            user: values.get(Slot::User),
+            // Apache prints a name that is empty as two quotes.
+            user: values.get(Slot::User).filter(|user| user != b"\"\"" || values.is_escaped(Slot::User)),
             session: values.get(Slot::Session),
             referer: values.get(Slot::Referer),
             user_agent: values.get(Slot::UserAgent),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`values`] | what a line is split into |
 //! | [`program`] | how a compiled format splits a line |
+//! | `search` | how it splits a line whose text holds what separates fields |
 //! | [`meaning`] | what the fields become: units, stamps, escapes |
 //! | [`language`] | which product's language a format string is written in |
 //! | [`configuration`] | which format a server's configuration uses |
@@ -14,6 +15,7 @@
 //! | `httpd_conf` | the `LogFormat` in a configuration of Apache |
 //! | `assemble` | what all grammars have in common |
 //! | [`builtin`] | *combined* and *common*, which nginx and Apache share |
+//! | `extended` | what people add to them |
 //! | [`detect`] | which format an unknown input is in |
 //! | [`escape`] | what the producers' escapes mean |
 
@@ -29,15 +31,17 @@ pub mod builtin;
 pub mod configuration;
 pub mod detect;
 pub mod escape;
-pub mod language;
+mod extended;
 mod httpd_conf;
 mod include;
+pub mod language;
 mod meaning;
 pub mod nginx_conf;
 pub mod nginx_format;
 mod number;
 mod preset;
 mod program;
+mod search;
 mod time;
 mod time_pattern;
 mod values;

@@ -22,7 +22,9 @@ enum Token {
 /// The text is a configuration of nginx: it holds one of the directives that matter here, ended as nginx ends them.
 pub(super) fn recognise(text: &str) -> bool {
     directives(text).iter().any(|words| match words.as_slice() {
-        [name, _, ..] => matches!(name.as_str(), "log_format" | "access_log" | "include" | "listen" | "server_name"),
+        [name, _, ..] => {
+            matches!(name.as_str(), "log_format" | "access_log" | "include" | "listen" | "server_name")
+        }
         [name] => matches!(name.as_str(), "http" | "events" | "server"),
         [] => false,
     })
@@ -72,11 +74,9 @@ pub fn find(configuration: &str, wanted: Option<&str>) -> Result<LogFormat, Stri
     };
     match formats.iter().find(|format| format.name == name) {
         Some(found) => Ok(found.clone()),
-        None if name == "combined" => Ok(LogFormat {
-            name: name.to_owned(),
-            format: COMBINED.to_owned(),
-            escape: Escape::Backslash,
-        }),
+        None if name == "combined" => {
+            Ok(LogFormat { name: name.to_owned(), format: COMBINED.to_owned(), escape: Escape::Backslash })
+        }
         None if names.is_empty() => Err(format!("found no `log_format {name}`")),
         None => Err(format!("found the formats {}, expected `{name}` among them", names.join(", "))),
     }
@@ -117,7 +117,8 @@ fn directives(configuration: &str) -> Vec<Vec<String>> {
 }
 
 fn tokens(text: &str) -> IResult<&str, Vec<Token>> {
-    let braced = || recognize((tag("${"), take_while1(|c: char| c.is_ascii_alphanumeric() || c == '_'), tag("}")));
+    let braced =
+        || recognize((tag("${"), take_while1(|c: char| c.is_ascii_alphanumeric() || c == '_'), tag("}")));
     let plain = || take_while1(|c: char| !c.is_whitespace() && !"{};'\"$".contains(c));
     many0(alt((
         value(Token::Nothing, multispace1),

@@ -3,7 +3,9 @@
 //! A line is read once, from left to right, by searching the next literal; no regular expression, no allocation.
 
 use super::Cache;
+use super::escape::Escape;
 use super::meaning::Meaning;
+use super::search;
 use super::values::{Slot, Values};
 use crate::reject::Reject;
 use crate::request::Request;
@@ -123,7 +125,10 @@ impl Program {
             if memchr::memchr(0, line).is_some() {
                 return Err(Reject::Binary);
             }
-            understood(Blanks::Any, cache).map_err(|_| exact)
+            let second = search::split(self, line).and_then(|values| {
+                self.meaning.numbers(&values, cache).ok().map(|numbers| (values, numbers))
+            });
+            second.map_or_else(|| understood(Blanks::Any, cache).map_err(|_| exact), Ok)
         });
         let (values, numbers) = found?;
         Ok(self.meaning.texts(values, numbers, &mut cache.scratch))
@@ -189,7 +194,7 @@ impl Program {
     }
 
     /// Where a field ends that does not need the literal after it to be told from what follows.
-    fn self_delimited(&self, text: &[u8], field: &Field) -> Option<usize> {
+    pub(super) fn self_delimited(&self, text: &[u8], field: &Field) -> Option<usize> {
         match field.extent {
             Extent::Stamp => match field.slot? {
                 Slot::CoarseTime => self.meaning.coarse_time.extent(text),
@@ -200,7 +205,9 @@ impl Program {
             _ => {
                 let sign = usize::from(matches!(text, [b'-' | b'+', ..]));
                 let digit = |byte: &&u8| byte.is_ascii_digit() || **byte == b'.';
-                Some(sign + text[sign..].iter().take_while(digit).count())
+                let length = sign + text[sign..].iter().take_while(digit).count();
+                // Only where text is not escaped with backslashes alone does nginx print nothing for what is missing.
+                Some(length).filter(|length| *length > 0 || self.meaning.escape != Escape::Backslash)
             }
         }
     }
@@ -275,7 +282,8 @@ fn search<'a>(
         let inside_list = field.extent == Extent::List
             && (text[..end].ends_with(b",")
                 || text[..end].ends_with(b" :")
-                || text[end..].starts_with(b" : "));
+                || text[end..].starts_with(b" : ")
+                || field.then.bytes.len() == 1 && text[end..].starts_with(b", "));
         match match_literal(&field.then, &text[end..], blanks) {
             Some(after) if !inside_list => return Some((&text[..end], after)),
             _ => from = end + 1,

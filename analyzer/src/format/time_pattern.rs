@@ -115,7 +115,8 @@ impl TimePattern {
 
     /// What the layout says of a moment.
     pub(crate) fn says(&self) -> Says {
-        let has = |part| self.steps.iter().any(|step| matches!(step, Step::Number { part: p, .. } if *p == part));
+        let has =
+            |part| self.steps.iter().any(|step| matches!(step, Step::Number { part: p, .. } if *p == part));
         let step = |wanted: fn(&Step) -> bool| self.steps.iter().any(wanted);
         let epoch = step(|step| matches!(step, Step::Epoch(_)));
         let month = has(Part::Month) || step(|step| matches!(step, Step::ShortMonth | Step::LongMonth));
@@ -180,9 +181,11 @@ impl Parts {
         let used = match step {
             Step::Literal(byte) => (text.first() == Some(&byte)).then_some(1)?,
             Step::Number { part, least, most } => {
-                let blanks = text.iter().take(usize::from(most) - 1).take_while(|byte| **byte == b' ').count();
+                let blanks =
+                    text.iter().take(usize::from(most) - 1).take_while(|byte| **byte == b' ').count();
                 let room = usize::from(most) - blanks;
-                let digits = text[blanks..].iter().take(room).take_while(|byte| byte.is_ascii_digit()).count();
+                let digits =
+                    text[blanks..].iter().take(room).take_while(|byte| byte.is_ascii_digit()).count();
                 (blanks + digits >= usize::from(least)).then_some(())?;
                 self.set(part, number::unsigned(&text[blanks..blanks + digits])?)?;
                 blanks + digits
@@ -378,11 +381,29 @@ mod tests {
     #[test]
     fn stamps_in_many_layouts() {
         for (layout, text, expected, grain_ns, offset_s) in [
-            ("%d/%b/%Y:%H:%M:%S %z", "17/May/2015:10:05:03 +0200", "2015-05-17T08:05:03Z", SECOND_NS, Some(7200)),
-            ("%Y-%m-%dT%H:%M:%S%z", "2015-05-17T10:05:03-0330", "2015-05-17T13:35:03Z", SECOND_NS, Some(-12_600)),
+            (
+                "%d/%b/%Y:%H:%M:%S %z",
+                "17/May/2015:10:05:03 +0200",
+                "2015-05-17T08:05:03Z",
+                SECOND_NS,
+                Some(7200),
+            ),
+            (
+                "%Y-%m-%dT%H:%M:%S%z",
+                "2015-05-17T10:05:03-0330",
+                "2015-05-17T13:35:03Z",
+                SECOND_NS,
+                Some(-12_600),
+            ),
             ("%F %T", "2015-05-17 10:05:03", "2015-05-17T10:05:03Z", SECOND_NS, None),
             ("%c %Z", "Sun May 17 10:05:03 2015 UTC", "2015-05-17T10:05:03Z", SECOND_NS, Some(0)),
-            ("%A, %e %B %Y, %r", "Thursday,  7 May 2015, 12:05:03 AM", "2015-05-07T00:05:03Z", SECOND_NS, None),
+            (
+                "%A, %e %B %Y, %r",
+                "Thursday,  7 May 2015, 12:05:03 AM",
+                "2015-05-07T00:05:03Z",
+                SECOND_NS,
+                None,
+            ),
             ("%D %l:%M %p", "05/17/15  1:05 pm", "2015-05-17T13:05:00Z", 60 * SECOND_NS, None),
             ("%-d.%-m.%Y %R", "7.5.2015 10:05", "2015-05-07T10:05:00Z", 60 * SECOND_NS, None),
             ("%C%y%j%H%M%S", "2016060000001", "2016-02-29T00:00:01Z", SECOND_NS, None),
@@ -418,7 +439,9 @@ mod tests {
         assert_eq!(TimePattern::strftime("%Q").unwrap_err(), "holds `%Q`");
         assert_eq!(TimePattern::strftime("%").unwrap_err(), "ends in `%`");
         let pattern = TimePattern::strftime("%F %T").unwrap();
-        for text in ["2015-02-29 10:05:03", "2015-05-17 24:05:03", "2015-05-17 10:05", "", "2015-05-17 10:05:61"] {
+        for text in
+            ["2015-02-29 10:05:03", "2015-05-17 24:05:03", "2015-05-17 10:05", "", "2015-05-17 10:05:61"]
+        {
             assert_eq!(pattern.read(text.as_bytes()), None, "{text}");
         }
     }
