@@ -130,6 +130,8 @@ mod tests {
             r#"{COMMON} "-" "curl" 89 0.001 [shop-web-80] [] 10.0.0.5:80, 10.0.0.6:80 0, 59 1.000, 0.000 502, 200 0c9d"#
         );
         check(&ingress, Some("ingress-nginx:upstreaminfo"));
+        let old = r#"203.0.113.9, 10.0.0.1 - [203.0.113.9] - - [10/Oct/2018:13:55:36 +0000] "GET / HTTP/1.1" 200 59 "-" "curl" 89 0.001 [shop-web-80] 10.0.0.5:80 59 0.000 200"#;
+        check(old, Some("ingress-nginx:upstreaminfo"));
         let stamp = "[10/Feb/2024:21:25:00 +0100]";
         check(
             &format!(

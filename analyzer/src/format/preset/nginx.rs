@@ -39,10 +39,11 @@ pub(super) fn formats(options: &Options) -> Vec<Format> {
         .collect()
 }
 
-/// Of all releases, the newest first: the alternative upstream came with 0.24, the id with 0.18; until 0.26 the
-/// client stood a second time in front.
+/// Of all releases, the newest first: the alternative upstream and the id came in between, and before 0.26 an address
+/// or a chain of them stood in front of the client.
 fn ingress() -> Vec<String> {
-    let fronts = ["$remote_addr - $remote_user", "$remote_addr - [$the_real_ip] - $remote_user"];
+    let fronts =
+        ["$remote_addr - $remote_user", "$proxy_add_x_forwarded_for - [$the_real_ip] - $remote_user"];
     let names = ["[$proxy_upstream_name] [$proxy_alternative_upstream_name]", "[$proxy_upstream_name]"];
     let ends = [" $req_id", ""];
     let mut formats = Vec::new();
