@@ -702,8 +702,8 @@ mod tests {
             "2026-11-02T09:05:03Z 192.0.2.1 / method=GET status=500 out=0 ns=12000000",
         );
         check(
-            r#"%h %t "%r" %>s 100%% %T %{ms}T %^FB sid=%{sid}C; "%{X-Request-Id}o""#,
-            &format!(r#"192.0.2.1 {STAMP} "GET / HTTP/1.1" 200 100% 1 1250 900 sid=s 1; "r-1""#),
+            r#"%h %t "%r" %>s %k%X 100%% %T %{ms}T %^FB sid=%{sid}C; "%{X-Request-Id}o""#,
+            &format!(r#"192.0.2.1 {STAMP} "GET / HTTP/1.1" 200 0- 100% 1 1250 900 sid=s 1; "r-1""#),
             "2026-11-02T09:05:03Z 192.0.2.1 / method=GET identity=s 1 id=r-1 status=200 ns=1250000000 first=900000",
         );
         check(
