@@ -98,7 +98,7 @@ pub enum Error {
         hint: String,
     },
     /// No format in a configuration.
-    #[error("no log format in `{path}`: {problem}\n  hint: --from FILE:NAME picks a `log_format` by its name", path = path.display())]
+    #[error("no log format in `{path}`: {problem}\n  hint: --from FILE:NAME picks a format by its name", path = path.display())]
     Configuration {
         /// The configuration.
         path: PathBuf,

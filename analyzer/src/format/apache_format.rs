@@ -204,21 +204,26 @@ fn joined(tokens: Vec<Token>) -> Vec<Token> {
         }
     }
     let mut at = 0;
-    while at + 4 < joined.len() {
+    while at + 7 <= joined.len() {
         if let [
+            Token::Text(before),
             Token::Directive(method),
             Token::Text(one),
             Token::Directive(target),
             Token::Text(other),
             Token::Directive(protocol),
-        ] = &joined[at..at + 5]
+            Token::Text(after),
+        ] = &joined[at..at + 7]
+            && before.ends_with('"')
             && method.is("m")
+            && one == " "
             && target.is(TARGET)
+            && other == " "
             && protocol.is("H")
-            && (one.as_str(), other.as_str()) == (" ", " ")
+            && after.starts_with('"')
         {
             let line = Directive { letter: "r".to_owned(), ..method.clone() };
-            joined.splice(at..at + 5, [Token::Directive(line)]);
+            joined.splice(at + 1..at + 6, [Token::Directive(line)]);
         }
         at += 1;
     }
@@ -616,5 +621,256 @@ fn unwrapped(expression: &str) -> (&str, bool) {
         (Some(inside), _) => (inside.trim(), true),
         (_, Some(inside)) => (inside.trim(), false),
         (None, None) => (expression.trim(), false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Cache;
+    use crate::request::Request;
+
+    #[track_caller]
+    fn read(producer: Producer, format: &str, line: &str, check: impl Fn(Request<'_>)) {
+        let format = compile(format, producer, &Identity::Cookie("sid".to_owned()))
+            .or_else(|_| compile(format, producer, &Identity::Ip))
+            .unwrap();
+        let mut cache = Cache::default();
+        let request =
+            format.parse(line.as_bytes(), &mut cache).unwrap_or_else(|reject| panic!("{line}: {reject:?}"));
+        check(request);
+    }
+
+    /// Fields of a line, as one text.
+    #[track_caller]
+    fn check(format: &str, line: &str, expected: &str) {
+        read(Producer::Apache, format, line, |request| assert_eq!(shown(&request), expected, "{format}"));
+    }
+
+    fn shown(request: &Request<'_>) -> String {
+        let stamp = jiff::Timestamp::from_nanosecond(i128::from(request.stamp_ns)).unwrap();
+        let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        let mut shown = format!("{stamp} {} {}", text(request.client), text(request.target));
+        for (name, value) in [
+            ("method", request.method),
+            ("host", request.host),
+            ("user", request.user),
+            ("referer", request.referer),
+            ("agent", request.user_agent),
+            ("identity", request.identity),
+            ("id", request.request_id),
+        ] {
+            if let Some(value) = value {
+                shown += &format!(" {name}={}", text(value));
+            }
+        }
+        for (name, value) in [
+            ("status", Some(u64::from(request.status))),
+            ("out", request.bytes_out),
+            ("in", request.bytes_in),
+            ("ns", request.duration_ns.map(|ns| ns as u64)),
+            ("first", request.first_byte_ns.map(|ns| ns as u64)),
+        ] {
+            if let Some(value) = value {
+                shown += &format!(" {name}={value}");
+            }
+        }
+        shown
+    }
+
+    const STAMP: &str = "[02/Nov/2026:10:05:03 +0100]";
+
+    #[test]
+    fn directives_fill_their_slots() {
+        check(
+            r#"%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i""#,
+            &format!(
+                r#"www.example.com:443 192.0.2.1 - jo ann {STAMP} "GET /a?b HTTP/1.1" 200 - "-" "say \"hi\"""#
+            ),
+            r#"2026-11-02T09:05:03Z 192.0.2.1 /a?b method=GET host=www.example.com user=jo ann agent=say "hi" status=200 out=0"#,
+        );
+        check(
+            "%a:%{remote}p %{c}a %t %m %U%q %H %>s %s %B %I %{UNIQUE_ID}e %L %Dus",
+            &format!(
+                "2001:db8::1:4711 10.0.0.1 {STAMP} POST /a b?c=d HTTP/2.0 404 200 17 300 abc xyz 1500us"
+            ),
+            "2026-11-02T09:05:03Z 2001:db8::1 /a b?c=d method=POST id=abc status=404 out=17 in=300 ns=1500000",
+        );
+        check(
+            r#"%400,501{User-agent}i %!200,304{Referer}i %h %t "%r" %>s %b %{ms}T%U"#,
+            &format!(r#"- http://example.com/ 192.0.2.1 {STAMP} "GET / HTTP/1.1" 500 - 12/"#),
+            "2026-11-02T09:05:03Z 192.0.2.1 / method=GET status=500 out=0 ns=12000000",
+        );
+        check(
+            r#"%h %t "%r" %>s %k%X 100%% %T %{ms}T %^FB sid=%{sid}C; "%{X-Request-Id}o""#,
+            &format!(r#"192.0.2.1 {STAMP} "GET / HTTP/1.1" 200 0- 100% 1 1250 900 sid=s 1; "r-1""#),
+            "2026-11-02T09:05:03Z 192.0.2.1 / method=GET identity=s 1 id=r-1 status=200 ns=1250000000 first=900000",
+        );
+        check(
+            r#"%{X-Forwarded-For}i %l %u %t "%r" %>s %b"#,
+            &format!(r#"203.0.113.9, 10.0.0.1 - - {STAMP} "-" 408 -"#),
+            "2026-11-02T09:05:03Z 203.0.113.9  status=408 out=0",
+        );
+        check(
+            r#"%h "%u" %t "%r" %>s %b"#,
+            &format!(r#"192.0.2.1 "" {STAMP} "GET /\xc3\xa9\tx HTTP/1.1" 200 5"#),
+            "2026-11-02T09:05:03Z 192.0.2.1 /é\tx method=GET status=200 out=5",
+        );
+    }
+
+    #[test]
+    fn stamps_in_every_form() {
+        for (format, text, expected, stamp, grain_ns, offset_s) in [
+            ("%t", STAMP, "2026-11-02T09:05:03Z", Stamp::Start, 1_000_000_000, 3600),
+            (
+                "%{%d/%b/%Y %T}t.%{msec_frac}t %{%z}t",
+                "02/Nov/2026 10:05:03.250 +0100",
+                "2026-11-02T09:05:03.25Z",
+                Stamp::Start,
+                1_000_000,
+                3600,
+            ),
+            (
+                "%t %{usec}t",
+                &format!("{STAMP} 1793610303250001"),
+                "2026-11-02T09:05:03.250001Z",
+                Stamp::Start,
+                1_000,
+                3600,
+            ),
+            (
+                "%{sec}t.%{usec_frac}t",
+                "1793610303.250001",
+                "2026-11-02T09:05:03.250001Z",
+                Stamp::Start,
+                1_000,
+                0,
+            ),
+            ("%{begin:msec}t", "1793610303250", "2026-11-02T09:05:03.25Z", Stamp::Start, 1_000_000, 0),
+            (
+                "%{end:%F %T}t%{end:%z}t",
+                "2026-11-02 10:05:03+0100",
+                "2026-11-02T09:05:03Z",
+                Stamp::End,
+                1_000_000_000,
+                3600,
+            ),
+            (
+                "%{%A, %d-%b-%y %r %Z}t",
+                "Monday, 02-Nov-26 10:05:03 AM EST",
+                "2026-11-02T15:05:03Z",
+                Stamp::Start,
+                1_000_000_000,
+                -18_000,
+            ),
+            (
+                "%{%F}t and %P %{%T}t",
+                "2026-11-02 and 17 10:05:03",
+                "2026-11-02T10:05:03Z",
+                Stamp::Start,
+                1_000_000_000,
+                0,
+            ),
+        ] {
+            let format = format!(r#"%h {format} "%r" %>s"#);
+            let line = format!(r#"192.0.2.1 {text} "GET / HTTP/1.1" 200"#);
+            read(Producer::Apache, &format, &line, |request| {
+                let found = jiff::Timestamp::from_nanosecond(i128::from(request.stamp_ns)).unwrap();
+                assert_eq!(found.to_string(), expected, "{format}");
+                assert_eq!(
+                    (request.stamp, request.resolution_ns, request.offset_s),
+                    (stamp, grain_ns, offset_s),
+                    "{format}"
+                );
+            });
+        }
+    }
+
+    #[test]
+    fn start_and_end_make_a_duration_where_they_are_fine_enough() {
+        let format = r#"%h %{begin:msec}t %{end:msec}t "%r" %>s"#;
+        read(
+            Producer::Apache,
+            format,
+            r#"192.0.2.1 1793610303250 1793610303750 "GET / HTTP/1.1" 200"#,
+            |request| {
+                assert_eq!((request.stamp, request.duration_ns), (Stamp::Start, Some(500_000_000)));
+            },
+        );
+        let format = r#"%h %t %{end:%T}t "%r" %>s"#;
+        read(
+            Producer::Apache,
+            format,
+            &format!(r#"192.0.2.1 {STAMP} 10:05:04 "GET / HTTP/1.1" 200"#),
+            |request| {
+                assert_eq!((request.stamp, request.duration_ns), (Stamp::Start, None));
+            },
+        );
+    }
+
+    #[test]
+    fn those_who_speak_the_language_have_words_of_their_own() {
+        let line = format!(r#"192.0.2.1 - - {STAMP} "GET http://www.example.com/a HTTP/1.1" 200 5 "-" "x""#);
+        read(
+            Producer::Varnish,
+            r#"%h %l %u %t "%r" %s %b "%{Referer}i" "%{User-agent}i""#,
+            &line,
+            |request| {
+                assert_eq!((request.path(), request.host), (&b"/a"[..], Some(&b"www.example.com"[..])));
+                assert_eq!((request.status, request.stamp), (200, Stamp::Start));
+            },
+        );
+        let line = format!(r#"{STAMP} 192.0.2.1 "GET / HTTP/1.1" 200 12 AB12"#);
+        read(Producer::Tomcat, r#"%t %a "%r" %s %D %S"#, &line, |request| {
+            assert_eq!((request.duration_ns, request.session), (Some(12_000_000), Some(&b"AB12"[..])));
+            assert_eq!(request.stamp, Stamp::End);
+        });
+        let format = r#"{"t":"%{begin:%Y-%m-%dT%H:%M:%S%z}t","us":%{time.elapsed.usec}V,"ip":"%{req.http.Fastly-Client-IP}V","m":"%{json.escape(req.method)}V","u":"%{json.escape(req.url)}V","s":%{resp.status}V,"a":"%{json.escape(req.http.User-Agent)}V"}"#;
+        let line = r#"{"t":"2026-11-02T09:05:03+0000","us":1500,"ip":"192.0.2.1","m":"GET","u":"/a\"\u000a","s":200,"a":"x"}"#;
+        read(Producer::Fastly, format, line, |request| {
+            assert_eq!((request.target, request.client), (&b"/a\"\n"[..], &b"192.0.2.1"[..]));
+            assert_eq!((request.duration_ns, request.status), (Some(1_500_000), 200));
+        });
+        let format = r#"%{client.ip}V %{strftime({"%F %T"}, time.start)}V.%{time.start.usec_frac}V "%{req.method}V %{req.url}V" %>s"#;
+        read(Producer::Fastly, format, r#"192.0.2.1 2026-11-02 09:05:03.250001 "GET /a" 200"#, |request| {
+            assert_eq!((request.stamp_ns % 1_000_000_000, request.target), (250_001_000, &b"/a"[..]));
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_a_format_is_an_error_with_a_hint() {
+        for (format, expected) in [
+            ("%", "found `%` without a directive"),
+            ("%{open", "found `%` without a directive"),
+            ("%h%u %t %r %s", "`%h` and `%u` touch"),
+            ("%h %t %s", "no field for the request"),
+            (r#"%h "%r" %s"#, "no field for a time"),
+            (r#"%h %{%F}t "%r" %s"#, "no field for a time"),
+            (r#"%h %{%Q}t "%r" %s"#, "layout holds `%Q`"),
+            (r#"%t "%r" %s"#, "no field for the client"),
+            (r#"%h %t "%r" %400s"#, "no field for the status"),
+        ] {
+            let message = compile(format, Producer::Apache, &Identity::Ip).unwrap_err().to_string();
+            assert!(message.contains(expected) && message.contains("hint:"), "{format}: {message}");
+        }
+        let java = compile(r#"%h %{dd/MMM/yyyy}t "%r" %s"#, Producer::Tomcat, &Identity::Ip).unwrap_err();
+        assert!(java.to_string().contains("layout is of Java"));
+        let cookie =
+            compile(r#"%h %t "%r" %s"#, Producer::Apache, &Identity::Cookie("sid".to_owned())).unwrap_err();
+        assert!(cookie.to_string().contains("add `%{sid}C`"));
+    }
+
+    #[test]
+    fn the_language_is_recognised_by_its_request_and_time() {
+        for (format, expected) in [
+            (r#"%h %l %u %t "%r" %>s %b"#, true),
+            ("%a %{%F %T}t %m %U%q %>s", true),
+            (r#"LogFormat "%t" x"#, true),
+            ("%ci:%cp [%tr] %ft %b/%s %ST %B %{+Q}r", false),
+            ("%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru", false),
+            ("[%START_TIME%] %RESPONSE_CODE%", false),
+        ] {
+            assert_eq!(recognise(format), expected, "{format}");
+        }
     }
 }

@@ -100,7 +100,8 @@ fn parts(one: &Item, other: &Item) -> bool {
     let path = matches!(other.claim, Some((Slot::Target | Slot::Path, _)));
     match one.extent {
         Extent::Stamp => true,
-        Extent::Number => path,
+        // The connection's state is one of `X`, `+` and `-`.
+        Extent::Number => path || other.name == "%X",
         _ => is_host(one) && path,
     }
 }

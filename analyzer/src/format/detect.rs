@@ -1,16 +1,11 @@
 //! Which format an unknown input is in, and how sure that is.
 
-use super::builtin::{Builtin, Evidence, Producer};
+use super::builtin::{Builtin, Evidence};
+use super::extended::{self, Look, Mark};
 use super::wrapper::Wrapper;
-use super::{Cache, Format, Options, Reader, guess, headed, nginx_format, preset, records};
+use super::{Cache, Format, Options, Reader, guess, headed, preset, records};
 use crate::document::Document;
 use crate::reject::Reject;
-
-/// *Combined* with the time nginx took at the end: the extension that most people make first.
-const COMBINED_TIMED: &str = concat!(
-    r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "#,
-    r#""$http_referer" "$http_user_agent" $request_time"#
-);
 
 /// A format, and how sure it is.
 #[derive(Debug, Clone)]
@@ -46,7 +41,7 @@ pub fn detect(head: &[u8], options: &Options) -> Vec<Detection> {
 /// `format` with what is around the lines of `head`, where they cannot be read as they are.
 pub(crate) fn with_wrappers(format: &Format, head: &[u8]) -> Detection {
     let detection = |confidence| Detection { format: format.clone(), confidence };
-    let share = |text: &[u8]| understood(format, text, false).share;
+    let share = |text: &[u8]| understood(format, text, |_| Mark::Shown).share;
     if matches!(format.reader, Reader::Document(_)) || share(head) >= LEAST_SHARE {
         return detection(1.0);
     }
@@ -107,24 +102,23 @@ fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
         let format = Format::new(document.label(), Reader::Document(document));
         Detection { format, confidence: document.recognise(head) }
     });
-    let timed = nginx_format::compile_named("nginx:combined+request_time", COMBINED_TIMED, &options.identity);
-    let timed =
-        timed.ok().filter(|_| options.producer != Some(Producer::Apache)).map(|format| (format, true));
+    let any_line: Look = |_| Mark::Shown;
+    let extended = extended::all(options).into_iter().map(|extended| (extended.format, extended.mark));
     let headed = headed::recognise(head, &options.identity);
     let presets = preset::all(options)
         .into_iter()
         .filter(|format| headed.is_none() || !matches!(format.reader, Reader::Headed(_)))
         .chain(headed.clone())
-        .map(|format| (format, false));
+        .map(|format| (format, any_line));
     let builtin = [Builtin::Combined, Builtin::Common]
-        .map(|shape| (shape.format(options.producer, &options.identity), false));
-    let guessed = guess::formats(head, options).into_iter().map(|format| (format, false));
-    let fixed = timed.into_iter().chain(presets).chain(builtin);
+        .map(|shape| (shape.format(options.producer, &options.identity), any_line));
+    let guessed = guess::formats(head, options).into_iter().map(|format| (format, any_line));
+    let fixed = extended.chain(presets).chain(builtin);
     // Who says what the fields mean does not want a fixed format.
     let fixed =
         fixed.filter(|(format, _)| options.map.is_empty() || matches!(format.reader, Reader::Headed(_)));
-    let lines = fixed.chain(guessed).map(|(format, has_request_time)| {
-        let understood = understood(&format, head, has_request_time);
+    let lines = fixed.chain(guessed).map(|(format, mark)| {
+        let understood = understood(&format, head, mark);
         let settled = !format.producer_unknown || understood.evidence.producer().is_some();
         let share = understood.share * format.certainty();
         let confidence = if settled { share } else { share * PRODUCER_OPEN };
@@ -156,21 +150,23 @@ fn sampled(head: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// What a format understands of a sample.
 struct Understood {
-    /// The share of the lines; records of another kind do not count.
+    /// The share of the lines; records of another kind do not count. None when no line shows the format's mark.
     share: f64,
     requests: u32,
     evidence: Evidence,
 }
 
 /// What `format` understands of the lines of `head`.
-fn understood(format: &Format, head: &[u8], has_request_time: bool) -> Understood {
-    let (mut lines, mut good) = (0_u32, 0_u32);
+fn understood(format: &Format, head: &[u8], mark: Look) -> Understood {
+    let (mut lines, mut good, mut marked) = (0_u32, 0_u32, false);
     let mut evidence = Evidence::default();
     let mut cache = Cache::default();
     for line in sampled(head) {
         lines += 1;
-        if has_request_time && !ends_in_request_time(line) {
-            continue;
+        match mark(line) {
+            Mark::Shown => marked = true,
+            Mark::Missing => {}
+            Mark::Other => continue,
         }
         match format.parse(line, &mut cache) {
             Ok(request) => {
@@ -181,17 +177,8 @@ fn understood(format: &Format, head: &[u8], has_request_time: bool) -> Understoo
             Err(_) => {}
         }
     }
-    let share = if lines == 0 { 0.0 } else { f64::from(good) / f64::from(lines) };
+    let share = if !marked || lines == 0 { 0.0 } else { f64::from(good) / f64::from(lines) };
     Understood { share, requests: good, evidence }
-}
-
-/// nginx prints `$request_time` with exactly three decimals. Any other number at the end of a line is something
-/// else: microseconds of Apache's `%D`, a port, a length.
-fn ends_in_request_time(line: &[u8]) -> bool {
-    let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    let point = last.len().saturating_sub(4);
-    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    last == b"-" || digits(&last[..point]) && last.get(point) == Some(&b'.') && digits(&last[point + 1..])
 }
 
 #[cfg(test)]
@@ -214,8 +201,50 @@ mod tests {
         check(&format!(r#"{COMMON} "-" "Mozilla" "-""#), Some("nginx:combined"));
         check(&format!(r#"{COMMON} "-" "Mozilla" 0.012"#), Some("nginx:combined+request_time"));
         check(&format!(r#"{COMMON} "-" "Mozilla" 51200"#), Some("nginx:combined"));
+        check(
+            &format!(r#"{COMMON} "-" "Mozilla" "203.0.113.9, 10.0.0.1""#),
+            Some("nginx:combined+forwarded"),
+        );
+        check(&format!(r#"{COMMON} "-" "Mozilla" "shop.example""#), Some("nginx:combined"));
+        check(
+            &format!(r#"{COMMON} "-" "Mozilla" "203.0.113.9" 0.012"#),
+            Some("nginx:combined+forwarded+request_time"),
+        );
+        check(&format!(r#"{COMMON} "-" "Mozilla" 310 2790"#), Some("apache:combinedio"));
+        check(&format!(r#"{COMMON} "-" "Mozilla" 310 20"#), Some("nginx:combined"));
+        check(&format!("{COMMON} 15"), Some("apache:common+number"));
+        check(&format!("{COMMON} 0.015"), Some("nginx:common+request_time"));
+        check(&format!("{COMMON} "), Some("apache:common"));
+        check(&format!(r#"www.example.com:443 {COMMON} "-" "Mozilla""#), Some("apache:vhost_combined"));
+        check(&format!(r#"www.example.com {COMMON} "-" "Mozilla""#), Some("nginx:host+combined"));
+        check(&format!(r#"www.example.com {COMMON} "-" "Mozilla" "-""#), Some("nginx:host+combined"));
+        check(
+            &format!(r#""203.0.113.9, 10.0.0.1" {COMMON} "-" "Mozilla""#),
+            Some("nginx:forwarded+addr+combined"),
+        );
+        let chain = COMMON.replace("127.0.0.1", "203.0.113.9, 10.0.0.1");
+        check(&format!(r#"{chain} "-" "Mozilla""#), Some("nginx:forwarded+combined"));
+        let absolute = COMMON.replace("GET /", "GET http://www.example.com/");
+        check(&format!(r#"{absolute} "-" "Mozilla""#), Some("varnish:combined"));
         check("2026/11/02 00:00:01 [error] 7#7: *1 open() failed\n", None);
         check("", None);
         check("\n\n", None);
+        let ingress = format!(
+            r#"{COMMON} "-" "curl" 89 0.001 [shop-web-80] [] 10.0.0.5:80, 10.0.0.6:80 0, 59 1.000, 0.000 502, 200 0c9d"#
+        );
+        check(&ingress, Some("ingress-nginx:upstreaminfo"));
+        let old = r#"203.0.113.9, 10.0.0.1 - [203.0.113.9] - - [10/Oct/2018:13:55:36 +0000] "GET / HTTP/1.1" 200 59 "-" "curl" 89 0.001 [shop-web-80] 10.0.0.5:80 59 0.000 200"#;
+        check(old, Some("ingress-nginx:upstreaminfo"));
+        let stamp = "[10/Feb/2024:21:25:00 +0100]";
+        check(
+            &format!(
+                r#"{stamp} - 200 200 - GET https www.example.com "/a" [Client 192.0.2.1] [Length 20] [Gzip 1.2] [Sent-to 10.0.0.5] "curl" "-""#
+            ),
+            Some("nginx-proxy-manager:proxy"),
+        );
+        check(
+            &format!(r#"{stamp} www.example.com 192.0.2.1 0.227 "GET / HTTP/2.0" 207 125 440 - curl/8 (x)"#),
+            Some("npmplus:log"),
+        );
     }
 }

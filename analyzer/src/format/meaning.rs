@@ -42,6 +42,8 @@ pub(crate) struct Meaning {
     pub(crate) captured: Box<[Option<Slot>]>,
     /// Records of the same log that are no requests.
     pub(crate) others: OtherRecords,
+    /// The query follows its path without a `?` of the format, and is printed as `-` when there is none.
+    pub(crate) dash_for_query: bool,
     /// Cookie to take out of the whole cookie header, when `--identity cookie:NAME` asks for one.
     pub(crate) cookie: Option<Box<[u8]>>,
 }
@@ -63,6 +65,7 @@ impl Default for Meaning {
             plain: 0,
             captured: Box::default(),
             others: OtherRecords::None,
+            dash_for_query: false,
             cookie: None,
         }
     }
@@ -179,14 +182,23 @@ impl Meaning {
             Some(text) => request_line(text),
             None => RequestLine {
                 method: values.get(Slot::Method).filter(|method| is_method(method)),
-                target: values.get(Slot::Target).or(values.get(Slot::Path)).unwrap_or_default(),
+                target: match values.get(Slot::Target).or(values.get(Slot::Path)).unwrap_or_default() {
+                    [path @ .., b'-'] if self.dash_for_query && !path.contains(&b'?') => path,
+                    target => target,
+                },
                 protocol: values.get(Slot::Protocol),
             },
         };
         let client = match (values.get(Slot::Client), values.get(Slot::ForwardedFor)) {
-            (Some(client), chain) if chain.is_none() || !self.forwarded_first => client,
-            (_, Some(chain)) => forwarded_client(chain),
-            _ => values.printed(Slot::Client).unwrap_or_default(),
+            // Connected from inside: the proxy in front, which knows whom it speaks for.
+            (Some(proxy), Some(chain)) if self.forwarded_first || is_private(without_port(proxy)) => {
+                Some(forwarded_client(chain))
+                    .filter(|client| self.forwarded_first || !is_private(without_port(client)))
+                    .unwrap_or(proxy)
+            }
+            (Some(client), _) => client,
+            (None, Some(chain)) => forwarded_client(chain),
+            (None, None) => values.printed(Slot::Client).unwrap_or_default(),
         };
         let cookie = self.cookie.as_deref().and_then(|name| cookie(values.get(Slot::Cookies)?, name));
         let absolute = || authority(line.target);
@@ -198,7 +210,8 @@ impl Meaning {
             host: values.get(Slot::Host).or_else(|| absolute().map(|(_, host)| host)).or_else(tunnel),
             protocol: line.protocol,
             client: if self.client_port { without_port(client) } else { client },
-            user: values.get(Slot::User),
+            // Apache prints a name that is empty as two quotes.
+            user: values.get(Slot::User).filter(|user| user != b"\"\"" || values.is_escaped(Slot::User)),
             session: values.get(Slot::Session),
             referer: values.get(Slot::Referer),
             user_agent: values.get(Slot::UserAgent),

@@ -5,6 +5,7 @@
 //! | [`values`] | what a line is split into |
 //! | [`program`] | how a compiled format splits a line |
 //! | [`combined`] | the same by hand, for the format most logs are in |
+//! | [`search`] | how it splits a line whose text holds what separates fields |
 //! | [`meaning`] | what the fields become: units, stamps, escapes |
 //! | [`language`] | which product's language a format string is written in |
 //! | [`configuration`] | which format a server's configuration uses |
@@ -24,6 +25,7 @@
 //! | [`envoy_format`], [`envoy_yaml`] | the same of Envoy and Istio |
 //! | [`assemble`], [`request_line`], [`header`], [`include`] | what the languages and configurations share |
 //! | [`builtin`] | *combined* and *common*, which nginx and Apache share |
+//! | `extended` | what people add to them |
 //! | [`detect`] | which format an unknown input is in |
 //! | [`escape`] | what the producers' escapes mean |
 //! | `extent` | fields that are wrapped, padded or left out |
@@ -44,6 +46,7 @@ pub mod detect;
 mod envoy_format;
 mod envoy_yaml;
 pub mod escape;
+mod extended;
 mod extent;
 mod guess;
 mod haproxy_cfg;
@@ -65,6 +68,7 @@ mod preset;
 mod program;
 pub(crate) mod records;
 mod request_line;
+mod search;
 mod squid_conf;
 mod squid_format;
 pub(crate) mod time;

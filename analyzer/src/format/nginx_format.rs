@@ -97,6 +97,10 @@ fn compile_escaped(label: &str, format: &str, escape: Escape, identity: &Identit
             "write the format as it stands in the nginx configuration",
         ));
     }
+    // Only with the usual escapes is a missing query printed, and only here does nothing else set it apart.
+    let joins_query = tokens
+        .windows(2)
+        .any(|pair| matches!(pair, [Token::Variable("is_args"), Token::Variable("args" | "query_string")]));
     let mut pieces: Vec<Piece> = joined(&tokens).iter().map(|token| piece(token, identity)).collect();
     let (time, coarse_time) = stamps(&mut pieces);
     let logs_cookies = tokens.contains(&Token::Variable("http_cookie"));
@@ -110,6 +114,7 @@ fn compile_escaped(label: &str, format: &str, escape: Escape, identity: &Identit
         stamp: Stamp::End,
         duration: Unit::Seconds,
         escape,
+        dash_for_query: joins_query && escape == Escape::Backslash,
         cookie,
         ..Meaning::default()
     };
@@ -156,8 +161,9 @@ fn joined<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
                 Variable("request_uri"),
                 Text(" "),
                 Variable("server_protocol"),
-                after @ ..,
-            ] => (after, Variable("request")),
+                Text(quote),
+                ..,
+            ] if quote.starts_with('"') => (&rest[5..], Variable("request")),
             _ => (after, *first),
         };
         joined.push(token);
@@ -210,12 +216,14 @@ fn stamps(pieces: &mut [Piece]) -> (TimeFormat, TimeFormat) {
 /// The slot that a variable fills, and how well.
 fn claim(variable: &str) -> Option<(Slot, u8)> {
     Some(match variable {
-        "remote_addr" => (Slot::Client, 0),
-        "http_x_real_ip" => (Slot::Client, 1),
-        "http_cf_connecting_ip" | "http_true_client_ip" => (Slot::Client, 2),
-        "proxy_protocol_addr" => (Slot::Client, 3),
+        // Of ingress-nginx until 0.26: the client, whatever is in front.
+        "the_real_ip" => (Slot::Client, 0),
+        "remote_addr" => (Slot::Client, 1),
+        "http_x_real_ip" => (Slot::Client, 2),
+        "http_cf_connecting_ip" | "http_true_client_ip" => (Slot::Client, 3),
+        "proxy_protocol_addr" => (Slot::Client, 4),
         // The proxy in front, where the module that puts the client in its place is at work.
-        "realip_remote_addr" => (Slot::Client, 4),
+        "realip_remote_addr" => (Slot::Client, 5),
         "http_x_forwarded_for" => (Slot::ForwardedFor, 0),
         // What nginx hands on: the chain with the address it was connected from at its end.
         "proxy_add_x_forwarded_for" => (Slot::ForwardedFor, 1),
@@ -329,6 +337,66 @@ mod tests {
             },
         );
         const SECOND: i64 = 1_000_000_000;
+    }
+
+    #[test]
+    fn values_are_found_whatever_is_in_them() {
+        let json = r#"log_format j escape=json '{"c":"$remote_addr","t":"$msec","r":"$request","s":$status,"rt":$request_time,"up":$upstream_response_time,"b":$body_bytes_sent,"a":"$http_user_agent"}';"#;
+        let raw =
+            r#"log_format n escape=none '$remote_addr [$time_local] "$request" $status "$http_user_agent"';"#;
+        let stamp = "[02/Nov/2026:10:05:03 +0100]";
+        for (format, line, expected) in [
+            (
+                json,
+                r#"{"c":"192.0.2.1","t":"1793610303.250","r":"GET /\"é\u0001\\ HTTP/1.1","s":200,"rt":0.250,"up":,"b":5,"a":""}"#,
+                "192.0.2.1 /\"é\u{1}\\ - 200 5 0.25",
+            ),
+            (
+                json,
+                r#"{"c":"192.0.2.1","t":"1793610303.250","r":"GET / HTTP/1.1","s":000,"rt":1.000,"up":1.000, 2.000 : -,"b":0,"a":"\"a\",\"b\""}"#,
+                r#"192.0.2.1 / "a","b" 0 0 1"#,
+            ),
+            (
+                raw,
+                &format!(r#"192.0.2.1 {stamp} "GET /"q" HTTP/1.1" 009 "say "hi"""#),
+                r#"192.0.2.1 /"q" say "hi" 9 - -"#,
+            ),
+            (
+                "$remote_addr:$remote_port $time_iso8601 $status $uri$is_args$args",
+                "2001:db8::1:4711 2026-11-02T10:05:03+01:00 200 /a?b-",
+                "2001:db8::1 /a?b- - 200 - -",
+            ),
+            (
+                "$remote_addr:$remote_port $time_iso8601 $status $uri$is_args$args",
+                "192.0.2.1:4711 2026-11-02T10:05:03+01:00 200 /a--",
+                "192.0.2.1 /a- - 200 - -",
+            ),
+            (
+                "$remote_addr,$upstream_addr,$status,$msec,$scheme://$host:$server_port$request_uri",
+                "192.0.2.1,10.0.0.1:80, unix:/run/a : 10.0.0.2:80,502,1793610303.250,https://www.example.com:443/a:b",
+                "192.0.2.1 /a:b - 502 - -",
+            ),
+            (
+                r#"$remote_addr $msec $http_x_forwarded_for $status "$request""#,
+                r#"10.0.0.1 1793610303.250 192.0.2.7, 203.0.113.9, 10.0.0.2 200 "GET / HTTP/1.1""#,
+                "203.0.113.9 / - 200 - -",
+            ),
+        ] {
+            parse(format, line, |request| {
+                let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+                let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+                let found = format!(
+                    "{} {} {} {} {} {}",
+                    text(request.client),
+                    text(request.target),
+                    or_dash(request.user_agent.map(text)),
+                    request.status,
+                    or_dash(request.bytes_out.map(|bytes| bytes.to_string())),
+                    or_dash(request.duration_ns.map(|ns| (ns as f64 / 1e9).to_string())),
+                );
+                assert_eq!(found, expected, "{format}");
+            });
+        }
     }
 
     #[test]

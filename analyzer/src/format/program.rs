@@ -3,8 +3,10 @@
 //! A line is read once, from left to right, by searching the next literal; no regular expression, no allocation.
 
 use super::Cache;
+use super::escape::Escape;
 use super::extent;
 use super::meaning::Meaning;
+use super::search;
 use super::values::{Slot, Values};
 use crate::reject::Reject;
 use crate::request::Request;
@@ -147,6 +149,11 @@ impl Program {
         if memchr::memchr(0, line).is_some() {
             return Err(Reject::Binary);
         }
+        if let Some(values) = search::split(self, line)
+            && let Ok(numbers) = self.meaning.numbers(&values, cache)
+        {
+            return self.finish(line, values, numbers, cache);
+        }
         let mut values = Values::NONE;
         let loose = self.split(line, Blanks::Any, &mut values);
         match loose.and_then(|()| self.meaning.numbers(&values, cache)) {
@@ -252,7 +259,7 @@ impl Program {
     }
 
     /// Where a field ends that does not need the literal after it to be told from what follows.
-    fn self_delimited(&self, text: &[u8], field: &Field) -> Option<usize> {
+    pub(super) fn self_delimited(&self, text: &[u8], field: &Field) -> Option<usize> {
         match field.extent {
             Extent::Stamp => match field.slot? {
                 Slot::CoarseTime => self.meaning.coarse_time.extent(text),
@@ -263,7 +270,9 @@ impl Program {
             _ => {
                 let sign = usize::from(matches!(text, [b'-' | b'+', ..]));
                 let digit = |byte: &&u8| byte.is_ascii_digit() || **byte == b'.';
-                Some(sign + text[sign..].iter().take_while(digit).count())
+                let length = sign + text[sign..].iter().take_while(digit).count();
+                // Only where text is not escaped with backslashes alone does nginx print nothing for what is missing.
+                Some(length).filter(|length| *length > 0 || self.meaning.escape != Escape::Backslash)
             }
         }
     }
@@ -344,7 +353,8 @@ fn search<'a>(
         let inside_list = field.extent == Extent::List
             && (text[..end].ends_with(b",")
                 || text[..end].ends_with(b" :")
-                || text[end..].starts_with(b" : "));
+                || text[end..].starts_with(b" : ")
+                || field.then.bytes.len() == 1 && text[end..].starts_with(b", "));
         match match_literal(&field.then, &text[end..], blanks) {
             Some(after) if !inside_list => return Some((&text[..end], after)),
             _ => from = end + 1,

@@ -4,11 +4,13 @@ use super::{Format, Options};
 use crate::error::Error;
 use crate::session::identity::Identity;
 
+mod apache;
 mod aws;
 mod envoy;
 mod haproxy;
 mod headless;
 mod json;
+mod nginx;
 mod squid;
 mod table;
 mod traefik;
@@ -16,7 +18,9 @@ mod traefik;
 /// One family: its formats, the more specific first.
 type Family = fn(&Options) -> Vec<Format>;
 
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 9] = [
+    nginx::formats,
+    apache::formats,
     aws::formats,
     envoy::formats,
     haproxy::formats,
