@@ -277,8 +277,7 @@ fn sorted(pieces: &[Piece<'_>]) -> Vec<Event> {
         }
     }
     for range in starts.windows(2) {
-        found[range[0] as usize..range[1] as usize]
-            .sort_by_key(|event| (event.client(), event.order_ms()));
+        found[range[0] as usize..range[1] as usize].sort_by_key(|event| (event.client(), event.order_ms()));
     }
     found
 }

@@ -14,7 +14,12 @@ use crate::request::Request;
 
 /// The request of `line`, when there is nothing unusual in it.
 #[inline]
-pub(super) fn parse<'a>(line: &'a [u8], stamp: Stamp, tail: Tail, time: &mut TimeCache) -> Option<Request<'a>> {
+pub(super) fn parse<'a>(
+    line: &'a [u8],
+    stamp: Stamp,
+    tail: Tail,
+    time: &mut TimeCache,
+) -> Option<Request<'a>> {
     let (client, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
     let rest = rest.strip_prefix(b" - ")?;
     let (user, rest) = match rest.strip_prefix(b"- [") {
@@ -29,7 +34,9 @@ pub(super) fn parse<'a>(line: &'a [u8], stamp: Stamp, tail: Tail, time: &mut Tim
     let instant = time.clf(text).filter(|instant| instant.utc_ns >= 0)?;
     let rest = rest.strip_prefix(b"] \"")?;
     let (asked, rest) = quoted(rest)?;
-    let [b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', rest @ ..] = rest else { return None };
+    let [b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', rest @ ..] = rest else {
+        return None;
+    };
     let status = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
     let (bytes_out, bytes_out_is_dash, rest) = match rest {
         [b'-', rest @ ..] => (0, true, rest),

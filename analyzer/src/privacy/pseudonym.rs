@@ -70,8 +70,7 @@ impl Key {
     fn from_secret(secret: &[u8; 32]) -> Self {
         let mut keys = Zeroizing::new([[0; 2]; TAGS.len()]);
         for (key, tag) in keys.iter_mut().zip(TAGS) {
-            let mut derive =
-                Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+            let mut derive = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
             derive.update(b"loadprint|v2|");
             derive.update(tag);
             let derived = Zeroizing::new(<[u8; 32]>::from(derive.finalize().into_bytes()));

@@ -187,69 +187,61 @@ const EXTENSION_BYTES: usize = 16 * 1024;
 impl Stream {
     fn next(&mut self, block: &mut Block, block_bytes: usize, line_limit: usize) -> bool {
         block.bytes.clear();
+        block.bytes.append(&mut self.carry);
         loop {
-            if self.carry.len() < block_bytes && !self.ended {
-                self.fill(block_bytes);
-            }
+            self.fill(&mut block.bytes, block_bytes);
             if self.skipping {
-                let end = memchr::memchr(b'\n', &self.carry);
-                self.skip(end.map_or(self.carry.len(), |at| at + 1));
+                let end = memchr::memchr(b'\n', &block.bytes);
+                let skipped = end.map_or(block.bytes.len(), |at| at + 1);
+                block.bytes.drain(..skipped);
+                self.offset += skipped as u64;
                 self.skipping = end.is_none() && !self.ended;
-                if self.skipping {
-                    continue;
-                }
-            }
-            if self.carry.is_empty() {
-                if self.ended {
-                    return false;
-                }
                 continue;
             }
-            let cut = match memchr::memrchr(b'\n', &self.carry) {
+            if block.bytes.is_empty() {
+                return false;
+            }
+            let cut = match memchr::memrchr(b'\n', &block.bytes) {
                 Some(at) => at + 1,
-                None if self.ended => self.carry.len(),
-                None if self.carry.len() > line_limit => {
+                None if self.ended => block.bytes.len(),
+                None if block.bytes.len() > line_limit => {
                     self.skipping = true;
-                    self.carry.len()
+                    block.bytes.len()
                 }
                 None => {
-                    self.fill(self.carry.len() + block_bytes);
+                    let more = block.bytes.len() + block_bytes;
+                    self.fill(&mut block.bytes, more);
                     continue;
                 }
             };
+            self.carry.extend_from_slice(&block.bytes[cut..]);
+            block.bytes.truncate(cut);
             block.index = self.next_index;
             block.offset = self.offset;
-            block.bytes.extend_from_slice(&self.carry[..cut]);
             self.next_index += 1;
-            self.skip(cut);
+            self.offset += cut as u64;
             return true;
         }
     }
 
-    fn skip(&mut self, bytes: usize) {
-        self.carry.drain(..bytes);
-        self.offset += bytes as u64;
-    }
-
-    /// Reads until `carry` holds `target` bytes or the stream ends.
-    fn fill(&mut self, target: usize) {
-        while self.carry.len() < target && !self.ended {
-            let have = self.carry.len();
-            self.carry.resize(target, 0);
-            let got = match self.reader.read(&mut self.carry[have..]) {
-                Ok(got) => got,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-                    self.carry.truncate(have);
-                    continue;
+    /// Reads until `bytes` holds `target` bytes or the stream ends.
+    fn fill(&mut self, bytes: &mut Vec<u8>, target: usize) {
+        let mut have = bytes.len();
+        bytes.resize(target.max(have), 0);
+        while have < target && !self.ended {
+            match self.reader.read(&mut bytes[have..]) {
+                Ok(got) => {
+                    have += got;
+                    self.ended = got == 0;
                 }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.failure = Some(error);
-                    0
+                    self.ended = true;
                 }
-            };
-            self.carry.truncate(have + got);
-            self.ended = got == 0;
+            }
         }
+        bytes.truncate(have);
     }
 }
 

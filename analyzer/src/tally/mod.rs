@@ -9,8 +9,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::kind::Kind;
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::read::Reading;
 use crate::route::Routes;
 use crate::session::by_client;
