@@ -49,6 +49,8 @@ mod route;
 pub mod session;
 pub mod settings;
 mod source;
+#[doc(hidden)]
+pub mod stages;
 mod store;
 mod tally;
 

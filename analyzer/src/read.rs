@@ -399,7 +399,7 @@ pub(crate) fn records(
 }
 
 /// Lines with the offset of their first byte, without their ends.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut start = 0;
     let open_end = !bytes.is_empty() && !bytes.ends_with(b"\n");
     memchr::memchr_iter(b'\n', bytes).chain(open_end.then_some(bytes.len())).map(move |end| {
