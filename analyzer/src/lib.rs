@@ -13,6 +13,7 @@
 //! | [`format`] | which fields: format strings compiled to programs; detection |
 //! | [`document`], `apm`, `recording` | inputs that are no lines: exports of spans, HAR, GoReplay |
 //! | [`request`], [`reject`] | the canonical record; why a line gave none |
+//! | `table` | the same in CSV and Parquet; behind the cargo feature `tabular` |
 //! | [`counts`] | how many requests, bytes, statuses, by hour |
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
 //! | `route` | which endpoint: segments, hints, inference |
@@ -47,6 +48,7 @@ mod route;
 pub mod session;
 pub mod settings;
 mod source;
+mod table;
 mod tally;
 
 pub use error::Error;
@@ -126,9 +128,24 @@ fn nothing_understood(reading: &Reading) -> Error {
         *reasons.entry(reject.name()).or_insert(0) += found.count;
     }
     let listed: Vec<String> = reasons.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let first = reading.inputs.first();
+    if let Some((input, document)) = first.and_then(|input| Some((input, input.document()?))) {
+        let understood = reading.inputs.iter().all(|input| input.rejects.not_understood() == 0);
+        let lines = input.lines;
+        return Error::NoRequests {
+            input: input.path.clone(),
+            found: match &input.broken {
+                Some(why) => why.clone(),
+                None if understood => format!("{lines} records, none of them a request to a server"),
+                None => format!("{lines} records, none of them a request: {}", listed.join(", ")),
+            },
+            format: input.format.label.clone(),
+            request: document.request_name(),
+        };
+    }
     Error::NothingUnderstood {
         lines: reading.inputs.iter().map(|input| input.lines).sum(),
         reasons: if listed.is_empty() { String::new() } else { format!("\n  found: {}", listed.join(", ")) },
-        format: reading.inputs.first().map_or_else(String::new, |input| input.format.label.clone()),
+        format: first.map_or_else(String::new, |input| input.format.label.clone()),
     }
 }

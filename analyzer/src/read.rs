@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use foldhash::fast::FixedState;
 
 use crate::counts::Counts;
+use crate::document::Document;
 use crate::error::Error;
 use crate::event::Event;
 use crate::format::builtin::{Builtin, Evidence};
@@ -43,6 +44,10 @@ pub struct InputSummary {
     pub rejects: Rejects,
     /// Lines that ended early and were kept.
     pub recovered: u64,
+    /// Requests that do not say how many they stand for.
+    pub unweighted: u64,
+    /// Requests of which nobody knows the client, so that their trace passes for one.
+    pub clients_by_trace: u64,
     /// How fine the stamps are: the coarsest of them, in nanoseconds.
     pub resolution_ns: i64,
     /// What the text says about who wrote it.
@@ -218,6 +223,8 @@ struct BlockResult {
     lines: u64,
     requests: u64,
     recovered: u64,
+    unweighted: u64,
+    clients_by_trace: u64,
     rejects: Rejects,
     resolution_ns: i64,
     evidence: Evidence,
@@ -275,6 +282,8 @@ impl<'k> Worker<'k> {
             lines: 0,
             requests: 0,
             recovered: 0,
+            unweighted: 0,
+            clients_by_trace: 0,
             rejects: Rejects::default(),
             resolution_ns: 1,
             evidence: Evidence::default(),
@@ -308,6 +317,8 @@ impl<'k> Worker<'k> {
     fn accept(&mut self, request: &Request<'_>, result: &mut BlockResult) {
         result.requests += 1;
         result.recovered += u64::from(request.truncated);
+        result.unweighted += u64::from(request.weight.is_none());
+        result.clients_by_trace += u64::from(request.client_is_trace);
         result.resolution_ns = result.resolution_ns.max(request.resolution_ns);
         let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
         result.span_ns = Some((first, last.max(request.stamp_ns)));
@@ -420,6 +431,8 @@ fn assemble(
             requests: 0,
             rejects: Rejects::default(),
             recovered: 0,
+            unweighted: 0,
+            clients_by_trace: 0,
             resolution_ns: 1,
             evidence: Evidence::default(),
             broken: blocks.failure().map(|error| error.to_string()),
@@ -440,6 +453,8 @@ fn assemble(
             summary.lines += result.lines;
             summary.requests += result.requests;
             summary.recovered += result.recovered;
+            summary.unweighted += result.unweighted;
+            summary.clients_by_trace += result.clients_by_trace;
             summary.resolution_ns = summary.resolution_ns.max(result.resolution_ns);
             summary.evidence.merge(result.evidence);
             summary.broken = summary.broken.or(result.broken);
@@ -456,6 +471,14 @@ fn assemble(
 }
 
 impl InputSummary {
+    /// What it was read as, where it was read as a whole.
+    pub(crate) fn document(&self) -> Option<Document> {
+        match self.format.reader {
+            Reader::Document(document) => Some(document),
+            _ => None,
+        }
+    }
+
     /// The format's label, corrected by what the whole text says about who wrote it.
     pub fn label(&self) -> String {
         label(&self.format, self.evidence)

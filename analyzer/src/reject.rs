@@ -26,6 +26,8 @@ pub enum Reject {
     BadStatus,
     /// A size or a duration is not a number.
     BadNumber,
+    /// A record of another kind: a header, a comment, something that is no request.
+    NotARequest,
 }
 
 impl Reject {
@@ -41,6 +43,7 @@ impl Reject {
             Self::BadTime => "bad_time",
             Self::BadStatus => "bad_status",
             Self::BadNumber => "bad_number",
+            Self::NotARequest => "not_a_request",
         }
     }
 }
@@ -90,6 +93,11 @@ impl Rejects {
             let shifted = more.positions.iter().map(|at| Position { line: at.line + lines_before, ..*at });
             entry.positions.extend(shifted.take(room));
         }
+    }
+
+    /// Lines that should have been requests: records of another kind are no failure.
+    pub fn not_understood(&self) -> u64 {
+        self.total() - self.0.get(&Reject::NotARequest).map_or(0, |found| found.count)
     }
 
     /// Lines refused.

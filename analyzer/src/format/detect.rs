@@ -31,7 +31,7 @@ const PRODUCER_OPEN: f64 = 0.9;
 ///
 /// Ties go to the format with more fields, then to the one listed first.
 pub fn detect(head: &[u8], options: &Options) -> Vec<Detection> {
-    let documents = Document::ALL.into_iter().map(|document| {
+    let documents = Document::all().map(|document| {
         let format = Format::new(document.label(), Reader::Document(document));
         Detection { format, confidence: document.recognise(head) }
     });

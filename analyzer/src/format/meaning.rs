@@ -282,7 +282,7 @@ fn authority(target: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The client that a chain of proxies names: the last address that is no private one, because anything before
 /// it may be made up by the client; the first where all are private.
-fn forwarded_client(chain: &[u8]) -> &[u8] {
+pub(crate) fn forwarded_client(chain: &[u8]) -> &[u8] {
     let mut addresses = chain.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|a| !a.is_empty());
     let first = addresses.clone().next().unwrap_or_default();
     addresses.rfind(|address| !is_private(without_port(address))).unwrap_or(first)
@@ -298,7 +298,7 @@ fn is_private(address: &[u8]) -> bool {
 }
 
 /// `192.0.2.1:4711` and `[2001:db8::1]:4711` without their port; anything else as it is.
-fn without_port(address: &[u8]) -> &[u8] {
+pub(crate) fn without_port(address: &[u8]) -> &[u8] {
     if let Some(rest) = address.strip_prefix(b"[") {
         return memchr::memchr(b']', rest).map_or(address, |end| &rest[..end]);
     }

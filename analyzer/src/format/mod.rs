@@ -25,14 +25,14 @@ pub mod configuration;
 pub mod detect;
 pub mod escape;
 pub mod language;
-mod meaning;
+pub(crate) mod meaning;
 pub mod nginx_conf;
 pub mod nginx_format;
-mod number;
+pub(crate) mod number;
 mod preset;
 mod program;
-mod time;
-mod values;
+pub(crate) mod time;
+pub(crate) mod values;
 
 use shared::profile::Stamp;
 

@@ -6,6 +6,7 @@ use shared::Profile;
 
 use super::{grouped, percent, seconds};
 use crate::read::Reading;
+use crate::reject::Reject;
 
 /// Endpoints shown.
 const ENDPOINTS: usize = 8;
@@ -85,9 +86,10 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
         ));
     }
     for input in &reading.inputs {
-        let rejected = input.rejects.total();
+        let rejected = input.rejects.not_understood();
         if rejected as f64 > MANY * input.lines as f64 {
-            let worst = input.rejects.0.iter().max_by_key(|(_, found)| found.count);
+            let misunderstood = input.rejects.0.iter().filter(|(reject, _)| **reject != Reject::NotARequest);
+            let worst = misunderstood.max_by_key(|(_, found)| found.count);
             let first = worst.and_then(|(reject, found)| Some((reject.name(), found.positions.first()?)));
             let first = first.map_or_else(String::new, |(name, at)| {
                 format!("; mostly `{name}`, first at line {}", at.line)
@@ -99,6 +101,18 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
                 grouped(rejected),
                 grouped(input.lines)
             ));
+        }
+        let of_all = |count: u64| format!("{} of {} requests", grouped(count), grouped(input.requests));
+        if input.document().is_some() && input.unweighted > 0 {
+            let count = of_all(input.unweighted);
+            warnings.push(format!(
+                "`{}`: {count} do not say how many they stand for; each counts once, though traces are often sampled",
+                input.path
+            ));
+        }
+        if input.clients_by_trace > 0 {
+            let count = of_all(input.clients_by_trace);
+            warnings.push(format!("`{}`: {count} tell no client; each trace counts as one", input.path));
         }
         if input.format.producer_unknown && input.evidence.producer().is_none() {
             warnings.push(format!(
@@ -116,11 +130,18 @@ pub fn broken(reading: &Reading) -> Vec<String> {
     let damaged = reading.inputs.iter().filter_map(|input| Some((input, input.broken.as_ref()?)));
     damaged
         .map(|(input, why)| {
-            format!(
-                "`{}` is damaged: found {why} after {} lines, expected the end of the gzip stream\n  hint: everything before the damage was used; fetch the file again for the rest",
-                input.path,
-                grouped(input.lines)
-            )
+            let (path, lines) = (&input.path, grouped(input.lines));
+            match input.document() {
+                Some(document) if input.lines == 0 => {
+                    format!("no request in `{path}`\n  found: {why}\n  expected: at least one {}", document.request_name())
+                }
+                Some(_) => format!(
+                    "`{path}` is damaged: found {why} after {lines} records\n  hint: everything before the damage was used; export it again for the rest"
+                ),
+                None => format!(
+                    "`{path}` is damaged: found {why} after {lines} lines, expected the end of the gzip stream\n  hint: everything before the damage was used; fetch the file again for the rest"
+                ),
+            }
         })
         .collect()
 }
