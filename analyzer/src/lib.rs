@@ -57,6 +57,7 @@ pub use route::Hint;
 pub use settings::Settings;
 
 use privacy::pseudonym::Key;
+use reject::Reject;
 use shared::Profile;
 use tally::civil::CivilClock;
 
@@ -129,23 +130,35 @@ fn nothing_understood(reading: &Reading) -> Error {
     }
     let listed: Vec<String> = reasons.iter().map(|(name, count)| format!("{name} {count}")).collect();
     let first = reading.inputs.first();
-    if let Some((input, document)) = first.and_then(|input| Some((input, input.document()?))) {
-        let understood = reading.inputs.iter().all(|input| input.rejects.not_understood() == 0);
-        let lines = input.lines;
-        return Error::NoRequests {
-            input: input.path.clone(),
-            found: match &input.broken {
-                Some(why) => why.clone(),
-                None if understood => format!("{lines} records, none of them a request to a server"),
-                None => format!("{lines} records, none of them a request: {}", listed.join(", ")),
-            },
-            format: input.format.label.clone(),
-            request: document.request_name(),
-        };
+    if let Some(error) = first.and_then(no_requests) {
+        return error;
     }
     Error::NothingUnderstood {
         lines: reading.inputs.iter().map(|input| input.lines).sum(),
         reasons: if listed.is_empty() { String::new() } else { format!("\n  found: {}", listed.join(", ")) },
         format: first.map_or_else(String::new, |input| input.format.label.clone()),
     }
+}
+
+/// That a document holds no request, and what it holds instead.
+pub(crate) fn no_requests(input: &read::InputSummary) -> Option<Error> {
+    let document = input.document().filter(|_| input.requests == 0)?;
+    let records = input.lines;
+    let failed = input.rejects.0.iter().filter(|(reject, _)| **reject != Reject::NotARequest);
+    let failed: Vec<String> = failed
+        .map(|(reject, found)| {
+            let first = found.positions.first().map_or(0, |at| at.line);
+            format!("{} {} (first: record {first})", reject.name(), found.count)
+        })
+        .collect();
+    Some(Error::NoRequests {
+        input: input.path.clone(),
+        found: match &input.broken {
+            Some(why) => why.clone(),
+            None if failed.is_empty() => format!("{records} records, none of them a request to a server"),
+            None => format!("{records} records, none of them a request: {}", failed.join(", ")),
+        },
+        format: input.format.label.clone(),
+        request: document.request_name(),
+    })
 }

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on should stop, and say why"
 )]
 
+mod apm;
 mod cli;
 mod determinism;
 mod formats;

@@ -27,7 +27,7 @@ pub(super) fn each<'a>(
     // A byte order mark, which Windows tools put in front.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if is_lines(text) {
-        for line in text.lines() {
+        for line in text.trim_end().lines() {
             match line.trim() {
                 "" => take(Err(Reject::Blank)),
                 line => walk_line(line, path, take),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use shared::Profile;
 
 use super::{grouped, percent, seconds};
-use crate::read::Reading;
+use crate::read::{InputSummary, Reading};
 use crate::reject::Reject;
 
 /// Endpoints shown.
@@ -86,6 +86,12 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
         ));
     }
     for input in &reading.inputs {
+        if let Some(error) = crate::no_requests(input) {
+            if input.broken.is_none() && input.rejects.not_understood() == 0 {
+                warnings.push(error.to_string());
+            }
+            continue;
+        }
         let rejected = input.rejects.not_understood();
         if rejected as f64 > MANY * input.lines as f64 {
             let misunderstood = input.rejects.0.iter().filter(|(reject, _)| **reject != Reject::NotARequest);
@@ -125,16 +131,16 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
     warnings
 }
 
-/// The damage of inputs that ended before their end, as errors with what was saved.
+/// The damage of inputs that ended before their end, as errors with what was saved; documents that hold nothing good.
 pub fn broken(reading: &Reading) -> Vec<String> {
     let damaged = reading.inputs.iter().filter_map(|input| Some((input, input.broken.as_ref()?)));
+    let failed = |input: &&InputSummary| input.broken.is_some() || input.rejects.not_understood() > 0;
+    let without_requests = reading.inputs.iter().filter(failed).filter_map(crate::no_requests);
     damaged
+        .filter(|(input, _)| crate::no_requests(input).is_none())
         .map(|(input, why)| {
             let (path, lines) = (&input.path, grouped(input.lines));
             match input.document() {
-                Some(document) if input.lines == 0 => {
-                    format!("no request in `{path}`\n  found: {why}\n  expected: at least one {}", document.request_name())
-                }
                 Some(_) => format!(
                     "`{path}` is damaged: found {why} after {lines} records\n  hint: everything before the damage was used; export it again for the rest"
                 ),
@@ -143,6 +149,7 @@ pub fn broken(reading: &Reading) -> Vec<String> {
                 ),
             }
         })
+        .chain(without_requests.map(|error| error.to_string()))
         .collect()
 }
 

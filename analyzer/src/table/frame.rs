@@ -79,3 +79,82 @@ fn text(value: &AnyValue<'_>) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apm::Export;
+    use polars::prelude::{DataType, NamedFrom as _, ParquetWriter, Series};
+
+    fn parquet(columns: Vec<Column>) -> Vec<u8> {
+        let mut frame = DataFrame::new(2, columns).unwrap();
+        let mut bytes = Vec::new();
+        ParquetWriter::new(&mut bytes).finish(&mut frame).unwrap();
+        bytes
+    }
+
+    fn text_column(name: &str, cells: [&str; 2]) -> Column {
+        Series::new(name.into(), cells).into()
+    }
+
+    /// Start in nanoseconds, duration in nanoseconds, method, path and query, status.
+    type Given = (i64, Option<i64>, String, String, u16);
+
+    #[track_caller]
+    fn check(bytes: &[u8], expected: Result<&[Given], &str>) {
+        let mut found = Vec::new();
+        let end = Export::Parquet.read(bytes, &mut |record| {
+            let request = record.unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let target = format!("{}?{}", text(request.path()), text(request.query().unwrap_or_default()));
+            let method = text(request.method.unwrap_or_default());
+            found.push((
+                request.started_at_ns().unwrap(),
+                request.duration_ns,
+                method,
+                target,
+                request.status,
+            ));
+        });
+        let found = end.as_ref().map(|()| found.as_slice()).map_err(String::as_str);
+        assert_eq!(found, expected);
+    }
+
+    const START_NS: i64 = 1_793_574_001_250_000_000;
+
+    #[test]
+    fn columns_say_whose_table_it_is() {
+        let instants = Series::new("timestamp".into(), [START_NS / 1000, START_NS / 1000 + 1]);
+        let instants = instants.cast(&DataType::Datetime(TimeUnit::Microseconds, None)).unwrap();
+        let of_product = parquet(vec![
+            instants.into(),
+            text_column("name", ["GET Items/Show", "POST Items/Add"]),
+            text_column("url", ["https://shop.example.com/items/7?x=1", "https://shop.example.com/items"]),
+            Series::new("resultCode".into(), [200_i64, 201]).into(),
+            Series::new("duration".into(), [50.5, 1.0]).into(),
+            text_column("operation_Id", ["a", "b"]),
+        ]);
+        let given = [
+            (START_NS, Some(50_500_000), "GET".to_owned(), "/items/7?x=1".to_owned(), 200),
+            (START_NS + 1000, Some(1_000_000), "POST".to_owned(), "/items?".to_owned(), 201),
+        ];
+        check(&of_product, Ok(&given));
+        let of_balancer = parquet(vec![
+            text_column("time", ["2026-11-01T23:00:01.300500Z", "2026-11-01T23:00:01.251001Z"]),
+            text_column("client_ip", ["192.0.2.1", "192.0.2.2"]),
+            Series::new("request_processing_time".into(), [0.0005, 0.0]).into(),
+            Series::new("target_processing_time".into(), [0.05, 0.001]).into(),
+            Series::new("response_processing_time".into(), [0.0, 0.0]).into(),
+            Series::new("elb_status_code".into(), [200_i32, 201]).into(),
+            text_column("request_verb", ["GET", "POST"]),
+            text_column(
+                "request_url",
+                ["https://shop.example.com:443/items/7?x=1", "https://shop.example.com:443/items"],
+            ),
+        ]);
+        check(&of_balancer, Ok(&given));
+        let unknown = parquet(vec![text_column("a", ["1", "2"])]);
+        check(&unknown, Err("a table whose columns are of no known export"));
+        check(b"PAR1", Err("a Parquet file that is damaged, or of columns inside columns"));
+    }
+}
