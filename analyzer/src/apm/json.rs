@@ -12,6 +12,9 @@ use serde_json::value::RawValue;
 
 use crate::reject::Reject;
 
+/// Arrays inside arrays and objects inside objects beyond which nothing is read.
+const DEEPEST: usize = 32;
+
 /// On the way to the records: opens an array.
 pub(super) const ITEMS: &str = "[]";
 
@@ -91,17 +94,28 @@ fn walk<'a>(
     path: &[&str],
     take: &mut dyn FnMut(Result<&'a str, Reject>),
 ) -> serde_json::Result<usize> {
+    walk_in(0, text, path, take)
+}
+
+/// The same inside so many arrays.
+fn walk_in<'a>(
+    depth: usize,
+    text: &'a str,
+    path: &[&str],
+    take: &mut dyn FnMut(Result<&'a str, Reject>),
+) -> serde_json::Result<usize> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let mut found = 0;
     // An array is opened wherever one stands in for a single record: arrays of arrays, arrays of documents.
     let opened = [&[ITEMS], path].concat();
     let path = if text.trim_start().starts_with('[') { &opened } else { path };
-    Walk { path, take, found: &mut found }.deserialize(&mut deserializer)?;
+    Walk { depth, path, take, found: &mut found }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(found)
 }
 
 struct Walk<'p, 't, 'a> {
+    depth: usize,
     path: &'p [&'p str],
     take: &'t mut dyn FnMut(Result<&'a str, Reject>),
     found: &'t mut usize,
@@ -116,9 +130,9 @@ impl<'de: 'a, 'a> DeserializeSeed<'de> for Walk<'_, '_, 'a> {
         }
         let raw = <&'de RawValue>::deserialize(deserializer)?.get();
         match raw.as_bytes().first() {
-            Some(b'[') => {
+            Some(b'[') if self.depth < DEEPEST => {
                 // The text was just found to be JSON.
-                *self.found += walk(raw, &[], self.take).unwrap_or(0);
+                *self.found += walk_in(self.depth + 1, raw, &[], self.take).unwrap_or(0);
             }
             Some(b'{') => {
                 *self.found += 1;
@@ -139,7 +153,10 @@ impl<'de: 'a, 'a> Visitor<'de> for Walk<'_, '_, 'a> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let path = self.path.strip_prefix(&[ITEMS]).unwrap_or(self.path);
-        while items.next_element_seed(Walk { path, take: self.take, found: self.found })?.is_some() {}
+        while items
+            .next_element_seed(Walk { depth: self.depth, path, take: self.take, found: self.found })?
+            .is_some()
+        {}
         Ok(())
     }
 
@@ -148,7 +165,12 @@ impl<'de: 'a, 'a> Visitor<'de> for Walk<'_, '_, 'a> {
             let key: Cow<'de, str> = key.unwrap_or_default();
             match self.path.split_first() {
                 Some((wanted, path)) if *wanted == key => {
-                    map.next_value_seed(Walk { path, take: self.take, found: self.found })?;
+                    map.next_value_seed(Walk {
+                        depth: self.depth,
+                        path,
+                        take: self.take,
+                        found: self.found,
+                    })?;
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -269,7 +291,7 @@ impl<'a> Row<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let mut fields = Vec::new();
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        Flatten { prefix: "", fields: &mut fields }.deserialize(&mut deserializer).ok()?;
+        Flatten { depth: 0, prefix: "", fields: &mut fields }.deserialize(&mut deserializer).ok()?;
         Some(Self { fields })
     }
 
@@ -295,6 +317,7 @@ impl<'a> Row<'a> {
 }
 
 struct Flatten<'p, 'f, 'a> {
+    depth: usize,
     prefix: &'p str,
     fields: &'f mut Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
@@ -305,6 +328,9 @@ impl<'de> DeserializeSeed<'de> for Flatten<'_, '_, 'de> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let raw = <&'de RawValue>::deserialize(deserializer)?.get();
         if raw.starts_with('{') {
+            if self.depth > DEEPEST {
+                return Ok(());
+            }
             // The text was just found to be JSON.
             let _ = serde_json::Deserializer::from_str(raw).deserialize_map(self);
         } else if let Ok(Scalar(Some(value))) = serde_json::from_str::<Scalar<'de>>(raw) {
@@ -327,14 +353,14 @@ impl<'de> Visitor<'de> for Flatten<'_, '_, 'de> {
             if self.prefix.is_empty() {
                 let raw = map.next_value::<&'de RawValue>()?.get();
                 if raw.starts_with('{') {
-                    let nested = Flatten { prefix: &key, fields: self.fields };
+                    let nested = Flatten { depth: 1, prefix: &key, fields: self.fields };
                     let _ = nested.deserialize(&mut serde_json::Deserializer::from_str(raw));
                 } else if let Ok(Scalar(Some(value))) = serde_json::from_str::<Scalar<'de>>(raw) {
                     self.fields.push((key, value));
                 }
             } else {
                 let prefix = format!("{}.{key}", self.prefix);
-                map.next_value_seed(Flatten { prefix: &prefix, fields: self.fields })?;
+                map.next_value_seed(Flatten { depth: self.depth + 1, prefix: &prefix, fields: self.fields })?;
             }
         }
         Ok(())
@@ -376,7 +402,9 @@ impl Outline {
                     let text = &head[at..at + end];
                     at += end + 1;
                     let colon = head[at..].iter().find(|byte| !byte.is_ascii_whitespace());
-                    if let (Some(b':'), Some(Some(length))) = (colon, open.last()) {
+                    if let (Some(b':'), Some(Some(length))) = (colon, open.last())
+                        && open.len() <= DEEPEST
+                    {
                         path.truncate(*length);
                         if !path.is_empty() {
                             path.push('.');
@@ -455,6 +483,15 @@ mod tests {
             Row::parse(r#"{"a":{"b":{"c":1.50},"d":["x","y"]},"e.f":true,"g":null,"h":"\u00e9"}"#).unwrap();
         let found: Vec<(&str, &str)> = row.fields().collect();
         assert_eq!(found, [("a.b.c", "1.5"), ("a.d", "x"), ("e.f", "true"), ("h", "é")]);
+    }
+
+    #[test]
+    fn what_is_nested_deep_does_not_exhaust_the_stack() {
+        let arrays = "[".repeat(1 << 14) + &"]".repeat(1 << 14);
+        check(&arrays, &[], &[Err(Reject::OtherFormat), Err(Reject::NotARequest)], false);
+        let objects = r#"{"a":"#.repeat(1 << 14) + "1" + &"}".repeat(1 << 14);
+        assert_eq!(Row::parse(&objects).unwrap().fields().count(), 0);
+        assert!(Outline::of(objects.as_bytes()).has("a.a"));
     }
 
     #[test]

@@ -19,7 +19,8 @@ use crate::document::Sink;
 const ZSTD_MAGIC: &[u8] = b"\x28\xb5\x2f\xfd";
 /// A message that becomes larger than this is no message.
 const LARGEST: u64 = 1 << 30;
-/// Length and value of an attribute that every exporter of traces has.
+const DAMAGED: &str = "a message that is damaged";
+/// Of `TracesData`: the spans of a resource.
 const RESOURCE_SPANS: u64 = 1;
 
 /// Whether `head`, which may be cut, begins like the spans of a resource.
@@ -98,9 +99,8 @@ fn message(bytes: &[u8], spans: &mut Spans) -> Result<(), String> {
         return json::each(&text, &["resourceSpans", ITEMS], &mut |record| otlp::take(record, spans));
     }
     for field in fields(&plain) {
-        match field.map_err(|_| "a message that is damaged")? {
-            (RESOURCE_SPANS, Value::Bytes(resource)) => resource_spans(resource, spans)?,
-            _ => {}
+        if let (RESOURCE_SPANS, Value::Bytes(resource)) = field.map_err(|_| DAMAGED)? {
+            resource_spans(resource, spans)?;
         }
     }
     Ok(())
@@ -117,9 +117,9 @@ fn resource_spans(bytes: &[u8], spans: &mut Spans) -> Result<(), String> {
     }
     let service = facts.get(Field::Service).unwrap_or_default();
     for field in fields(bytes) {
-        if let (2 | 1000, Value::Bytes(scope)) = field.map_err(|_| "a message that is damaged")? {
+        if let (2 | 1000, Value::Bytes(scope)) = field.map_err(|_| DAMAGED)? {
             for field in fields(scope) {
-                if let (2, Value::Bytes(bytes)) = field.map_err(|_| "a message that is damaged")? {
+                if let (2, Value::Bytes(bytes)) = field.map_err(|_| DAMAGED)? {
                     spans.push(span(bytes, service));
                 }
             }

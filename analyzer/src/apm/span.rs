@@ -107,18 +107,21 @@ pub(super) struct Spans {
     origins: HashMap<u64, Origin, FixedState>,
 }
 
+/// A text, and when it was said, in nanoseconds.
+type Said = (i64, Box<str>);
+
 /// Who caused a trace: what its first server spans say. Behind the edge, clients are other services.
 #[derive(Debug, Default)]
 struct Origin {
-    person: Option<(i64, Box<str>)>,
-    client: Option<(i64, Box<str>)>,
-    user_agent: Option<(i64, Box<str>)>,
+    person: Option<Said>,
+    client: Option<Said>,
+    user_agent: Option<Said>,
 }
 
 impl Origin {
     fn add(&mut self, span: &Span) {
         let at = span.start_ns.unwrap_or(i64::MAX);
-        let earlier = |slot: &mut Option<(i64, Box<str>)>, value: Option<&str>| {
+        let earlier = |slot: &mut Option<Said>, value: Option<&str>| {
             if let Some(value) = value.filter(|_| slot.as_ref().is_none_or(|(known, _)| at < *known)) {
                 *slot = Some((at, value.into()));
             }
@@ -242,9 +245,8 @@ fn give(span: &Span, weight: Option<f64>, origin: Option<&Origin>, sink: &mut Si
     let route = facts.get(Field::Route).or_else(|| named_route(named_path?, url.target.as_deref()));
     let target = url.target.as_deref().or(route).or(named_path).unwrap_or_default();
     let bytes = |field| number::unsigned(facts.get(field)?.as_bytes());
-    let of_trace = |pick: fn(&Origin) -> &Option<(i64, Box<str>)>| {
-        pick(origin?).as_ref().map(|(_, value)| value.as_ref())
-    };
+    let of_trace =
+        |pick: fn(&Origin) -> &Option<Said>| pick(origin?).as_ref().map(|(_, value)| value.as_ref());
     let client = of_trace(|origin| &origin.client).or(facts.get(Field::Client));
     let client = client.map_or(&b""[..], |client| without_port(client.as_bytes()));
     let user_agent = of_trace(|origin| &origin.user_agent).or(facts.get(Field::UserAgent));

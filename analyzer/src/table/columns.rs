@@ -10,6 +10,7 @@ use crate::format::values::{Slot, Values};
 use shared::profile::Stamp;
 
 /// Columns by name, and what their cells mean.
+#[derive(Debug, Clone)]
 pub(crate) struct Columns {
     pub(crate) slots: Vec<(String, Slot)>,
     pub(crate) meaning: Meaning,
