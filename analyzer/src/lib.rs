@@ -13,6 +13,7 @@
 //! | [`format`] | which fields: format strings compiled to programs; detection |
 //! | [`document`], `apm`, `recording` | inputs that are no lines: exports of spans, HAR, GoReplay |
 //! | [`request`], [`reject`] | the canonical record; why a line gave none |
+//! | `table` | the same in CSV and Parquet; behind the cargo feature `tabular` |
 //! | [`counts`] | how many requests, bytes, statuses, by hour |
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
 //! | `route` | which endpoint: segments, hints, inference |
@@ -52,6 +53,7 @@ mod source;
 #[doc(hidden)]
 pub mod stages;
 mod store;
+mod table;
 mod tally;
 
 pub use error::Error;
@@ -60,6 +62,7 @@ pub use route::Hint;
 pub use settings::Settings;
 
 use privacy::pseudonym::Key;
+use reject::Reject;
 use shared::Profile;
 use tally::civil::CivilClock;
 
@@ -133,9 +136,36 @@ fn nothing_understood(reading: &Reading) -> Error {
         *reasons.entry(reject.name()).or_insert(0) += found.count;
     }
     let listed: Vec<String> = reasons.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let first = reading.inputs.first();
+    if let Some(error) = first.and_then(no_requests) {
+        return error;
+    }
     Error::NothingUnderstood {
         lines: reading.inputs.iter().map(|input| input.lines).sum(),
         reasons: if listed.is_empty() { String::new() } else { format!("\n  found: {}", listed.join(", ")) },
-        format: reading.inputs.first().map_or_else(String::new, |input| input.format.label.clone()),
+        format: first.map_or_else(String::new, |input| input.format.label.clone()),
     }
+}
+
+/// That a document holds no request, and what it holds instead.
+pub(crate) fn no_requests(input: &read::InputSummary) -> Option<Error> {
+    let document = input.document().filter(|_| input.requests == 0)?;
+    let records = input.lines;
+    let failed = input.rejects.0.iter().filter(|(reject, _)| **reject != Reject::NotARequest);
+    let failed: Vec<String> = failed
+        .map(|(reject, found)| {
+            let first = found.positions.first().map_or(0, |at| at.line);
+            format!("{} {} (first: record {first})", reject.name(), found.count)
+        })
+        .collect();
+    Some(Error::NoRequests {
+        input: input.path.clone(),
+        found: match &input.broken {
+            Some(why) => why.clone(),
+            None if failed.is_empty() => format!("{records} records, none of them a request to a server"),
+            None => format!("{records} records, none of them a request: {}", failed.join(", ")),
+        },
+        format: input.format.label.clone(),
+        request: document.request_name(),
+    })
 }

@@ -8,6 +8,7 @@ use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
 use crate::counts::{Counts, Hour};
+use crate::document::Document;
 use crate::error::Error;
 use crate::event::Event;
 use crate::format::builtin::{Builtin, Evidence};
@@ -46,6 +47,10 @@ pub struct InputSummary {
     pub rejects: Rejects,
     /// Lines that ended early and were kept.
     pub recovered: u64,
+    /// Requests that do not say how many they stand for.
+    pub unweighted: u64,
+    /// Requests of which nobody knows the client, so that their trace passes for one.
+    pub clients_by_trace: u64,
     /// How fine the stamps are: the coarsest of them, in nanoseconds.
     pub resolution_ns: i64,
     /// What the text says about who wrote it.
@@ -236,6 +241,8 @@ struct BlockResult {
     lines: u64,
     requests: u64,
     recovered: u64,
+    unweighted: u64,
+    clients_by_trace: u64,
     rejects: Rejects,
     resolution_ns: i64,
     evidence: Evidence,
@@ -303,6 +310,8 @@ impl<'k> Worker<'k> {
             lines: 0,
             requests: 0,
             recovered: 0,
+            unweighted: 0,
+            clients_by_trace: 0,
             rejects: Rejects::default(),
             resolution_ns: 1,
             evidence: Evidence::default(),
@@ -339,6 +348,8 @@ impl<'k> Worker<'k> {
     fn accept(&mut self, request: &Request<'_>, result: &mut BlockResult) {
         result.requests += 1;
         result.recovered += u64::from(request.truncated);
+        result.unweighted += u64::from(request.weight.is_none());
+        result.clients_by_trace += u64::from(request.client_is_trace);
         result.resolution_ns = result.resolution_ns.max(request.resolution_ns);
         let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
         result.span_ns = Some((first, last.max(request.stamp_ns)));
@@ -454,6 +465,8 @@ fn assemble(
             requests: 0,
             rejects: Rejects::default(),
             recovered: 0,
+            unweighted: 0,
+            clients_by_trace: 0,
             resolution_ns: 1,
             evidence: Evidence::default(),
             broken: ending.damage,
@@ -475,6 +488,8 @@ fn assemble(
             summary.lines += result.lines;
             summary.requests += result.requests;
             summary.recovered += result.recovered;
+            summary.unweighted += result.unweighted;
+            summary.clients_by_trace += result.clients_by_trace;
             summary.resolution_ns = summary.resolution_ns.max(result.resolution_ns);
             summary.evidence.merge(result.evidence);
             summary.broken = summary.broken.or(result.broken);
@@ -501,6 +516,14 @@ fn assemble(
 }
 
 impl InputSummary {
+    /// What it was read as, where it was read as a whole.
+    pub(crate) fn document(&self) -> Option<Document> {
+        match self.format.reader {
+            Reader::Document(document) => Some(document),
+            _ => None,
+        }
+    }
+
     /// The format's label, corrected by what the whole text says about who wrote it.
     pub fn label(&self) -> String {
         label(&self.format, self.evidence)
