@@ -11,7 +11,7 @@ use crate::counts::{Counts, Hour};
 use crate::document::Document;
 use crate::error::Error;
 use crate::event::Event;
-use crate::format::builtin::{Builtin, Evidence};
+use crate::format::builtin::Evidence;
 use crate::format::detect::{self, Detection};
 use crate::format::{self, Cache, Format, Options, Reader};
 use crate::kind::{self, Kind};
@@ -494,6 +494,13 @@ fn assemble(
             summary.evidence.merge(result.evidence);
             summary.broken = summary.broken.or(result.broken);
         }
+        let by = summary.evidence.producer().filter(|_| summary.format.producer_unknown);
+        if by.is_some_and(|by| by.stamp() != summary.format.stamp()) {
+            // Nothing is known of these requests but the stamp, which marks the other moment.
+            for record in &mut summary.records {
+                std::mem::swap(&mut record.started_at, &mut record.ended_at);
+            }
+        }
         // Rotation that was interrupted leaves a log beside its compressed copy.
         if first.is_some()
             && let Some(other) = copies.insert((key, summary.lines), summary.path.clone())
@@ -532,10 +539,8 @@ impl InputSummary {
 
 /// The label of `format`, given what the text says about who wrote it.
 pub(crate) fn label(format: &Format, evidence: Evidence) -> String {
-    let shape =
-        [Builtin::Combined, Builtin::Common].into_iter().find(|shape| format.label.ends_with(shape.name()));
-    match (format.producer_unknown, shape, evidence.producer()) {
-        (true, Some(shape), Some(producer)) => format.wrapped_label(&shape.label(producer)),
+    match (format.label.rsplit_once(':'), evidence.producer().filter(|_| format.producer_unknown)) {
+        (Some((_, name)), Some(producer)) => format.wrapped_label(&format!("{}:{name}", producer.name())),
         _ => format.label.clone(),
     }
 }

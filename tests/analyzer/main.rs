@@ -13,6 +13,7 @@ mod apm;
 mod cli;
 mod containers;
 mod determinism;
+mod documentation;
 mod formats;
 mod golden;
 mod layers;

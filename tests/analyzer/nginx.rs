@@ -17,9 +17,19 @@ use serde_json::Value;
 const LOG_FORMAT: &str = r#"'$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
         '"$http_referer" "$http_user_agent" rt=$request_time at=$msec cookie="$cookie_sid"'"#;
 
-struct Nginx {
+pub(crate) struct Nginx {
     child: Child,
     port: u16,
+}
+
+impl Nginx {
+    /// Sends `request` and waits for the whole answer.
+    pub(crate) fn send(&self, request: &[u8]) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(request).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+    }
 }
 
 impl Drop for Nginx {
@@ -31,7 +41,7 @@ impl Drop for Nginx {
 
 /// Starts nginx on a free port, with its configuration and one log per format in `directory`; `None` where there is no
 /// nginx. A format is a name and what stands after it in its directive.
-fn start(directory: &Path, formats: &[(&str, &str)]) -> Option<Nginx> {
+pub(crate) fn start(directory: &Path, formats: &[(&str, &str)]) -> Option<Nginx> {
     let mut logs = String::new();
     for (name, format) in formats {
         if *name != "combined" {
@@ -74,15 +84,8 @@ fn start(directory: &Path, formats: &[(&str, &str)]) -> Option<Nginx> {
     );
 }
 
-fn send(port: u16, request: &[u8]) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(request).unwrap();
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-}
-
 /// An answer is read before its line is written: nginx logs when it lets go of the request.
-fn wait_for_lines(log: &Path, count: usize) {
+pub(crate) fn wait_for_lines(log: &Path, count: usize) {
     let lines = || fs_err::read(log).map_or(0, |log| log.split(|byte| *byte == b'\n').count() - 1);
     while lines() < count {
         std::thread::yield_now();
@@ -102,9 +105,9 @@ fn what_nginx_was_sent_comes_out_of_its_log() {
         write!(request, "GET /item/{i}?q=a%20b HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\n").unwrap();
         write!(request, "Referer: http://x/\"r\"\r\nCookie: sid=s{i}; other=1\r\nConnection: close\r\n\r\n")
             .unwrap();
-        send(nginx.port, request.as_bytes());
+        nginx.send(request.as_bytes());
     }
-    send(nginx.port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n");
+    nginx.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n");
     wait_for_lines(&directory.path().join("probe.log"), agents.len() + 1);
     drop(nginx);
 
@@ -241,7 +244,7 @@ fn every_format_gives_back_what_was_sent() {
             agent,
             b"\r\nConnection: close\r\n\r\n",
         ];
-        send(nginx.port, &request.concat());
+        nginx.send(&request.concat());
     }
     let (last, _) = FORMATS[FORMATS.len() - 1];
     wait_for_lines(&directory.path().join(format!("{last}.log")), sent.len());

@@ -13,6 +13,8 @@ use crate::document::Sink;
 use crate::format::time::TimeFormat;
 use crate::reject::Reject;
 
+const MILLISECOND_NS: i64 = 1_000_000;
+
 /// Where segments stand in the answer for traces.
 const IN_TRACES: [&str; 4] = ["Traces", ITEMS, "Segments", ITEMS];
 
@@ -65,6 +67,8 @@ fn segment(row: &Row<'_>) -> Result<Span, Reject> {
         ..Span::request()
     };
     span.started(row.get("start_time"), &TimeFormat::EpochSeconds);
+    // The number has lost the zeros at its end: how many digits there are says nothing.
+    span.resolution_ns = span.resolution_ns.min(MILLISECOND_NS);
     span.ended(row.get("end_time"), &TimeFormat::EpochSeconds);
     for (field, name) in [
         (Field::Method, "http.request.method"),

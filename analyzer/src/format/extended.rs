@@ -142,6 +142,8 @@ fn host_in_front(line: &[u8]) -> Mark {
     let (host, client) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let name = host.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(byte))
         && host.iter().any(u8::is_ascii_alphabetic)
+        // A port has one colon, a stamp has more.
+        && memchr::memchr_iter(b':', host).count() <= 1
         && !is_address(host);
     shown_if((name || host == b"_") && is_address(client))
 }

@@ -52,7 +52,10 @@ pub(super) fn formats(head: &[u8], options: &Options) -> Vec<Format> {
                 true
             });
         }
-        let guess = Guess::of(&sampled, options)?;
+        let mut guess = Guess::of(&sampled, options)?;
+        if syntax == Syntax::Ltsv {
+            guess.host_is_the_client(&sampled, options);
+        }
         let label = guess.label(syntax.name(), options);
         let labelled = Labelled::new(syntax, &guess.fields, guess.meaning, guess.certainty);
         Some(Format::new(&label, Reader::Labelled(labelled)))
@@ -186,6 +189,20 @@ impl Guess {
         }
         let slots: Vec<Slot> = fields.iter().map(|(_, slot)| *slot).collect();
         covers(&slots).then_some(Self { fields, meaning, certainty })
+    }
+
+    /// `host` is the client where it is an address: so ltsv.org has it, which calls the other one `vhost`.
+    fn host_is_the_client(&mut self, sampled: &Sampled, options: &Options) {
+        let is_address = |value: &String| value.parse::<std::net::IpAddr>().is_ok();
+        let host = sampled.get("host").filter(|values| !values.is_empty() && values.iter().all(is_address));
+        let mapped = options.map.iter().any(|rule| rule.field == "host");
+        if mapped || host.is_none() || self.fields.iter().any(|(_, slot)| *slot == Slot::Client) {
+            return;
+        }
+        let known = self.fields.iter_mut().find(|(name, slot)| name == "host" && *slot == Slot::Host);
+        if let Some((_, slot)) = known {
+            *slot = Slot::Client;
+        }
     }
 
     fn label(&self, syntax: &str, options: &Options) -> String {
