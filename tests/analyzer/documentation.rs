@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::support::{repository, run_with};
 use crate::nginx;
+use crate::support::{repository, run_with};
 
 /// Of the request that all samples show: the moment of the stamp (whole seconds, or with a fraction), the moment of
 /// the other one where a log has both, the seconds that it took.
@@ -113,7 +113,8 @@ fn check(section: &Section<'_>, claim: Option<&Claim<'_>>) {
     let label = section.label;
     let input = inspected(section, section.sample());
     let format = input["format"].as_str().unwrap();
-    let found = input["envelope"].as_str().map_or_else(|| format.to_owned(), |outer| format!("{outer} {format}"));
+    let found =
+        input["envelope"].as_str().map_or_else(|| format.to_owned(), |outer| format!("{outer} {format}"));
     assert_eq!(found, label);
     // Headers and records of another kind are no requests; anything else was not understood.
     let rejects = input["rejects"].as_object().unwrap();
@@ -201,7 +202,9 @@ fn a_real_nginx_writes_what_the_page_says() {
         eprintln!("skipped: there is no nginx on this machine");
         return;
     };
-    nginx.send(b"GET /items/7 HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0 (X11)\r\nConnection: close\r\n\r\n");
+    nginx.send(
+        b"GET /items/7 HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0 (X11)\r\nConnection: close\r\n\r\n",
+    );
     for (section, name, _) in formats {
         let log = directory.path().join(format!("{name}.log"));
         nginx::wait_for_lines(&log, 1);
@@ -209,7 +212,10 @@ fn a_real_nginx_writes_what_the_page_says() {
         assert_eq!(input["format"], section.label);
         let record = &input["records"][0];
         assert_eq!((&record["path"], &record["client"]), (&"/items/7".into(), &"127.0.0.1".into()));
-        assert_eq!((&record["user_agent"], &record["resolution_s"]), (&"Mozilla/5.0 (X11)".into(), &0.001.into()));
+        assert_eq!(
+            (&record["user_agent"], &record["resolution_s"]),
+            (&"Mozilla/5.0 (X11)".into(), &0.001.into())
+        );
         assert!(record["duration_s"].is_f64(), "{record}");
     }
 }

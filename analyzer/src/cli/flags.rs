@@ -21,21 +21,27 @@ pub(crate) struct InputFlags {
     /// Logs: files (plain or compressed), directories, quoted patterns, or `-` for standard input
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// The format of the inputs as their server's configuration has it, verbatim (nginx `log_format`, Apache `LogFormat`), or its name
+    /// A format string of the server's configuration, verbatim, or the name of a format
+    ///
+    /// nginx `log_format`, Apache `LogFormat`, HAProxy `log-format`, Squid `logformat`, Envoy, or the `#Fields:` line of
+    /// a W3C extended log; a prefix such as `varnish:` says whose language it is where that is open. Names are those
+    /// that `inspect` shows, such as `aws:alb`.
     #[arg(long, value_name = "FORMAT", help_heading = "Input", conflicts_with = "from")]
     log_format: Option<String>,
-    /// Take the format out of a server's configuration (nginx, Apache)
+    /// Take the format out of a server's configuration
+    ///
+    /// Of nginx, Apache, HAProxy, Squid or Envoy, with the files that it includes. NAME is the format's, HAProxy's
+    /// frontend's or Envoy's listener's, where the configuration has several.
     #[arg(long, value_name = "FILE[:NAME]", help_heading = "Input")]
     from: Option<String>,
-    /// What a field means, as FIELD=ROLE[:UNIT][:start|end]; may be repeated
+    /// What a field means, such as `took=duration:ms`; may be repeated
     ///
-    /// For JSON lines, LTSV and logfmt; fields not named here are known by their names. In JSON, FIELD is the keys down
-    /// to the value, such as `request.headers.X-User[0]`.
+    /// As FIELD=ROLE[:UNIT][:start|end], for JSON lines, LTSV and logfmt; fields not named here are known by their
+    /// names. In JSON, FIELD is the keys down to the value, such as `request.headers.X-User[0]`.
     ///
-    /// Roles: time, other_time, request, method, url, path, query, status, duration, first_byte, client, forwarded_for,
-    /// user, session, identity, host, scheme, protocol, bytes_out, bytes_in, referer, user_agent, cookies, request_id,
-    /// route, weight, sample_rate. Units: s, ms, us, ns for durations; iso, clf, epoch_s, epoch_ms, epoch_us, epoch_ns,
-    /// any for times. `time` takes `:start` or `:end`: which moment of the request it marks.
+    /// Roles: time, request, method, url, path, query, status, duration, client, user_agent, user, session, identity,
+    /// cookies, host, referer, bytes_out, and more in docs/formats.md. Units of durations: s, ms, us, ns; of times: iso,
+    /// clf, epoch_s, epoch_ms, epoch_us, epoch_ns, any. A time marks the `start` or the `end` of the request.
     #[arg(long, value_name = "FIELD=ROLE", help_heading = "Input", value_delimiter = ',', conflicts_with_all = ["log_format", "from"])]
     map: Vec<MapRule>,
     /// Who wrote the logs, where the text leaves it open

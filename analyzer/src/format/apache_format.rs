@@ -454,8 +454,7 @@ impl Language<'_> {
             ("q", _) => text(Slot::Query, 0),
             ("H", _) => text(Slot::Protocol, 0),
             ("V", None) => text(Slot::Host, 1),
-            // The canonical name, which holds no colon; a stamp in front of the line does.
-            ("v", _) => field(Slot::Host, 2, Extent::Token),
+            ("v", _) => text(Slot::Host, 2),
             ("s", None) => {
                 // Without a modifier, of the request before internal redirects; `>` is what the client got.
                 let rank = if directive.modifiers.contains('>') { 0 } else { 1 };

@@ -318,10 +318,13 @@ fn host(text: &[u8], then: &Literal) -> Option<usize> {
     let word = &text[..text.iter().position(ends).unwrap_or(text.len())];
     let [first, ..] = then.bytes() else { return Some(word.len()) };
     let mut candidates = memchr::memrchr_iter(*first, word);
-    candidates.find(|at| then.strip_from(&text[*at..]).is_some()).or_else(|| {
+    let end = candidates.find(|at| then.strip_from(&text[*at..]).is_some()).or_else(|| {
         // Nothing that a host may hold: the literal ends the word.
         then.strip_from(&text[word.len()..]).map(|_| word.len())
-    })
+    });
+    // A host with a colon in it is an address, which has no hyphen: a stamp in front of the line has both.
+    let stamp = |end: &usize| memchr::memchr(b':', &word[..*end]).is_some() && word[..*end].contains(&b'-');
+    end.filter(|end| !stamp(end))
 }
 
 #[inline]

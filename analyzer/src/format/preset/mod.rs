@@ -50,6 +50,8 @@ fn with_identity(options: &Options, compile: impl Fn(&Identity) -> Result<Format
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Document;
+    use crate::format::wrapper::Wrapper;
     use crate::format::{Cache, detect};
 
     /// One line of each format, whole.
@@ -109,6 +111,18 @@ mod tests {
             let request = found[0].format.parse(line.as_bytes(), &mut cache).unwrap();
             assert!(request.method == Some(b"GET") && request.status >= 200 && !request.truncated, "{line}");
             assert!(request.client.starts_with(b"192.0.2.4"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_page_of_formats_has_them_all() {
+        let page = include_str!("../../../../docs/formats.md");
+        let fixed = all(&Options::default()).into_iter().map(|format| format.label);
+        for label in fixed.chain(Document::all().map(|document| document.label().to_owned())) {
+            assert!(page.contains(&format!("\n| `{label}` |")), "{label}");
+        }
+        for wrapper in Wrapper::ALL {
+            assert!(page.contains(&format!("\n#### {}+", wrapper.name())), "{wrapper:?}");
         }
     }
 
