@@ -13,7 +13,73 @@ struct Exception {
     why: &'static str,
 }
 
-const EXCEPTIONS: [Exception; 0] = [];
+const EXCEPTIONS: [Exception; 12] = [
+    exception("weblogic", "referer", "", "the other parser repeats the URL; the line has no referer"),
+    exception(
+        "traefik",
+        "ts",
+        "StartUTC",
+        "the other parser takes the time of writing, we that of the request",
+    ),
+    exception(
+        "cloudflare",
+        "parse",
+        "edgeWorkerFetch",
+        "a worker asked, not a client: a record of another kind",
+    ),
+    exception("istio", "bytes", "", "the other parser gives the bytes received"),
+    exception("envoy", "bytes", "", "the other parser gives the bytes received"),
+    exception("istio", "duration", "", "the other parser gives the time that the upstream took"),
+    exception("akamai", "url", "", "the other parser puts the host before the path"),
+    exception("apache", "parse", "TLSv1.2", "a log of TLS connections without statuses makes no profile"),
+    exception(
+        "nginx",
+        "client",
+        "10.5.102.222, ",
+        "the first public address of a chain may be made up by the client",
+    ),
+    exception(
+        "nginx",
+        "client",
+        "localhost, localhost",
+        "names are not known to be private, so the last counts",
+    ),
+    exception("iis", "url", "/${#context", "a path ends at `#`: no browser sends what follows"),
+    exception("zscaler", "url", "CONNECT", "CONNECT names a host; the other parser makes a URL of it"),
+];
+
+const fn exception(
+    format: &'static str,
+    field: &'static str,
+    holds: &'static str,
+    why: &'static str,
+) -> Exception {
+    Exception { format, field, holds, why }
+}
+
+/// Header lines that servers write, for rows whose own is not in the corpus: one line does not tell its columns.
+const HEADERS: [&str; 8] = [
+    "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken X-Forwarded-For",
+    "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status sc-substatus sc-win32-status time-taken",
+    "#Fields: date time s-sitename s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs-version cs(User-Agent) cs(Cookie) cs(Referer) sc-status sc-substatus sc-win32-status sc-bytes cs-bytes time-taken",
+    "#Fields: date time s-sitename s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs-version cs(User-Agent) cs(Cookie) cs(Referer) sc-status sc-substatus sc-win32-status sc-bytes cs-bytes time-taken X-Forwarded-For",
+    "#Fields: date time s-sitename s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs-version cs(User-Agent) cs(Cookie) cs-host sc-status sc-substatus sc-win32-status sc-bytes cs-bytes time-taken",
+    "#Fields: date time s-sitename s-computername s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs-version cs(User-Agent) cs(Cookie) cs(Referer) cs-host sc-status sc-substatus sc-win32-status sc-bytes cs-bytes time-taken X-Forwarded-For",
+    "#Fields: date time s-sitename cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Cookie) cs(Referer) cs-host sc-status sc-substatus sc-win32-status sc-bytes cs-bytes time-taken",
+    "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken",
+];
+
+/// Formats that people made up, as their owners would give them: how the line starts, and its `--log-format`.
+const GIVEN: [(&str, &str); 2] = [
+    (
+        "1.128.3.4 2a02:",
+        r#"$server_addr $http_x_forwarded_for $remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#,
+    ),
+    (
+        "example.com localhost, localhost",
+        r#"$host $http_x_forwarded_for - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" "$gzip_ratio""#,
+    ),
+];
 
 /// `192.0.2.1:80` and `[2001:db8::1]:80` without the port.
 fn without_port(client: &str) -> &str {
@@ -82,6 +148,31 @@ fn differences(expected: &Value, record: &Value) -> Vec<(&'static str, String)> 
     found
 }
 
+/// What is wrong with how `line` is read after the header line.
+fn found(
+    expected: &Value,
+    line: &str,
+    header: Option<&str>,
+    given: Option<&str>,
+) -> Vec<(&'static str, String)> {
+    let header = header.map_or_else(String::new, |header| format!("{header}\n"));
+    let arguments = ["inspect", "-", "--records", "1", "--raw", "--format", "json"];
+    let given: Vec<&str> = given.into_iter().flat_map(|format| ["--log-format", format]).collect();
+    let run = run_with(&[&arguments[..], &given].concat(), format!("{header}{line}\n").as_bytes());
+    // As many as there are fields: whatever reads the line at all is nearer to being right.
+    let refused = |why: String| vec![("parse", why); FIELDS];
+    match run.code {
+        2 => refused(run.stderr.lines().next().unwrap_or_default().to_owned()),
+        _ => match &run.json()["inputs"][0] {
+            input if input["records"][0].is_null() => refused(format!("no record: {}", input["rejects"])),
+            input => differences(expected, &input["records"][0]),
+        },
+    }
+}
+
+/// Fields that are compared, and one more.
+const FIELDS: usize = 10;
+
 #[test]
 fn every_access_record_has_the_fields_that_another_parser_finds() {
     let Some(path) = corpus("golden/elastic.jsonl") else { return };
@@ -92,27 +183,24 @@ fn every_access_record_has_the_fields_that_another_parser_finds() {
         let expected: Value = serde_json::from_str(row).unwrap();
         let format = expected["format"].as_str().unwrap();
         let raw = expected["raw"].as_str().unwrap();
-        let header =
-            expected["fields_header"].as_str().map_or_else(String::new, |header| format!("{header}\n"));
-        let input = format!("{header}{raw}\n");
-        let run =
-            run_with(&["inspect", "-", "--records", "1", "--raw", "--format", "json"], input.as_bytes());
-        let found = match run.code {
-            2 => vec![("parse", run.stderr.lines().next().unwrap_or_default().to_owned())],
-            _ => match &run.json()["inputs"][0] {
-                input if input["records"][0].is_null() => {
-                    vec![("parse", format!("no record: {}", input["rejects"]))]
-                }
-                input => differences(&expected, &input["records"][0]),
-            },
+        // Some rows hold several lines, of which the fields describe the first.
+        let line = if raw.starts_with('{') { raw } else { raw.lines().next().unwrap() };
+        let given = GIVEN.iter().find(|(start, _)| line.starts_with(start)).map(|(_, format)| *format);
+        let headers: Vec<Option<&str>> = match (format, expected["fields_header"].as_str()) {
+            ("iis", None) => std::iter::once(None).chain(HEADERS.map(Some)).collect(),
+            (_, header) => vec![header],
         };
+        let read = headers.into_iter().map(|header| found(&expected, line, header, given));
+        let found = read.min_by_key(Vec::len).unwrap();
         let excuse = |field: &str| {
             EXCEPTIONS.iter().find(|exception| {
                 exception.format == format && exception.field == field && raw.contains(exception.holds)
             })
         };
-        let (excusable, inexcusable): (Vec<_>, Vec<_>) =
+        let (mut excusable, mut inexcusable): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|(field, _)| excuse(field).is_some());
+        excusable.dedup();
+        inexcusable.dedup();
         for (field, what) in &excusable {
             excused += 1;
             eprintln!("row {} {format} {field}: {what}: {}", number + 1, excuse(field).unwrap().why);
