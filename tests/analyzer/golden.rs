@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{corpus, run_with};
+use crate::support::{corpus, corpus_files, run, run_with};
 
 /// What a row of the corpus says, where ours may differ, and why.
 struct Exception {
@@ -216,4 +216,68 @@ fn every_access_record_has_the_fields_that_another_parser_finds() {
     }
     eprintln!("{equal} of {rows} rows equal in every field, {excused} fields excused");
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Logs of many servers, some of them under attack: how many requests are in each, and in which format. No format:
+/// errors of servers and applications, in which there is no access record.
+const SERVERS: [(&str, &str, u64); 36] = [
+    ("apache-cve-2021-41773__", "apache:common", 2),
+    ("apache-guacamole-logs__", "", 0),
+    ("apache-guacamole_user_enum__", "", 0),
+    ("apache_log4j2_cve-2021-44228__", "nginx:combined", 3),
+    ("aws-alb-http-bad-user-agent__", "aws:alb", 4),
+    ("aws-alb-logs__", "aws:alb", 14),
+    ("base-upsun-generic-test__", "json+tagged+nginx:combined", 1),
+    ("base-upsun-httplog-logs__", "json+tagged+nginx:combined", 1),
+    ("bunkerweb-bad-user-agent__", "nginx:combined", 3),
+    ("bunkerweb-http-path-traversal__", "nginx:host+combined", 9),
+    ("bunkerweb-http-sensitive-files__", "nginx:host+combined", 9),
+    ("caddy-basic-auth-bf__", "caddy:json", 6),
+    ("caddy-logs__", "caddy:json", 10),
+    ("envoy-logs__", "cri+envoy:json", 6),
+    ("haproxy-logs__", "haproxy:httplog", 2),
+    ("http-cve-probing__", "nginx:combined", 3),
+    ("http-dos-bypass-cache__", "nginx:combined", 356),
+    ("http-dos-switching-ua__", "nginx:combined", 15),
+    ("http-magento-bf__", "", 0),
+    ("http-technology-probing__", "nginx:combined", 5),
+    ("http-wordpress_wpconfig__", "syslog+nginx:combined", 14),
+    ("litespeed-http-sensitive-files__", "nginx:combined", 6),
+    ("modsecurity-logs__", "", 0),
+    ("modsecurity__", "", 0),
+    ("nginx-cve-2021-41773__", "nginx:host+combined", 2),
+    ("nginx-http-backdoor__", "nginx:combined", 2),
+    ("nginx-http-malformed__", "nginx:combined", 12),
+    ("nginx-http-path-traversal__", "nginx:combined", 9),
+    ("nginx-http-sensitive-files__", "nginx:combined", 9),
+    ("nginx-http-w00twoot__", "nginx:combined", 2),
+    ("nginx-proxy-manager-malformed__", "nginx:combined", 12),
+    ("nginx_http-catch-npm__", "npmplus:log", 4),
+    ("nginx_req_limit_exceeded__", "", 0),
+    ("npmplus-logs__", "npmplus:log", 8),
+    ("traefik_base-http-scenario__", "traefik:json", 80),
+    ("traefik_json__", "traefik:json", 6),
+];
+
+#[test]
+fn what_an_http_server_wrote_is_read_whoever_asked_it() {
+    for path in corpus_files("golden/crowdsec", ".log") {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let known = SERVERS.iter().find(|(start, ..)| name.starts_with(start));
+        let (_, format, requests) = known.unwrap_or_else(|| panic!("{name} is not in the table"));
+        let run = run(&["inspect", path.to_str().unwrap(), "--format", "json"]);
+        if format.is_empty() {
+            assert_eq!(run.code, 2, "{name}");
+            assert!(run.stderr.contains("cannot tell the format"), "{name}: {}", run.stderr);
+            continue;
+        }
+        let input = run.json()["inputs"][0].clone();
+        assert_eq!(
+            (input["format"].as_str(), input["requests"].as_u64()),
+            (Some(*format), Some(*requests)),
+            "{name}"
+        );
+        let lines = input["requests"].as_u64().unwrap() + input["rejected"].as_u64().unwrap();
+        assert_eq!(Some(lines), input["lines"].as_u64(), "{name}: a line is neither read nor classed");
+    }
 }
