@@ -30,8 +30,8 @@ pub(crate) struct InputFlags {
     log_format: Option<String>,
     /// Take the format out of a server's configuration
     ///
-    /// Of nginx, Apache, HAProxy, Squid or Envoy, with the files that it includes. NAME is the format's, HAProxy's
-    /// frontend's or Envoy's listener's, where the configuration has several.
+    /// Of nginx or Apache, with the files that it includes, of HAProxy, Squid or Envoy. NAME is that of the format, or
+    /// of the frontend in HAProxy, where the configuration has several.
     #[arg(long, value_name = "FILE[:NAME]", help_heading = "Input")]
     from: Option<String>,
     /// What a field means, such as `took=duration:ms`; may be repeated
