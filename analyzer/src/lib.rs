@@ -34,6 +34,7 @@ mod event;
 pub mod events;
 pub mod format;
 pub mod kind;
+mod local;
 mod model;
 pub mod privacy;
 pub mod read;
@@ -48,6 +49,7 @@ pub mod session;
 pub mod settings;
 mod source;
 mod tally;
+mod weight;
 
 pub use error::Error;
 pub use read::Reading;

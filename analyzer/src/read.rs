@@ -246,6 +246,8 @@ struct Worker<'k> {
     raw: bool,
     key: &'k Key,
     scratch: Vec<Event>,
+    /// The partition of each event in `scratch`.
+    partitions: Vec<u8>,
 }
 
 impl<'k> Worker<'k> {
@@ -264,11 +266,13 @@ impl<'k> Worker<'k> {
             raw: settings.raw,
             key,
             scratch: Vec::new(),
+            partitions: Vec::new(),
         }
     }
 
     fn block(&mut self, input: usize, block: &Block, format: &Format, cache: &mut Cache) -> BlockResult {
         self.scratch.clear();
+        self.partitions.clear();
         let mut result = BlockResult {
             input,
             index: block.index,
@@ -300,7 +304,7 @@ impl<'k> Worker<'k> {
                 }
             }
         });
-        result.events = group(&self.scratch, self.number);
+        result.events = group(&self.scratch, &self.partitions, self.number);
         result
     }
 
@@ -328,6 +332,7 @@ impl<'k> Worker<'k> {
         let (client, agent) = self.clients.client(request);
         let kind = kind::of_request(request, path, agent);
         let resource = self.interner.number(request, self.templates);
+        self.partitions.push((client >> 56) as u8);
         self.scratch.push(Event::new(request, client, resource, kind));
         resource
     }
@@ -368,19 +373,18 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 /// The events grouped by partition, in order inside each: a counting sort.
-fn group(events: &[Event], worker: usize) -> EventBlock {
-    let partition = |event: &Event| (event.client() >> 56) as usize;
+fn group(events: &[Event], partitions: &[u8], worker: usize) -> EventBlock {
     let mut starts = vec![0_u32; PARTITIONS + 1];
-    for event in events {
-        starts[partition(event) + 1] += 1;
+    for partition in partitions {
+        starts[usize::from(*partition) + 1] += 1;
     }
     for i in 0..PARTITIONS {
         starts[i + 1] += starts[i];
     }
     let mut next = starts.clone();
     let mut grouped = events.to_vec();
-    for event in events {
-        let at = &mut next[partition(event)];
+    for (event, partition) in events.iter().zip(partitions) {
+        let at = &mut next[usize::from(*partition)];
         grouped[*at as usize] = *event;
         *at += 1;
     }

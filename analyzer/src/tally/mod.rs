@@ -15,6 +15,7 @@ use crate::read::{PARTITIONS, Reading};
 use crate::route::Routes;
 use crate::session::{by_client, sessions};
 use crate::settings::ModelSettings;
+use crate::weight::REQUEST;
 
 pub(crate) mod cell;
 pub(crate) mod civil;
@@ -78,7 +79,9 @@ pub(crate) struct GapTally {
     pub(crate) gaps: Cell,
     /// Gaps after a response whose end is not known: stamp to stamp.
     pub(crate) paced: u64,
-    /// Gaps between whole-second stamps, in milliseconds; may be negative, by rounding.
+    /// Gaps between whole-second stamps.
+    pub(crate) coarse_gaps: u64,
+    /// What they stand for in thousandths, by milliseconds; may be negative, by rounding.
     pub(crate) coarse: BTreeMap<i64, u64>,
     /// Gaps between finer stamps, by bin of a log-histogram of seconds; `None` is zero.
     pub(crate) fine: BTreeMap<Option<i32>, Bin>,
@@ -101,6 +104,7 @@ impl GapTally {
     fn join_counts(&mut self, other: Self, k: u64) {
         self.paced += other.paced;
         self.overlaps += other.overlaps;
+        self.coarse_gaps += other.coarse_gaps;
         add_counts(&mut self.coarse, other.coarse);
         merge_bins(&mut self.fine, other.fine, k);
     }
@@ -135,39 +139,42 @@ impl Tally {
     /// Counts one session, given the route of each of its events.
     fn session(&mut self, session: &[Event], route: impl Fn(&Event) -> RouteNumber, clock: &CivilClock) {
         let client = session[0].client();
-        self.sessions.add(client);
+        // A session is seen when one of its requests is, so it stands for no more than the surest of them; requests
+        // of sessions sampled as a whole all weigh the same.
+        let mass = session.iter().map(Event::mass).min().unwrap_or(REQUEST);
+        self.sessions.add(client, mass);
         *self.lengths.entry(session.len() as u64).or_insert(0) += 1;
-        self.starts.entry(route(&session[0])).or_default().add(client);
+        self.starts.entry(route(&session[0])).or_default().add(client, mass);
         let start_s = session[0].start_ms().div_euclid(1000);
         self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
         let bin = clock.second_of_week(start_s) / ARRIVAL_BIN_S;
-        self.arrivals.entry(bin).or_default().add(client, self.k);
+        self.arrivals.entry(bin).or_default().add(client, mass, self.k);
         for event in session {
             let endpoint = self.endpoints.entry(route(event)).or_default();
             endpoint.add(event, self.k);
         }
         for pair in session.windows(2) {
             let (from, to) = (route(&pair[0]), route(&pair[1]));
-            self.steps.entry((from, to)).or_default().add(client);
-            self.gaps.entry(from).or_default().add(&pair[0], &pair[1], self.k);
+            self.steps.entry((from, to)).or_default().add(client, mass);
+            self.gaps.entry(from).or_default().add(&pair[0], &pair[1], mass, self.k);
         }
-        self.ends.entry(route(&session[session.len() - 1])).or_default().add(client);
+        self.ends.entry(route(&session[session.len() - 1])).or_default().add(client, mass);
     }
 }
 
 impl EndpointTally {
     fn add(&mut self, event: &Event, k: u64) {
-        let client = event.client();
-        self.requests.add(client);
-        self.statuses.entry(event.status()).or_default().add(client);
+        let (client, mass) = (event.client(), event.mass());
+        self.requests.add(client, mass);
+        self.statuses.entry(event.status()).or_default().add(client, mass);
         if let Some(bin) = event.size_bin() {
-            self.sizes.entry(bin).or_default().add(client, k);
+            self.sizes.entry(bin).or_default().add(client, mass, k);
         }
         if let Some(duration_us) = event.duration_us() {
             self.durations
                 .entry(time_bin(duration_us as f64 * 1e-6, DURATION_RELATIVE_ERROR))
                 .or_default()
-                .add(client, k);
+                .add(client, mass, k);
         }
     }
 
@@ -182,7 +189,7 @@ impl EndpointTally {
 }
 
 impl GapTally {
-    fn add(&mut self, from: &Event, to: &Event, k: u64) {
+    fn add(&mut self, from: &Event, to: &Event, mass: u64, k: u64) {
         let gap_ms = to.start_ms() - from.end_ms();
         let coarse = from.is_coarse() || to.is_coarse();
         // Two stamps cut to seconds can make a gap look up to one second shorter than it was.
@@ -190,15 +197,16 @@ impl GapTally {
             self.overlaps += 1;
             return;
         }
-        self.gaps.add(from.client());
-        self.paced += u64::from(from.duration_us().is_none());
+        self.gaps.add(from.client(), mass);
+        self.paced += u64::from(from.is_paced());
         if coarse {
-            *self.coarse.entry(gap_ms).or_insert(0) += 1;
+            *self.coarse.entry(gap_ms).or_insert(0) += mass;
+            self.coarse_gaps += 1;
         } else {
             self.fine
                 .entry(time_bin(gap_ms as f64 * 1e-3, GAP_RELATIVE_ERROR))
                 .or_default()
-                .add(from.client(), k);
+                .add(from.client(), mass, k);
         }
     }
 }

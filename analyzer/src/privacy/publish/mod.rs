@@ -22,8 +22,10 @@ use crate::read::{Reading, label};
 use crate::request::SECOND_NS;
 use crate::route::Routes;
 use crate::settings::Settings;
+use crate::tally::cell::logged;
 use crate::tally::civil::CivilClock;
 use crate::tally::{DURATION_RELATIVE_ERROR, RouteNumber, Tally};
+use crate::weight::requests;
 
 /// The profile of what was counted.
 ///
@@ -158,7 +160,7 @@ pub(crate) fn span_s(reading: &Reading) -> (i64, i64) {
 fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate: Gate) -> Vec<Endpoint> {
     let published = || tally.endpoints.iter().filter(|(route, _)| named.contains(route));
     // Shares of the requests that a replay can make: unnamed endpoints are no part of the whole.
-    let total: u64 = published().map(|(_, endpoint)| endpoint.requests.count).sum();
+    let total: u64 = published().map(|(_, endpoint)| endpoint.requests.mass).sum();
     let mut endpoints: Vec<(u64, Endpoint)> = published()
         .map(|(number, endpoint)| {
             let route = &routes.routes[*number as usize];
@@ -173,13 +175,13 @@ fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate
             let shares = round_shares(&status.values().copied().collect::<Vec<_>>());
             let sizes = gate.histogram(&endpoint.sizes, SIZE_RELATIVE_ERROR, Unit::Bytes);
             let durations = gate.histogram(&endpoint.durations, DURATION_RELATIVE_ERROR, Unit::S);
-            let requests = endpoint.requests.count;
+            let mass = endpoint.requests.mass;
             let published = Endpoint {
                 id: route.id.clone(),
                 method: route.method.clone(),
                 route: route.template.clone(),
-                weight: round_probability(requests as f64 / total.max(1) as f64),
-                requests: round_count(requests),
+                weight: round_probability(mass as f64 / total.max(1) as f64),
+                requests: round_count(requests(mass)),
                 parameters: route
                     .parameters
                     .iter()
@@ -196,11 +198,12 @@ fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate
                     .collect(),
                 query: Vec::new(),
                 status: status.into_keys().zip(shares).collect(),
-                response_bytes: sizes.and_then(|histogram| gate.summary(histogram)),
-                service_time_s: durations.and_then(|histogram| gate.summary(histogram)),
+                response_bytes: sizes.and_then(|histogram| gate.summary(histogram, logged(&endpoint.sizes))),
+                service_time_s: durations
+                    .and_then(|histogram| gate.summary(histogram, logged(&endpoint.durations))),
                 companions: Vec::new(),
             };
-            (requests, published)
+            (mass, published)
         })
         .collect();
     endpoints.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.id.cmp(&other.id)));
@@ -209,12 +212,12 @@ fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate
 
 /// Unnamed endpoints, and their share of requests.
 fn suppressed(tally: &Tally, named: &BTreeSet<RouteNumber>) -> (u64, f64) {
-    let requests = |of_named: bool| -> u64 {
+    let mass = |of_named: bool| -> u64 {
         let chosen = tally.endpoints.iter().filter(|(route, _)| named.contains(route) == of_named);
-        chosen.map(|(_, endpoint)| endpoint.requests.count).sum()
+        chosen.map(|(_, endpoint)| endpoint.requests.mass).sum()
     };
-    let hidden = requests(false);
-    ((tally.endpoints.len() - named.len()) as u64, hidden as f64 / (hidden + requests(true)).max(1) as f64)
+    let hidden = mass(false);
+    ((tally.endpoints.len() - named.len()) as u64, hidden as f64 / (hidden + mass(true)).max(1) as f64)
 }
 
 /// Seconds that the log covers in each bin of the civil week.
