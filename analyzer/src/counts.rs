@@ -26,21 +26,31 @@ pub struct Counts {
 impl Counts {
     /// Counts one request. `hour` is what the last one left there: its hour since 1970, and its offset.
     pub(crate) fn add(&mut self, request: &Request<'_>, hour: &mut (i64, i32)) {
+        self.add_amounts(request);
+        self.add_moment(request.stamp_ns, request.offset_s, hour);
+    }
+
+    /// Counts one request, but not when it was.
+    pub(crate) fn add_amounts(&mut self, request: &Request<'_>) {
         self.requests += 1;
         self.bytes_out = self.bytes_out.saturating_add(request.bytes_out.unwrap_or(0));
-        let utc_s = request.stamp_ns.div_euclid(SECOND_NS);
-        let local_hour = (utc_s + i64::from(request.offset_s)).div_euclid(3600).rem_euclid(24);
+    }
+
+    /// Counts when one request was.
+    pub(crate) fn add_moment(&mut self, stamp_ns: i64, offset_s: i32, hour: &mut (i64, i32)) {
+        let utc_s = stamp_ns.div_euclid(SECOND_NS);
+        let local_hour = (utc_s + i64::from(offset_s)).div_euclid(3600).rem_euclid(24);
         let utc_hour = utc_s.div_euclid(3600);
         self.by_local_hour[local_hour as usize] += 1;
         self.by_utc_hour[utc_hour.rem_euclid(24) as usize] += 1;
         // Neighbouring lines nearly always share hour and offset: the map is touched only when they change.
-        if *hour != (utc_hour, request.offset_s) {
-            *hour = (utc_hour, request.offset_s);
-            let known = self.offset_s_by_hour.entry(utc_hour).or_insert(request.offset_s);
-            *known = (*known).min(request.offset_s);
+        if *hour != (utc_hour, offset_s) {
+            *hour = (utc_hour, offset_s);
+            let known = self.offset_s_by_hour.entry(utc_hour).or_insert(offset_s);
+            *known = (*known).min(offset_s);
         }
-        let (first, last) = self.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
-        self.span_ns = Some((first.min(request.stamp_ns), last.max(request.stamp_ns)));
+        let (first, last) = self.span_ns.unwrap_or((stamp_ns, stamp_ns));
+        self.span_ns = Some((first.min(stamp_ns), last.max(stamp_ns)));
     }
 
     /// Adds the counts of another part of the log.

@@ -8,7 +8,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::format::{Cache, Format};
+use crate::given::Given;
 use crate::kind::{self, Kind};
+use crate::local::{Understood, second_pass};
 use crate::privacy::gate::Gate;
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::read::{self, Reading};
@@ -61,7 +63,7 @@ pub fn write_ndjson(
         })
         .collect();
     let mut written = 0;
-    for (input, detection) in read::open(&settings.read)?.inputs {
+    for (number, (input, detection)) in read::open(&settings.read)?.inputs.into_iter().enumerate() {
         let blocks = Blocks::new(
             input,
             detection.format.framing(),
@@ -84,7 +86,7 @@ pub fn write_ndjson(
             let texts: Vec<(Vec<u8>, u64)> = pool.install(|| {
                 batch
                     .par_iter()
-                    .map(|block| ndjson(block, &detection.format, settings, &key, &routes))
+                    .map(|block| ndjson(block, number, &detection.format, &reading, settings, &key, &routes))
                     .collect()
             });
             for (text, count) in texts {
@@ -99,17 +101,29 @@ pub fn write_ndjson(
 
 fn ndjson(
     block: &Block,
+    input: usize,
     format: &Format,
+    reading: &Reading,
     settings: &Settings,
     key: &Key,
     routes: &HashMap<&Resource, (&str, &str)>,
 ) -> (Vec<u8>, u64) {
     let mut cache = Cache::default();
     let mut clients = ClientResolver::new(key, &settings.read.identity);
-    let (mut text, mut count) = (Vec::new(), 0);
+    let mut given = Given::new(&settings.read);
+    let (mut text, mut count, mut line) = (Vec::new(), 0, 0);
     // A document that breaks off was reported when it was read for the routes.
     let _ = read::records(block, format, settings.read.line_limit, &mut cache, |_, _, record| {
-        let Ok(request) = record else { return };
+        line += 1;
+        let Ok(mut request) = record else { return };
+        if reading.duplicates.contains(&(input, block.index, line)) {
+            return;
+        }
+        if let Some(Understood::Twice(fold)) = given.complete(&mut request)
+            && reading.inputs[input].second_passes.is_second(fold, (block.index, line))
+        {
+            second_pass(&mut request, fold);
+        }
         let resource = Resource::of(&request, settings.read.templates);
         let route = routes.get(&resource);
         let (client, agent) = clients.client(&request);

@@ -13,6 +13,8 @@
 //! | [`format`] | which fields: format strings compiled to programs; detection |
 //! | [`document`], `apm`, `recording` | inputs that are no lines: exports of spans, HAR, GoReplay |
 //! | [`request`], [`reject`] | the canonical record; why a line gave none |
+//! | `given`, `local` | what the lines leave open: zone, stamp, sampling |
+//! | `duplicate` | which records are one request in two logs |
 //! | [`counts`] | how many requests, bytes, statuses, by hour |
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
 //! | `route` | which endpoint: segments, hints, inference |
@@ -30,9 +32,11 @@ pub mod counts;
 pub mod document;
 pub mod drift;
 pub mod error;
+mod duplicate;
 mod event;
 pub mod events;
 pub mod format;
+mod given;
 pub mod kind;
 mod local;
 mod model;

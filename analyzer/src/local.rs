@@ -143,6 +143,15 @@ impl LocalStamps {
         }
     }
 
+    /// Follows events that were put in another order.
+    pub(crate) fn renumber(&mut self, position: &[u32]) {
+        for mark in &mut self.marks {
+            if let Mark::Twice(ambiguous) = mark {
+                ambiguous.event = position[ambiguous.event] as usize;
+            }
+        }
+    }
+
     /// The requests of hours that came twice.
     pub(crate) fn ambiguous(&self) -> impl Iterator<Item = &Ambiguous> {
         self.marks.iter().filter_map(|mark| match mark {

@@ -1,25 +1,33 @@
 //! Reading inputs into events: the one place where lines, formats, pseudonyms and threads meet.
 
+use std::collections::{BTreeMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use foldhash::fast::FixedState;
+use rayon::prelude::*;
+use shared::profile::{Sampling, Stamp, StampCheck};
 
 use crate::counts::Counts;
+use crate::duplicate::{self, Identified};
 use crate::error::Error;
 use crate::event::Event;
 use crate::format::builtin::{Builtin, Evidence};
 use crate::format::detect::{self, Detection};
 use crate::format::{Cache, Format, Options, Reader};
+use crate::given::Given;
 use crate::kind;
+use crate::local::{LocalStamps, SecondPasses, Understood};
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::record::Record;
 use crate::reject::{Position, Reject, Rejects};
-use crate::request::Request;
+use crate::request::{Request, SECOND_NS};
 use crate::resource::{self, Interner, Resource};
+use crate::session::stamps;
 use crate::settings::ReadSettings;
 use crate::source::{Block, Blocks, Compression, Input, open_all};
+use crate::weight::{REQUEST, Weight};
 
 /// Partitions by client: small enough to sort in cache, many enough for any number of threads.
 pub(crate) const PARTITIONS: usize = 256;
@@ -45,12 +53,29 @@ pub struct InputSummary {
     pub recovered: u64,
     /// How fine the stamps are: the coarsest of them, in nanoseconds.
     pub resolution_ns: i64,
+    /// Requests with a duration.
+    pub timed: u64,
+    /// Requests whose stamp was printed without its zone.
+    pub zoneless: u64,
+    /// Those of them in an hour that the clocks of `--tz` skipped.
+    pub skipped_hour: u64,
+    /// `--tz` says in which zone they are.
+    pub zone_given: bool,
+    /// The moment that the stamps mark, where `--stamp` says.
+    pub stamp_given: Option<Stamp>,
+    /// What the log says about the moment that its stamps mark, where it has durations.
+    pub stamp_check: Option<StampCheck>,
+    /// How the input was sampled, where anything says that it was.
+    pub sampling: Option<Sampling>,
+    /// Requests that another record tells of as well, and that are left out.
+    pub duplicates: u64,
     /// What the text says about who wrote it.
     pub evidence: Evidence,
     /// Why the input ended before its end.
     pub broken: Option<String>,
     /// The first requests, as many as were asked for.
     pub records: Vec<Record>,
+    pub(crate) second_passes: SecondPasses,
 }
 
 /// Everything read: counts, and events without anybody in them.
@@ -64,6 +89,8 @@ pub struct Reading {
     pub counts: Counts,
     pub(crate) resources: Vec<Resource>,
     pub(crate) events: Events,
+    /// Input, block and line of the requests that another record tells of as well.
+    pub(crate) duplicates: HashSet<(usize, u64, u64)>,
     /// Of each worker: its own number of a resource → number in `resources`.
     numbers: Vec<Vec<u32>>,
 }
@@ -80,6 +107,12 @@ struct EventBlock {
     /// Where each partition starts in `events`; one more than there are partitions.
     starts: Box<[u32]>,
     worker: usize,
+    input: usize,
+    /// Number of the block in its input.
+    index: u64,
+    identified: Vec<Identified>,
+    /// How stamps were read that are to count as neither start nor end.
+    paced: Option<Stamp>,
 }
 
 impl Reading {
@@ -97,8 +130,96 @@ impl Reading {
         self.events.blocks.iter().flat_map(move |block| {
             let numbers = &self.numbers[block.worker];
             let range = block.starts[partition] as usize..block.starts[partition + 1] as usize;
-            block.events[range].iter().map(|event| event.with_resource(numbers[event.resource() as usize]))
+            block.events[range].iter().map(|event| {
+                let event = event.with_resource(numbers[event.resource() as usize]);
+                block.paced.map_or(event, |stamp| event.paced(stamp))
+            })
         })
+    }
+
+    /// What the inputs' own durations say about their stamps. Where the log contradicts what is known of its format,
+    /// its durations are not subtracted: stamps then count as neither start nor end. What people said stands.
+    fn check_stamps(&mut self) {
+        let mut of_format: BTreeMap<(String, Stamp), Vec<usize>> = BTreeMap::new();
+        for (number, input) in self.inputs.iter().enumerate().filter(|(_, input)| input.timed > 0) {
+            of_format.entry((input.label(), input.stamp())).or_default().push(number);
+        }
+        for ((_, stamp), inputs) in of_format {
+            let resolution_ns = inputs.iter().map(|number| self.inputs[*number].resolution_ns).max();
+            let resolution_ms = resolution_ns.unwrap_or(1) / 1_000_000;
+            let overlaps = (0..PARTITIONS)
+                .into_par_iter()
+                .map(|partition| {
+                    let events = self.events.of_inputs(&inputs, partition);
+                    stamps::Overlaps::of_slow_clients(events, stamp, resolution_ms)
+                })
+                .reduce(stamps::Overlaps::default, stamps::Overlaps::plus);
+            let check = overlaps.verdict(stamp);
+            for number in inputs {
+                self.inputs[number].stamp_check = Some(check);
+                if check == StampCheck::Disagrees && self.inputs[number].stamp_given.is_none() {
+                    let blocks = self.events.blocks.iter_mut().filter(|block| block.input == number);
+                    blocks.for_each(|block| block.paced = Some(stamp));
+                }
+            }
+        }
+    }
+}
+
+impl Events {
+    /// Events of one partition and some inputs, in the order of their lines, with resources of each block's own.
+    fn of_inputs<'e>(&'e self, inputs: &'e [usize], partition: usize) -> impl Iterator<Item = Event> + Clone + 'e {
+        let blocks = self.blocks.iter().filter(|block| inputs.contains(&block.input));
+        blocks.flat_map(move |block| {
+            let range = block.starts[partition] as usize..block.starts[partition + 1] as usize;
+            block.events[range].iter().copied()
+        })
+    }
+
+    /// Leaves out what is told of twice; gives the input, block and line of each.
+    fn without_duplicates(&mut self, inputs: &[InputSummary], numbers: &[Vec<u32>]) -> HashSet<(usize, u64, u64)> {
+        let format = |input: usize| {
+            let label = &inputs[input].format.label;
+            inputs.iter().position(|other| other.format.label == *label).unwrap_or(input)
+        };
+        let blocks: Vec<duplicate::Block<'_>> = self
+            .blocks
+            .iter()
+            .map(|block| duplicate::Block {
+                input: block.input,
+                format: format(block.input),
+                identified: &block.identified,
+                events: &block.events,
+                numbers: &numbers[block.worker],
+            })
+            .collect();
+        let found = duplicate::find(&blocks);
+        let mut left_out = HashSet::new();
+        for of_block in found.chunk_by(|(one, _), (other, _)| one == other) {
+            let block = &mut self.blocks[of_block[0].0 as usize];
+            let records: Vec<Identified> = of_block.iter().map(|(_, at)| block.identified[*at as usize]).collect();
+            left_out.extend(records.iter().map(|record| (block.input, block.index, record.line())));
+            block.remove(&records.iter().map(|record| record.event).collect::<HashSet<u32>>());
+        }
+        self.blocks.iter_mut().for_each(|block| block.identified = Vec::new());
+        left_out
+    }
+}
+
+impl EventBlock {
+    fn remove(&mut self, positions: &HashSet<u32>) {
+        let mut kept = Vec::with_capacity(self.events.len());
+        let mut starts = Vec::with_capacity(self.starts.len());
+        for (position, event) in (0..).zip(&self.events) {
+            while self.starts.get(starts.len()).is_some_and(|start| *start <= position) {
+                starts.push(kept.len() as u32);
+            }
+            if !positions.contains(&position) {
+                kept.push(*event);
+            }
+        }
+        starts.resize(self.starts.len(), kept.len() as u32);
+        (self.events, self.starts) = (kept, starts.into());
     }
 }
 
@@ -194,7 +315,8 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
     if let Some(error) = into_inner(failure) {
         return Err(error);
     }
-    let reading = assemble(blocks, sources, into_inner(results), workers, settings.records);
+    let mut reading = assemble(blocks, sources, into_inner(results), workers, settings);
+    reading.check_stamps();
     Ok(Reading { passed_over: opened.passed_over, ..reading })
 }
 
@@ -220,6 +342,11 @@ struct BlockResult {
     recovered: u64,
     rejects: Rejects,
     resolution_ns: i64,
+    timed: u64,
+    /// Requests whose weight is known, and what they stand for in thousandths.
+    weighed: u64,
+    mass: u64,
+    local: LocalStamps,
     evidence: Evidence,
     span_ns: Option<(i64, i64)>,
     /// Sum of the hashes of all lines, where there are inputs to be put in order: tells contents apart, whatever
@@ -245,6 +372,8 @@ struct Worker<'k> {
     records: usize,
     raw: bool,
     key: &'k Key,
+    given: Given,
+    find_duplicates: bool,
     scratch: Vec<Event>,
     /// The partition of each event in `scratch`.
     partitions: Vec<u8>,
@@ -265,6 +394,8 @@ impl<'k> Worker<'k> {
             records: settings.records,
             raw: settings.raw,
             key,
+            given: Given::new(settings),
+            find_duplicates: !settings.keep_duplicates,
             scratch: Vec::new(),
             partitions: Vec::new(),
         }
@@ -281,12 +412,24 @@ impl<'k> Worker<'k> {
             recovered: 0,
             rejects: Rejects::default(),
             resolution_ns: 1,
+            timed: 0,
+            weighed: 0,
+            mass: 0,
+            local: LocalStamps::default(),
             evidence: Evidence::default(),
             span_ns: None,
             content: 0,
             records: Vec::new(),
             broken: None,
-            events: EventBlock { events: Vec::new(), starts: Box::default(), worker: self.number },
+            events: EventBlock {
+                events: Vec::new(),
+                starts: Box::default(),
+                worker: self.number,
+                input,
+                index: block.index,
+                identified: Vec::new(),
+                paced: None,
+            },
         };
         let several_inputs = self.several_inputs;
         result.broken = records(block, format, self.line_limit, cache, |at, line, record| {
@@ -296,26 +439,53 @@ impl<'k> Worker<'k> {
             }
             match record {
                 Err(reject) => result.rejects.add(reject, Position { line: result.lines, byte: at }),
-                Ok(request) => {
+                Ok(mut request) => {
+                    let local = self.given.complete(&mut request);
                     if format.producer_unknown {
                         result.evidence.add(line, &request);
                     }
-                    self.accept(&request, &mut result);
+                    self.accept(&request, local, &mut result);
                 }
             }
         });
-        result.events = group(&self.scratch, &self.partitions, self.number);
+        let identified = std::mem::take(&mut result.events.identified);
+        (result.events.events, result.events.starts) = group(&self.scratch, &self.partitions);
+        if !identified.is_empty() || result.local.ambiguous().next().is_some() {
+            let position = positions(&self.partitions, &result.events.starts);
+            result.local.renumber(&position);
+            result.events.identified = identified.iter().map(|found| found.renumbered(&position)).collect();
+        }
         result
     }
 
     /// Takes one request into the result of its block.
-    fn accept(&mut self, request: &Request<'_>, result: &mut BlockResult) {
+    fn accept(&mut self, request: &Request<'_>, local: Option<Understood>, result: &mut BlockResult) {
         result.requests += 1;
         result.recovered += u64::from(request.truncated);
         result.resolution_ns = result.resolution_ns.max(request.resolution_ns);
         let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
         result.span_ns = Some((first, last.max(request.stamp_ns)));
-        let resource = self.request(request);
+        match local {
+            // When it was will be known when all lines are.
+            Some(Understood::Twice(_)) => self.counts.add_amounts(request),
+            _ => self.counts.add(request, &mut self.hour),
+        }
+        self.statuses[usize::from(request.status).min(999)] += 1;
+        result.timed += u64::from(request.duration_ns.is_some());
+        if request.weight.is_some() {
+            result.weighed += 1;
+            result.mass += Weight::nearest(request.weight).mass();
+        }
+        if let Some(understood) = local {
+            result.local.add(request, understood, (result.index, result.lines), self.scratch.len());
+        }
+        // One server logs each request once, unless it is one of a mesh, where each host has two that log.
+        if self.find_duplicates && request.request_id.is_some() && (self.several_inputs || request.inbound.is_some())
+        {
+            let found = Identified::new(request, self.key, self.scratch.len(), result.lines);
+            result.events.identified.extend(found);
+        }
+        let resource = self.event(request);
         if result.records.len() < self.records {
             result.records.push(match self.raw {
                 true => Record::raw(request, result.lines),
@@ -324,10 +494,8 @@ impl<'k> Worker<'k> {
         }
     }
 
-    /// Counts one request and gives the number of its resource.
-    fn request(&mut self, request: &Request<'_>) -> u32 {
-        self.counts.add(request, &mut self.hour);
-        self.statuses[usize::from(request.status).min(999)] += 1;
+    /// Keeps one request as an event and gives the number of its resource.
+    fn event(&mut self, request: &Request<'_>) -> u32 {
         let path = request.path();
         let (client, agent) = self.clients.client(request);
         let kind = kind::of_request(request, path, agent);
@@ -373,7 +541,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 /// The events grouped by partition, in order inside each: a counting sort.
-fn group(events: &[Event], partitions: &[u8], worker: usize) -> EventBlock {
+fn group(events: &[Event], partitions: &[u8]) -> (Vec<Event>, Box<[u32]>) {
     let mut starts = vec![0_u32; PARTITIONS + 1];
     for partition in partitions {
         starts[usize::from(*partition) + 1] += 1;
@@ -388,7 +556,18 @@ fn group(events: &[Event], partitions: &[u8], worker: usize) -> EventBlock {
         grouped[*at as usize] = *event;
         *at += 1;
     }
-    EventBlock { events: grouped, starts: starts.into(), worker }
+    (grouped, starts.into())
+}
+
+/// Where [`group`] puts each event.
+fn positions(partitions: &[u8], starts: &[u32]) -> Vec<u32> {
+    let mut next = starts.to_vec();
+    let place = |partition: &u8| {
+        let at = &mut next[usize::from(*partition)];
+        *at += 1;
+        *at - 1
+    };
+    partitions.iter().map(place).collect()
 }
 
 fn assemble(
@@ -396,7 +575,7 @@ fn assemble(
     sources: Vec<Source>,
     results: Vec<BlockResult>,
     workers: Vec<Worker<'_>>,
-    wanted: usize,
+    settings: &ReadSettings,
 ) -> Reading {
     let mut counts = Counts::default();
     let mut interners = Vec::new();
@@ -425,17 +604,28 @@ fn assemble(
             rejects: Rejects::default(),
             recovered: 0,
             resolution_ns: 1,
+            timed: 0,
+            zoneless: 0,
+            skipped_hour: 0,
+            zone_given: settings.time_zone.is_some(),
+            stamp_given: settings.stamp,
+            stamp_check: None,
+            sampling: None,
+            duplicates: 0,
             evidence: Evidence::default(),
             broken: blocks.failure().map(|error| error.to_string()),
             records: Vec::new(),
+            second_passes: SecondPasses::find(results.iter().map(|result| &result.local)),
         };
+        let (mut weighed, mut mass) = (0, 0);
         let first = results.iter().find_map(|result| result.span_ns).map(|span| span.0);
         let last = results.iter().filter_map(|result| result.span_ns).map(|span| span.1).max();
         let content = results.iter().fold(0_u64, |sum, result| sum.wrapping_add(result.content));
         let mut events = Vec::new();
-        for result in results {
+        for mut result in results {
+            settle(&mut result, &summary.second_passes, &mut counts);
             summary.rejects.append(&result.rejects, summary.lines);
-            let room = wanted.saturating_sub(summary.records.len());
+            let room = settings.records.saturating_sub(summary.records.len());
             summary.records.extend(result.records.into_iter().take(room).map(|record| Record {
                 line: record.line + summary.lines,
                 resource: record.resource.map(|number| numbers[result.events.worker][number as usize]),
@@ -445,18 +635,52 @@ fn assemble(
             summary.requests += result.requests;
             summary.recovered += result.recovered;
             summary.resolution_ns = summary.resolution_ns.max(result.resolution_ns);
+            summary.timed += result.timed;
+            summary.zoneless += result.local.zoneless;
+            summary.skipped_hour += result.local.skipped;
+            weighed += result.weighed;
+            mass += result.mass;
             summary.evidence.merge(result.evidence);
             summary.broken = summary.broken.or(result.broken);
             events.push(result.events);
         }
+        summary.sampling = sampling(summary.requests, weighed, mass);
         inputs.push(summary);
         ordered.push(((first, last, content), events));
     }
     // Inside a second the order of lines is the only order there is, so the parts of a log must be put in theirs,
     // whatever order they were named in.
     ordered.sort_by_key(|(key, _)| *key);
-    let events = Events { blocks: ordered.into_iter().flat_map(|(_, events)| events).collect() };
-    Reading { inputs, passed_over: Vec::new(), counts, resources, events, numbers }
+    let mut events = Events { blocks: ordered.into_iter().flat_map(|(_, events)| events).collect() };
+    let duplicates = events.without_duplicates(&inputs, &numbers);
+    for (input, _, _) in &duplicates {
+        inputs[*input].duplicates += 1;
+    }
+    Reading { inputs, passed_over: Vec::new(), counts, resources, events, duplicates, numbers }
+}
+
+/// Puts what was logged in an hour that came twice at its time, now that all lines of the input are known.
+fn settle(result: &mut BlockResult, second_passes: &SecondPasses, counts: &mut Counts) {
+    let mut hour = (i64::MIN, 0);
+    for ambiguous in result.local.ambiguous() {
+        let shift_s = second_passes.shift_s(ambiguous);
+        let stamp_ns = ambiguous.stamp_ns + i64::from(shift_s) * SECOND_NS;
+        counts.add_moment(stamp_ns, ambiguous.offset_s - shift_s, &mut hour);
+        let event = &mut result.events.events[ambiguous.event];
+        *event = event.later_ms(i64::from(shift_s) * 1000);
+        let records = result.records.iter_mut().filter(|record| record.line == ambiguous.place.1);
+        records.for_each(|record| record.shift(shift_s));
+    }
+}
+
+/// How requests were sampled, `weighed` of which stand for `mass` thousandths; `None` where nothing says that they were.
+fn sampling(requests: u64, weighed: u64, mass: u64) -> Option<Sampling> {
+    let unknown = requests - weighed;
+    let share = |of: f64| of / requests.max(1) as f64;
+    (weighed > 0).then(|| Sampling {
+        weight_mean: share((mass + unknown * REQUEST) as f64 / REQUEST as f64),
+        unknown_share: share(unknown as f64),
+    })
 }
 
 impl InputSummary {
@@ -464,6 +688,17 @@ impl InputSummary {
     pub fn label(&self) -> String {
         label(&self.format, self.evidence)
     }
+
+    /// The moment that the stamps mark: as given, else as the producer writes them.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp_given.unwrap_or_else(|| stamp(&self.format, self.evidence))
+    }
+}
+
+/// The moment that stamps of `format` mark, given what the text says about who wrote it.
+pub(crate) fn stamp(format: &Format, evidence: Evidence) -> Stamp {
+    let producer = evidence.producer().filter(|_| format.producer_unknown);
+    producer.map_or_else(|| format.stamp(), |producer| producer.stamp())
 }
 
 /// The label of `format`, given what the text says about who wrote it.

@@ -78,6 +78,9 @@ pub struct Request<'a> {
     pub request_id: Option<&'a [u8]>,
     /// The route template, such as `/users/{id}`, where the producer knows it.
     pub route: Option<&'a [u8]>,
+    /// Of the two sidecars of a mesh that log a request, this is the one before the server; `None` where the log does
+    /// not say.
+    pub inbound: Option<bool>,
     /// How many requests this one stands for: 1 / sampling probability. `None` where the log does not say.
     pub weight: Option<f64>,
     /// The line ended early, after all that a request needs.
@@ -112,6 +115,7 @@ impl Default for Request<'_> {
             session: None,
             request_id: None,
             route: None,
+            inbound: None,
             weight: None,
             truncated: false,
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use shared::profile::Stamp;
 
 use crate::error::Error;
 use crate::format::builtin::Producer;
@@ -35,6 +36,14 @@ pub struct ReadSettings {
     pub records: usize,
     /// Records name who made the request.
     pub raw: bool,
+    /// The zone of stamps that are printed without one; UTC when absent.
+    pub time_zone: Option<TimeZone>,
+    /// Which moment the stamps mark, whatever is known of the format.
+    pub stamp: Option<Stamp>,
+    /// The share of requests that were logged, above 0, where the log does not print it.
+    pub sample_rate: Option<f64>,
+    /// Requests stay as often as they were logged.
+    pub keep_duplicates: bool,
     /// What standard input holds, when it must be read more than once.
     pub stdin: Option<Arc<[u8]>>,
 }
@@ -52,6 +61,10 @@ impl Default for ReadSettings {
             templates: true,
             records: 0,
             raw: false,
+            time_zone: None,
+            stamp: None,
+            sample_rate: None,
+            keep_duplicates: false,
             stdin: None,
         }
     }

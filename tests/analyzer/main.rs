@@ -11,6 +11,7 @@
 mod cli;
 mod determinism;
 mod formats;
+mod meaning;
 mod nginx;
 mod privacy;
 mod reference;

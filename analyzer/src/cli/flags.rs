@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Error;
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
+use shared::profile::Stamp;
 
 use crate::error::Error as AnalyzerError;
 use crate::format::Producer;
@@ -28,6 +29,15 @@ pub(crate) struct InputFlags {
     /// Who wrote logs in combined or common format, where the text leaves it open
     #[arg(long, value_enum, help_heading = "Input")]
     producer: Option<ProducerName>,
+    /// Which moment the time stamps mark, whatever is known of the format
+    #[arg(long, value_enum, help_heading = "Input")]
+    stamp: Option<StampName>,
+    /// The share of requests that were logged, such as `10%`, where the log does not print it
+    #[arg(long, value_name = "RATE", help_heading = "Input", value_parser = sample_rate)]
+    sample_rate: Option<f64>,
+    /// Count a request in two logs twice
+    #[arg(long, help_heading = "Input")]
+    keep_duplicates: bool,
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N", help_heading = "Input", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -63,7 +73,7 @@ pub(crate) struct ModelFlags {
     /// Publish only what at least this many distinct clients did
     #[arg(long, value_name = "CLIENTS", help_heading = "Model", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     k: u64,
-    /// Civil time of the arrival curve, such as Europe/Berlin [default: as printed in the log]
+    /// Civil time of the arrival curve, and of stamps that are printed without a zone, such as Europe/Berlin [default: as printed in the log, and UTC]
     #[arg(long, value_name = "ZONE", help_heading = "Model")]
     tz: Option<String>,
 }
@@ -72,6 +82,14 @@ pub(crate) struct ModelFlags {
 enum ProducerName {
     Nginx,
     Apache,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StampName {
+    /// When the request was received
+    Start,
+    /// When the response was sent
+    End,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -109,7 +127,8 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
     let time_zone = model
         .tz
         .as_deref()
-        .map(|name| TimeZone::get(name).map_err(|_| AnalyzerError::TimeZone { name: name.to_owned() }));
+        .map(|name| TimeZone::get(name).map_err(|_| AnalyzerError::TimeZone { name: name.to_owned() }))
+        .transpose()?;
     let keep = match model.keep.contains(&KeepName::All) {
         true => Kind::ALL.to_vec(),
         false => model
@@ -134,6 +153,13 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             identity: model.identity.clone(),
             threads: input.threads.map_or(defaults.threads, usize::from),
             line_limit: input.max_line,
+            time_zone: time_zone.clone(),
+            stamp: input.stamp.map(|name| match name {
+                StampName::Start => Stamp::Start,
+                StampName::End => Stamp::End,
+            }),
+            sample_rate: input.sample_rate,
+            keep_duplicates: input.keep_duplicates,
             templates: !model.no_templates,
             ..defaults
         },
@@ -142,9 +168,17 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             k: model.k,
             keep,
             routes: model.route.clone(),
-            time_zone: time_zone.transpose()?,
+            time_zone,
         },
     })
+}
+
+/// A share above nothing.
+fn sample_rate(text: &str) -> Result<f64, String> {
+    share(text)
+        .ok()
+        .filter(|rate| *rate > 0.0)
+        .ok_or_else(|| format!("found `{text}`, expected a share above 0 and up to 1, such as `10%`"))
 }
 
 /// `99%` or `0.99`.

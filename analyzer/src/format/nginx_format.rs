@@ -205,6 +205,7 @@ fn slot(variable: &str) -> Option<Slot> {
         "http_referer" => Slot::Referer,
         "http_user_agent" => Slot::UserAgent,
         "http_cookie" => Slot::Cookies,
+        "request_id" | "req_id" | "http_x_request_id" => Slot::RequestId,
         _ => return None,
     })
 }

@@ -31,12 +31,13 @@ pub enum Domain {
     User,
     Referer,
     Host,
+    Request,
 }
 
 /// The secret of one run.
 #[derive(Clone)]
 pub struct Key {
-    keyed: [Hmac<Sha256>; 6],
+    keyed: [Hmac<Sha256>; 7],
 }
 
 impl std::fmt::Debug for Key {
@@ -73,6 +74,7 @@ impl Key {
                 keyed(b"user"),
                 keyed(b"referer"),
                 keyed(b"host"),
+                keyed(b"request"),
             ],
         }
     }

@@ -5,6 +5,7 @@ use crate::kind::Kind;
 use crate::read::{PARTITIONS, Reading};
 
 pub mod identity;
+pub(crate) mod stamps;
 
 /// The sessions in `events`, which are one client's, by start.
 ///

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
 use shared::distribution::Unit;
 use shared::endpoint::{Endpoint, Parameter};
-use shared::profile::{GapRule, Privacy, Profile, SessionRule, Source, Stamp, Suppressed, VERSION};
+use shared::profile::{
+    GapRule, Privacy, Profile, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed, VERSION,
+};
 use shared::session::{Class, OTHER};
 use shared::units::{Weekday, round_count, round_probability, round_shares, round_significant, time_of_week};
 
@@ -18,7 +20,7 @@ use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::model::arrivals;
-use crate::read::{Reading, label};
+use crate::read::{Reading, label, stamp};
 use crate::request::SECOND_NS;
 use crate::route::Routes;
 use crate::settings::Settings;
@@ -104,10 +106,7 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
     let stamps: BTreeSet<Stamp> = reading
         .inputs
         .iter()
-        .map(|input| match evidence.producer().filter(|_| input.format.producer_unknown) {
-            Some(producer) => producer.stamp(),
-            None => input.format.stamp(),
-        })
+        .map(|input| input.stamp_given.unwrap_or_else(|| stamp(&input.format, evidence)))
         .collect();
     let mut stamps = stamps.into_iter();
     let stamp = match (stamps.next(), stamps.next()) {
@@ -126,6 +125,7 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
     Source {
         format: labels.into_iter().collect::<Vec<_>>().join(" + "),
         stamp,
+        stamp_check: stamp_check(reading),
         resolution_s: resolution_ns as f64 / SECOND_NS as f64,
         timezone: clock.name().to_owned(),
         // To five minutes, because the exact moment of a request can identify who made it.
@@ -134,7 +134,8 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
         lines: reading.inputs.iter().map(|input| input.lines).sum(),
         requests: reading.counts.requests,
         rejected,
-        excluded: excluded(tally, settings),
+        excluded: excluded_and_duplicates(reading, tally, settings),
+        sampling: sampled(reading),
         sessions: tally.sessions.count,
         session_rule: SessionRule {
             identity: settings.read.identity.to_string(),
@@ -142,6 +143,40 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
             gap_rule: GapRule::Fixed,
         },
     }
+}
+
+/// What the inputs say about their stamps: one that contradicts is not outvoted.
+fn stamp_check(reading: &Reading) -> Option<StampCheck> {
+    let checks: Vec<StampCheck> = reading.inputs.iter().filter_map(|input| input.stamp_check).collect();
+    [StampCheck::Disagrees, StampCheck::Agrees, StampCheck::Undecided]
+        .into_iter()
+        .find(|check| checks.contains(check))
+}
+
+/// How the inputs together were sampled.
+fn sampled(reading: &Reading) -> Option<Sampling> {
+    let of_requests = |of: fn(&Sampling) -> f64, otherwise: f64| {
+        let sum: f64 = reading
+            .inputs
+            .iter()
+            .map(|input| input.requests as f64 * input.sampling.as_ref().map_or(otherwise, of))
+            .sum();
+        sum / reading.counts.requests.max(1) as f64
+    };
+    reading.inputs.iter().any(|input| input.sampling.is_some()).then(|| Sampling {
+        weight_mean: round_significant(of_requests(|sampling| sampling.weight_mean, 1.0), 4),
+        unknown_share: round_probability(of_requests(|sampling| sampling.unknown_share, 1.0)),
+    })
+}
+
+/// Requests that are not in the model, by kind, and those that another record tells of as well.
+fn excluded_and_duplicates(reading: &Reading, tally: &Tally, settings: &Settings) -> BTreeMap<String, u64> {
+    let mut excluded = excluded(tally, settings);
+    let duplicates = reading.inputs.iter().map(|input| input.duplicates).sum();
+    if duplicates > 0 {
+        excluded.insert("duplicates".to_owned(), duplicates);
+    }
+    excluded
 }
 
 /// Requests that are not in the model, by kind.
