@@ -60,7 +60,11 @@ impl Identified {
             Some(true) => Side::Inbound,
         };
         let line_and_side = u32::try_from(line << 2 | side as u64).ok()?;
-        Some(Self { id: key.pseudonym(Domain::Request, id), event: u32::try_from(event).ok()?, line_and_side })
+        Some(Self {
+            id: key.pseudonym(Domain::Request, id),
+            event: u32::try_from(event).ok()?,
+            line_and_side,
+        })
     }
 
     /// The same, its event having been put in another place.

@@ -34,6 +34,9 @@ struct EventRecord<'a> {
     status: u16,
     bytes_out: Option<u64>,
     kind: Kind,
+    /// How many requests this one stands for, where anything says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<f64>,
 }
 
 /// Writes one JSON object per request, in the order of the inputs; gives what was read and how many were written.
@@ -138,6 +141,7 @@ fn ndjson(
             endpoint: route.map(|(_, id)| *id),
             status: request.status,
             bytes_out: request.bytes_out,
+            weight: request.weight,
         };
         if serde_json::to_writer(&mut text, &event).is_ok() {
             text.push(b'\n');

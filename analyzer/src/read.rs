@@ -1,6 +1,6 @@
 //! Reading inputs into events: the one place where lines, formats, pseudonyms and threads meet.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -146,30 +146,34 @@ impl Reading {
         }
         for ((_, stamp), inputs) in of_format {
             let resolution_ns = inputs.iter().map(|number| self.inputs[*number].resolution_ns).max();
+            let mut chosen = vec![false; self.inputs.len()];
+            inputs.iter().for_each(|number| chosen[*number] = true);
             let resolution_ms = resolution_ns.unwrap_or(1) / 1_000_000;
             let overlaps = (0..PARTITIONS)
                 .into_par_iter()
                 .map(|partition| {
-                    let events = self.events.of_inputs(&inputs, partition);
+                    let events = self.events.of_inputs(&chosen, partition);
                     stamps::Overlaps::of_slow_clients(events, stamp, resolution_ms)
                 })
                 .reduce(stamps::Overlaps::default, stamps::Overlaps::plus);
             let check = overlaps.verdict(stamp);
-            for number in inputs {
-                self.inputs[number].stamp_check = Some(check);
-                if check == StampCheck::Disagrees && self.inputs[number].stamp_given.is_none() {
-                    let blocks = self.events.blocks.iter_mut().filter(|block| block.input == number);
-                    blocks.for_each(|block| block.paced = Some(stamp));
-                }
+            inputs.iter().for_each(|number| self.inputs[*number].stamp_check = Some(check));
+            if check == StampCheck::Disagrees && self.inputs[inputs[0]].stamp_given.is_none() {
+                let blocks = self.events.blocks.iter_mut().filter(|block| chosen[block.input]);
+                blocks.for_each(|block| block.paced = Some(stamp));
             }
         }
     }
 }
 
 impl Events {
-    /// Events of one partition and some inputs, in the order of their lines, with resources of each block's own.
-    fn of_inputs<'e>(&'e self, inputs: &'e [usize], partition: usize) -> impl Iterator<Item = Event> + Clone + 'e {
-        let blocks = self.blocks.iter().filter(|block| inputs.contains(&block.input));
+    /// Events of one partition and the chosen inputs, in the order of their lines, with resources of each block's own.
+    fn of_inputs<'e>(
+        &'e self,
+        chosen: &'e [bool],
+        partition: usize,
+    ) -> impl Iterator<Item = Event> + Clone + 'e {
+        let blocks = self.blocks.iter().filter(|block| chosen[block.input]);
         blocks.flat_map(move |block| {
             let range = block.starts[partition] as usize..block.starts[partition + 1] as usize;
             block.events[range].iter().copied()
@@ -177,17 +181,28 @@ impl Events {
     }
 
     /// Leaves out what is told of twice; gives the input, block and line of each.
-    fn without_duplicates(&mut self, inputs: &[InputSummary], numbers: &[Vec<u32>]) -> HashSet<(usize, u64, u64)> {
-        let format = |input: usize| {
-            let label = &inputs[input].format.label;
-            inputs.iter().position(|other| other.format.label == *label).unwrap_or(input)
-        };
+    fn without_duplicates(
+        &mut self,
+        inputs: &[InputSummary],
+        numbers: &[Vec<u32>],
+    ) -> HashSet<(usize, u64, u64)> {
+        if self.blocks.iter().all(|block| block.identified.is_empty()) {
+            return HashSet::new();
+        }
+        let mut formats: HashMap<&str, usize> = HashMap::new();
+        let format: Vec<usize> = inputs
+            .iter()
+            .map(|input| {
+                let next = formats.len();
+                *formats.entry(&input.format.label).or_insert(next)
+            })
+            .collect();
         let blocks: Vec<duplicate::Block<'_>> = self
             .blocks
             .iter()
             .map(|block| duplicate::Block {
                 input: block.input,
-                format: format(block.input),
+                format: format[block.input],
                 identified: &block.identified,
                 events: &block.events,
                 numbers: &numbers[block.worker],
@@ -197,7 +212,8 @@ impl Events {
         let mut left_out = HashSet::new();
         for of_block in found.chunk_by(|(one, _), (other, _)| one == other) {
             let block = &mut self.blocks[of_block[0].0 as usize];
-            let records: Vec<Identified> = of_block.iter().map(|(_, at)| block.identified[*at as usize]).collect();
+            let records: Vec<Identified> =
+                of_block.iter().map(|(_, at)| block.identified[*at as usize]).collect();
             left_out.extend(records.iter().map(|record| (block.input, block.index, record.line())));
             block.remove(&records.iter().map(|record| record.event).collect::<HashSet<u32>>());
         }
@@ -480,7 +496,9 @@ impl<'k> Worker<'k> {
             result.local.add(request, understood, (result.index, result.lines), self.scratch.len());
         }
         // One server logs each request once, unless it is one of a mesh, where each host has two that log.
-        if self.find_duplicates && request.request_id.is_some() && (self.several_inputs || request.inbound.is_some())
+        if self.find_duplicates
+            && request.request_id.is_some()
+            && (self.several_inputs || request.inbound.is_some())
         {
             let found = Identified::new(request, self.key, self.scratch.len(), result.lines);
             result.events.identified.extend(found);

@@ -15,7 +15,8 @@ use shared::think::GapKind;
 
 use crate::support::{analyze, corpus, log_text, run, sample_conf, sample_gz, sample_settings};
 
-const FORMAT: &str = r#"$remote_addr [$time_iso8601] "$request" $status $body_bytes_sent $request_time $request_id"#;
+const FORMAT: &str =
+    r#"$remote_addr [$time_iso8601] "$request" $status $body_bytes_sent $request_time $request_id"#;
 
 fn write(directory: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
     let path = directory.path().join(name);
@@ -77,7 +78,8 @@ fn local_time_in_its_zone_is_the_time_with_its_offset() {
         let mut events = Vec::new();
         analyzer::events::write_ndjson(&settings, &mut events, &|_| {}).unwrap();
         let events: Vec<Vec<String>> = String::from_utf8(events).unwrap().lines().map(moments).collect();
-        let records: Vec<_> = reading.inputs[0].records.iter().map(|record| record.started_at.clone()).collect();
+        let records: Vec<_> =
+            reading.inputs[0].records.iter().map(|record| record.started_at.clone()).collect();
         (reading.counts, sessions, events, records, reading.inputs[0].zoneless)
     };
     let expected = read("zoned.log", &zoned, 1 << 20, 1);
@@ -141,7 +143,8 @@ fn a_sample_counts_for_what_it_stands_for() {
 fn a_sample_is_said_to_spoil_sessions() {
     let path = sample_gz();
     let conf = sample_conf();
-    let arguments = ["inspect", path.to_str().unwrap(), "--from", conf.to_str().unwrap(), "--sample-rate", "10%"];
+    let arguments =
+        ["inspect", path.to_str().unwrap(), "--from", conf.to_str().unwrap(), "--sample-rate", "10%"];
     let run = run(&arguments).ok();
     assert!(run.stderr.contains("chains and pauses are biased"), "{}", run.stderr);
     assert!(String::from_utf8_lossy(&run.stdout).contains("a request logged stands for 10.00"));
@@ -159,7 +162,7 @@ fn two_tiers() -> (String, String) {
             server += &line(250, &at(i), "Z", &path, 200, 0.3, &id);
         }
         if i % 10 == 0 {
-            server += &line(i % 20, &at(i), "Z", "/internal", 200, 0.3, &format!("{:032x}", i + 1_000_000));
+            server += &line(i / 10, &at(i), "Z", "/internal", 200, 0.3, &format!("{:032x}", i + 1_000_000));
         }
     }
     (proxy, server)
@@ -212,7 +215,8 @@ fn slow_log(stamp_is_end: bool) -> String {
     for client in 0..40_u32 {
         let mut at_ms = 1_793_612_000_000_i64 + i64::from(client) * 777;
         for i in 0..30_u32 {
-            let lasted_ms = (20.0 * 500_f64.powf((f64::from(client * 31 + i) * 0.618_033_988_749_895).fract())) as i64;
+            let lasted_ms =
+                (20.0 * 500_f64.powf((f64::from(client * 31 + i) * 0.618_033_988_749_895).fract())) as i64;
             let stamp_ms = if stamp_is_end { at_ms + lasted_ms } else { at_ms };
             let stamp = Timestamp::from_millisecond(stamp_ms).unwrap().strftime("%FT%T").to_string();
             let path = format!("/p{}", i % 3);

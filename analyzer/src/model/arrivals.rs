@@ -214,7 +214,8 @@ mod tests {
         let mut starts = BTreeMap::new();
         for bin in 0..BINS_PER_WEEK as i64 {
             let mut found = Bin::default();
-            (0..(rate(bin) * 300.0).round() as u64).for_each(|i| found.add(bin as u64 * 1000 + i, REQUEST, 10));
+            (0..(rate(bin) * 300.0).round() as u64)
+                .for_each(|i| found.add(bin as u64 * 1000 + i, REQUEST, 10));
             starts.insert(bin, found);
         }
         let curve = fit(&starts, &exposure, 10);

@@ -128,7 +128,9 @@ fn about_meaning(input: &InputSummary) -> Vec<String> {
         };
         let (by, consequence) = match input.stamp_given {
             Some(_) => (format!("--stamp {said}"), "think times are wrong if so"),
-            None => (format!("the format {} says {said}", input.label()), "durations are left inside the pauses"),
+            None => {
+                (format!("the format {} says {said}", input.label()), "durations are left inside the pauses")
+            }
         };
         warnings.push(format!(
             "`{path}`: its stamps look like the {found} of requests, but {by}: read so, requests of one client overlap; {consequence}\n  hint: --stamp {found} or --stamp {said} decides"

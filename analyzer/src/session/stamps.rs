@@ -52,8 +52,11 @@ impl Overlaps {
     ) -> Self {
         let counts = |event: &Event| event.kind() != Kind::Static && event.duration_us().is_some();
         let is_slow = |event: &Event| event.duration_us() > Some(TOGETHER_MS as u64 * 1_000);
-        let slow: HashSet<Pseudonym, FixedState> =
-            events.clone().filter(|event| counts(event) && is_slow(event)).map(|event| event.client()).collect();
+        let slow: HashSet<Pseudonym, FixedState> = events
+            .clone()
+            .filter(|event| counts(event) && is_slow(event))
+            .map(|event| event.client())
+            .collect();
         if slow.is_empty() {
             return Self::default();
         }
@@ -203,7 +206,8 @@ mod tests {
                 }
             }
             for stamp in [Stamp::Start, Stamp::End] {
-                let overlaps = Overlaps::of_slow_clients(events(&requests, stamp, stamp, 1).into_iter(), stamp, 1);
+                let overlaps =
+                    Overlaps::of_slow_clients(events(&requests, stamp, stamp, 1).into_iter(), stamp, 1);
                 assert_ne!(overlaps.verdict(stamp), StampCheck::Disagrees, "{stamp:?}: {overlaps:?}");
             }
         }

@@ -203,10 +203,11 @@ impl GapTally {
             *self.coarse.entry(gap_ms).or_insert(0) += mass;
             self.coarse_gaps += 1;
         } else {
-            self.fine
-                .entry(time_bin(gap_ms as f64 * 1e-3, GAP_RELATIVE_ERROR))
-                .or_default()
-                .add(from.client(), mass, k);
+            self.fine.entry(time_bin(gap_ms as f64 * 1e-3, GAP_RELATIVE_ERROR)).or_default().add(
+                from.client(),
+                mass,
+                k,
+            );
         }
     }
 }

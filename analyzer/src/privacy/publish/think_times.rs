@@ -81,7 +81,10 @@ fn think_time(gaps: &GapTally, gate: Gate) -> Option<ThinkTime> {
         let histogram = gate.histogram(&gaps.fine, GAP_RELATIVE_ERROR, Unit::S)?;
         let values: Vec<(f64, u64)> =
             histogram.bins.iter().map(|(bin, count)| (histogram.value(*bin), *count)).collect();
-        (think::fit_fine(&values), gate.summary(histogram, logged(&gaps.fine)).map(|summary| summary.histogram))
+        (
+            think::fit_fine(&values),
+            gate.summary(histogram, logged(&gaps.fine)).map(|summary| summary.histogram),
+        )
     };
     Some(ThinkTime { kind, n: round_count(n), law: law.map(round_law), histogram })
 }
