@@ -216,13 +216,6 @@ impl Inspection {
                 grouped(input.rejected),
                 percent(input.rejected as f64 / input.lines.max(1) as f64)
             );
-            let _ = writeln!(out, "  stamps    {}", stamps(input));
-            if let Some(sampling) = &input.sampling {
-                let _ = writeln!(out, "  sampled   {}", sampled(sampling));
-            }
-            if input.duplicates > 0 {
-                let _ = writeln!(out, "  twice     {} left out", grouped(input.duplicates));
-            }
             for (reject, found) in &input.rejects.0 {
                 let lines: Vec<String> = found.positions.iter().map(|at| at.line.to_string()).collect();
                 let more = if found.count > lines.len() as u64 { ", …" } else { "" };
@@ -233,6 +226,13 @@ impl Inspection {
                     grouped(found.count),
                     lines.join(", ")
                 );
+            }
+            let _ = writeln!(out, "  stamps    {}", stamps(input));
+            if let Some(sampling) = &input.sampling {
+                let _ = writeln!(out, "  sampled   {}", sampled(sampling));
+            }
+            if input.duplicates > 0 {
+                let _ = writeln!(out, "  twice     {} left out", grouped(input.duplicates));
             }
             if let Some(why) = &input.broken {
                 let _ = writeln!(out, "  damaged   {why}");
