@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use analyzer::drift::{self, Distance, Fidelity};
+use analyzer::format::Options;
 use analyzer::kind::Kind;
 use analyzer::session::{self, identity::Identity};
 use analyzer::settings::{ModelSettings, ReadSettings, given_format};
@@ -73,7 +74,7 @@ fn read_log(log: &Path, configuration: &Path) -> Result<Analysis> {
     let settings = Settings {
         read: ReadSettings {
             inputs: vec![log.to_owned()],
-            format: given_format(None, configuration.to_str(), &identity)?,
+            format: given_format(None, configuration.to_str(), &Options::default())?,
             identity,
             ..ReadSettings::default()
         },
@@ -112,11 +113,12 @@ fn replay_settings(profile: &Profile, target: &Target) -> Result<replayer::Setti
 /// Step 3: the target's log, sessions told apart by the header that marks them.
 fn read_target_log(log: &Path, profile: &Profile) -> Result<Analysis> {
     let identity = Identity::Field("http_x_loadprint_session".to_owned());
+    let options = Options { identity: identity.clone(), ..Options::default() };
     let routes = profile.endpoints.iter().map(|endpoint| endpoint.route.parse().map_err(anyhow::Error::msg));
     let settings = Settings {
         read: ReadSettings {
             inputs: vec![log.to_owned()],
-            format: given_format(Some(LOG_FORMAT), None, &identity)?,
+            format: given_format(Some(LOG_FORMAT), None, &options)?,
             identity,
             ..ReadSettings::default()
         },

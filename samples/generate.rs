@@ -1,14 +1,16 @@
 //! Makes the sample logs: traffic whose every parameter is known, from nothing but a seed.
 //!
 //! `shop` writes one week of a small web shop as nginx would log it, and beside it the truth: what was drawn from,
-//! and what was drawn. `corpus` writes a plain log of any size, for the benches. The same flags give the same bytes.
+//! and what was drawn. `corpus` writes a plain log of any size, for the benches, and `decode` is what they compare the
+//! reading of compressed logs with. The same flags give the same bytes.
 //!
 //! ```text
 //! cargo run --release -p analyzer --example generate -- shop --out samples
 //! cargo run --release -p analyzer --example generate -- corpus --out big.log --bytes 450MB --clients 120000
 //! ```
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -67,6 +69,11 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Decompress a file and throw the result away: what reading it costs at least
+    Decode {
+        /// A file compressed with gzip
+        file: PathBuf,
+    },
     /// A plain log of any size, sorted by time
     Corpus {
         /// File to write
@@ -84,6 +91,9 @@ enum Command {
         /// How a line is written
         #[arg(long, value_enum, default_value_t = Format::Combined)]
         format: Format,
+        /// Sessions of one request each: nearly every line is of a client that is new
+        #[arg(long)]
+        brief: bool,
         /// Days the sessions are spread over, from a Monday on
         #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=90))]
         days: u32,
@@ -97,6 +107,11 @@ enum Format {
     Combined,
     /// The same with `$request_time` at the end, as in samples/nginx.conf
     Shop,
+    /// `shop_json` in samples/nginx.conf
+    Json,
+    /// `$time_iso8601 $remote_addr $request_method "$request_uri" $server_protocol $status $body_bytes_sent
+    /// $request_time "$http_referer" "$http_user_agent"`
+    Custom,
 }
 
 /// Reads a size such as `450MB`; the units are powers of 1000.
@@ -113,12 +128,25 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     count.checked_mul(unit).ok_or_else(|| format!("`{text}` is too large"))
 }
 
+fn decode(file: &Path) -> anyhow::Result<String> {
+    let mut decoder = flate2::read::MultiGzDecoder::new(fs_err::File::open(file)?);
+    let mut block = vec![0; 2 << 20];
+    let mut bytes = 0;
+    loop {
+        match decoder.read(&mut block)? {
+            0 => break Ok(format!("{bytes} bytes")),
+            got => bytes += got,
+        }
+    }
+}
+
 #[expect(clippy::print_stderr, reason = "what was written is the one thing to say")]
 fn main() -> anyhow::Result<()> {
     let summary = match Arguments::parse().command {
         Command::Shop { out, seed } => shop::write(&out, seed)?,
-        Command::Corpus { out, bytes, clients, seed, format, days } => {
-            corpus::write(&out, &corpus::Settings { bytes, clients, seed, format, days })?
+        Command::Decode { file } => decode(&file)?,
+        Command::Corpus { out, bytes, clients, seed, format, brief, days } => {
+            corpus::write(&out, &corpus::Settings { bytes, clients, seed, format, brief, days })?
         }
     };
     eprintln!("{summary}");

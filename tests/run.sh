@@ -54,9 +54,30 @@ install_nginx() {
     command -v nginx >/dev/null || missing "apt-get could not install nginx; $hint"
 }
 
+# The analyzer's reading of Apache's formats is compared with a Python package's, in an environment of its own.
+install_apachelogs() {
+    local environment="${CARGO_TARGET_DIR:-target}/apachelogs"
+    if [[ ! -x $environment/bin/python ]]; then
+        python3 -m venv "$environment" && "$environment/bin/pip" install --quiet 'apachelogs>=0.6.1,<0.7' || {
+            rm -rf "$environment"
+            printf 'tests/run.sh: no package apachelogs; its test is skipped\n' >&2
+            return
+        }
+    fi
+    LOADPRINT_PYTHON="$(cd "$environment" && pwd)/bin/python"
+    export LOADPRINT_PYTHON
+}
+
 heading 'nginx'
 command -v nginx >/dev/null || install_nginx
 nginx -v
+
+heading 'apachelogs'
+if command -v python3 >/dev/null; then
+    install_apachelogs
+else
+    printf 'tests/run.sh: no python3; the comparison with apachelogs is skipped\n' >&2
+fi
 
 heading 'format'
 cargo fmt --all --check

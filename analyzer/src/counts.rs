@@ -23,32 +23,73 @@ pub struct Counts {
     pub span_ns: Option<(i64, i64)>,
 }
 
+/// An hour by UTC, and the offset of the requests in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hour {
+    since_1970: i64,
+    start_ns: i64,
+    offset_s: i32,
+}
+
+const HOUR_NS: i64 = 3600 * SECOND_NS;
+
+impl Default for Hour {
+    /// One that no request is in.
+    fn default() -> Self {
+        Self { since_1970: 0, start_ns: i64::MAX, offset_s: 0 }
+    }
+}
+
+impl Hour {
+    fn of(stamp_ns: i64, offset_s: i32) -> Self {
+        let since_1970 = stamp_ns.div_euclid(HOUR_NS);
+        Self { since_1970, start_ns: since_1970.saturating_mul(HOUR_NS), offset_s }
+    }
+
+    #[inline]
+    fn holds(&self, stamp_ns: i64, offset_s: i32) -> bool {
+        let since_ns = stamp_ns.wrapping_sub(self.start_ns);
+        (0..HOUR_NS).contains(&since_ns) && offset_s == self.offset_s
+    }
+
+    /// The hour of the day, as printed, of a stamp in this hour.
+    #[inline]
+    fn local(&self, stamp_ns: i64) -> usize {
+        let offset_ns = i64::from(self.offset_s) * SECOND_NS;
+        match offset_ns % HOUR_NS {
+            0 => (self.since_1970 + offset_ns / HOUR_NS).rem_euclid(24) as usize,
+            // Where offsets are no whole hours, two hours of the day meet in one by UTC.
+            _ => stamp_ns.saturating_add(offset_ns).div_euclid(HOUR_NS).rem_euclid(24) as usize,
+        }
+    }
+}
+
 impl Counts {
-    /// Counts one request. `hour` is what the last one left there: its hour since 1970, and its offset.
-    pub(crate) fn add(&mut self, request: &Request<'_>, hour: &mut (i64, i32)) {
+    /// Counts one request. `hour` is what the last one left there.
+    #[inline]
+    pub(crate) fn add(&mut self, request: &Request<'_>, hour: &mut Hour) {
         self.add_amounts(request);
         self.add_moment(request.stamp_ns, request.offset_s, hour);
     }
 
     /// Counts one request, but not when it was.
+    #[inline]
     pub(crate) fn add_amounts(&mut self, request: &Request<'_>) {
         self.requests += 1;
         self.bytes_out = self.bytes_out.saturating_add(request.bytes_out.unwrap_or(0));
     }
 
     /// Counts when one request was.
-    pub(crate) fn add_moment(&mut self, stamp_ns: i64, offset_s: i32, hour: &mut (i64, i32)) {
-        let utc_s = stamp_ns.div_euclid(SECOND_NS);
-        let local_hour = (utc_s + i64::from(offset_s)).div_euclid(3600).rem_euclid(24);
-        let utc_hour = utc_s.div_euclid(3600);
-        self.by_local_hour[local_hour as usize] += 1;
-        self.by_utc_hour[utc_hour.rem_euclid(24) as usize] += 1;
-        // Neighbouring lines nearly always share hour and offset: the map is touched only when they change.
-        if *hour != (utc_hour, offset_s) {
-            *hour = (utc_hour, offset_s);
-            let known = self.offset_s_by_hour.entry(utc_hour).or_insert(offset_s);
+    #[inline]
+    pub(crate) fn add_moment(&mut self, stamp_ns: i64, offset_s: i32, hour: &mut Hour) {
+        // Neighbouring lines nearly always share hour and offset.
+        if !hour.holds(stamp_ns, offset_s) {
+            *hour = Hour::of(stamp_ns, offset_s);
+            let known = self.offset_s_by_hour.entry(hour.since_1970).or_insert(offset_s);
             *known = (*known).min(offset_s);
         }
+        self.by_local_hour[hour.local(stamp_ns)] += 1;
+        self.by_utc_hour[hour.since_1970.rem_euclid(24) as usize] += 1;
         let (first, last) = self.span_ns.unwrap_or((stamp_ns, stamp_ns));
         self.span_ns = Some((first.min(stamp_ns), last.max(stamp_ns)));
     }

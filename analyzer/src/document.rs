@@ -1,27 +1,41 @@
 //! Inputs that are read as a whole, because a request is more than a line of them.
 
+use crate::recording::{goreplay, har};
 use crate::reject::Reject;
 use crate::request::Request;
 
 /// A kind of document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Document {}
+pub enum Document {
+    /// A session that a browser recorded.
+    Har,
+    /// Traffic that GoReplay recorded.
+    GoReplay,
+}
 
 /// Takes one record of a document: a request, or why it is none.
 pub(crate) type Sink<'s> = dyn FnMut(Result<Request<'_>, Reject>) + 's;
 
 impl Document {
     /// All kinds, the more specific first.
-    pub(crate) const ALL: [Self; 0] = [];
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        [Self::Har, Self::GoReplay].into_iter()
+    }
 
     /// The name shown to people, such as `jaeger:json`.
     pub(crate) fn label(self) -> &'static str {
-        match self {}
+        match self {
+            Self::Har => "browser:har",
+            Self::GoReplay => "goreplay:gor",
+        }
     }
 
     /// How sure the first bytes make that an input is of this kind, 0..=1.
-    pub(crate) fn recognise(self, _head: &[u8]) -> f64 {
-        match self {}
+    pub(crate) fn recognise(self, head: &[u8]) -> f64 {
+        match self {
+            Self::Har => har::recognise(head),
+            Self::GoReplay => goreplay::recognise(head),
+        }
     }
 
     /// Gives every record of `bytes` to `sink`, in their order.
@@ -29,7 +43,10 @@ impl Document {
     /// # Errors
     /// Why the document cannot be read further, in a sentence without a word of its text. What came before the
     /// fault has been given.
-    pub(crate) fn read(self, _bytes: &[u8], _sink: &mut Sink<'_>) -> Result<(), String> {
-        match self {}
+    pub(crate) fn read(self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), String> {
+        match self {
+            Self::Har => har::read(bytes, sink),
+            Self::GoReplay => goreplay::read(bytes, sink),
+        }
     }
 }

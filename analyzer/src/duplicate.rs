@@ -31,13 +31,15 @@ const CLOCK_SKEW_MS: i64 = 2000;
 /// Ids are compared in as many turns, so that no more than this share of them lies side by side in memory.
 const TURNS: u64 = 32;
 
-/// A request with an id, as it stands in its block: 16 bytes.
+/// A request with an id, as it stands in its block: 40 bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Identified {
     /// The id under the key of the run.
     id: Pseudonym,
-    /// Its event in the block.
-    pub(crate) event: u32,
+    /// What is left of it, with a resource of its block's own.
+    pub(crate) event: Event,
+    /// Its number among the events of the block.
+    pub(crate) number: u32,
     /// Its line in the block, and in the two lowest bits its side of a mesh.
     line_and_side: u32,
 }
@@ -52,7 +54,13 @@ enum Side {
 
 impl Identified {
     /// `None` for a request without an id that could tell it from others.
-    pub(crate) fn new(request: &Request<'_>, key: &Key, event: usize, line: u64) -> Option<Self> {
+    pub(crate) fn new(
+        request: &Request<'_>,
+        key: &Key,
+        event: Event,
+        number: usize,
+        line: u64,
+    ) -> Option<Self> {
         let id = request.request_id.filter(|id| id.len() >= SHORTEST_ID)?;
         let side = match request.inbound {
             None => Side::Unknown,
@@ -62,14 +70,15 @@ impl Identified {
         let line_and_side = u32::try_from(line << 2 | side as u64).ok()?;
         Some(Self {
             id: key.pseudonym(Domain::Request, id),
-            event: u32::try_from(event).ok()?,
+            event,
+            number: u32::try_from(number).ok()?,
             line_and_side,
         })
     }
 
     /// The same, its event having been put in another place.
     pub(crate) fn renumbered(&self, position: &[u32]) -> Self {
-        Self { event: position[self.event as usize], ..*self }
+        Self { number: position[self.number as usize], ..*self }
     }
 
     /// Its line in the block, from 1.
@@ -88,7 +97,6 @@ pub(crate) struct Block<'b> {
     /// Number of the format; the same for inputs in the same one.
     pub(crate) format: usize,
     pub(crate) identified: &'b [Identified],
-    pub(crate) events: &'b [Event],
     /// Number of a resource in the block → its number in all blocks.
     pub(crate) numbers: &'b [u32],
 }
@@ -112,17 +120,14 @@ pub(crate) fn find(blocks: &[Block<'_>]) -> Vec<(u32, u32)> {
         let mut sightings = Vec::new();
         for (number, block) in blocks.iter().enumerate() {
             let here = block.identified.iter().enumerate().filter(|(_, found)| found.id % TURNS == turn);
-            sightings.extend(here.map(|(i, found)| {
-                let event = block.events[found.event as usize];
-                Sighting {
-                    id: found.id,
-                    place: (number as u32, i as u32),
-                    event,
-                    resource: block.numbers[event.resource() as usize],
-                    side: found.side(),
-                    input: block.input,
-                    format: block.format,
-                }
+            sightings.extend(here.map(|(i, found)| Sighting {
+                id: found.id,
+                place: (number as u32, i as u32),
+                event: found.event,
+                resource: block.numbers[found.event.resource() as usize],
+                side: found.side(),
+                input: block.input,
+                format: block.format,
             }));
         }
         // The inbound record first, then the earliest; blocks are in an order of their own, however inputs are named.
@@ -193,19 +198,18 @@ mod tests {
                 request_id: Some(id.as_bytes()),
                 ..Request::default()
             };
-            let identified = Identified::new(&request, &key, 0, 1);
-            (Event::new(&request, *client, *resource, Kind::Page), identified)
+            let event = Event::new(&request, *client, *resource, Kind::Page);
+            Identified::new(&request, &key, event, 0, 1)
         };
-        let read: Vec<(Event, Option<Identified>)> = lines.iter().map(read).collect();
+        let read: Vec<Option<Identified>> = lines.iter().map(read).collect();
         let numbers: Vec<u32> = (0..10).collect();
         let blocks: Vec<Block<'_>> = lines
             .iter()
             .zip(&read)
-            .map(|((input, format, ..), (event, identified))| Block {
+            .map(|((input, format, ..), identified)| Block {
                 input: *input,
                 format: *format,
                 identified: identified.as_slice(),
-                events: std::slice::from_ref(event),
                 numbers: &numbers,
             })
             .collect();

@@ -15,11 +15,51 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// A directory without a single log.
-    #[error("found no access log in the directory `{path}`\n  expected: at least one file in a known log format\n  hint: name the files, or give their format with --log-format", path = path.display())]
+    /// A directory or pattern without a single log.
+    #[error("found no access log in `{path}`\n  expected: at least one file in a known log format\n  hint: name the files, or give their format with --log-format", path = path.display())]
     NoLogs {
-        /// The directory.
+        /// The directory or pattern.
         path: PathBuf,
+    },
+    /// A pattern that names no file.
+    #[error(
+        "cannot use the pattern `{pattern}`: {problem}\n  expected: a file, a directory, or a pattern such as 'logs/**/access.log*', in quotes"
+    )]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Several files packed into one.
+    #[error(
+        "cannot read `{input}`\n  found: {found}\n  expected: a log, plain or compressed with gzip, zstd, bzip2, xz or lz4\n  hint: {unpack} {input} | analyzer profile -"
+    )]
+    Archive {
+        /// The input's name.
+        input: String,
+        /// What its first bytes look like.
+        found: &'static str,
+        /// A command that prints the files in it.
+        unpack: &'static str,
+    },
+    /// An object store, without the means to read it.
+    #[error(
+        "cannot read `{url}`: this build does not read object stores\n  hint: build it with `cargo build --release --features object-store`, or copy the objects and name the copies"
+    )]
+    NoObjectStore {
+        /// The input.
+        url: String,
+    },
+    /// An object store that cannot be used.
+    #[error("cannot read `{url}`: {problem}\n  hint: {hint}")]
+    ObjectStore {
+        /// The input.
+        url: String,
+        /// What the store says.
+        problem: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// An input without a single line.
     #[error("`{input}` is empty\n  expected: an access log with at least one line")]
@@ -29,13 +69,25 @@ pub enum Error {
     },
     /// An input in no known format.
     #[error(
-        "cannot tell the format of `{input}`\n  found: {found}\n  expected: lines in combined or common format (nginx, Apache), or a format given by --log-format or --from\n  hint: paste the server's `log_format` after --log-format, or point --from at its configuration"
+        "cannot tell the format of `{input}`\n  found: {found}\n  expected: lines in combined or common format (nginx, Apache), or a format given by --log-format or --from\n  hint: paste the server's `log_format` after --log-format, or point --from at its configuration; of JSON, LTSV and logfmt, say what the fields mean with --map"
     )]
     UnknownFormat {
         /// The input's name.
         input: String,
         /// What its first bytes look like.
         found: &'static str,
+    },
+    /// Clients are to be told apart by a field that is not there.
+    #[error(
+        "--identity {identity}: found `{input}` in the format `{format}`, which has no such field\n  expected: a format with the field in it\n  hint: combined and common logs hold only address and user agent; --log-format and --from say what else a log holds"
+    )]
+    NoIdentity {
+        /// The input's name.
+        input: String,
+        /// What was asked for.
+        identity: String,
+        /// What was found.
+        format: String,
     },
     /// A format given by hand that cannot be used.
     #[error("the log format {problem}\n  hint: {hint}")]
@@ -46,7 +98,7 @@ pub enum Error {
         hint: String,
     },
     /// No format in a configuration.
-    #[error("no log format in `{path}`: {problem}\n  hint: --from FILE:NAME picks a `log_format` by its name", path = path.display())]
+    #[error("no log format in `{path}`: {problem}\n  hint: --from FILE:NAME picks a format by its name", path = path.display())]
     Configuration {
         /// The configuration.
         path: PathBuf,
@@ -92,6 +144,13 @@ pub enum Error {
     /// No random bytes for the key.
     #[error("the system gave no random bytes for the key of this run")]
     Random,
+    /// The temporary file for events that did not fit in memory.
+    #[error("cannot use a temporary file for requests that do not fit in memory\n  hint: make room in {directory}, name another directory in TMPDIR, or allow more with --memory", directory = std::env::temp_dir().display())]
+    Spill {
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// The worker threads could not be started.
     #[error("cannot start {threads} threads")]
     Threads {

@@ -15,7 +15,7 @@ use crate::weight::Weight;
 /// what          26 bits   resource                           |  3 bits kind | 1 bit whole seconds | 1 bit paced | 1 bit long
 ///               32 bits   duration in microseconds, or in milliseconds when long
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Event {
     client: Pseudonym,
     when: u64,
@@ -23,6 +23,8 @@ pub(crate) struct Event {
     duration: u32,
 }
 
+/// The size of an event, in memory and in files.
+pub(crate) const EVENT_BYTES: usize = size_of::<Event>();
 /// Relative error of sizes in events, and so of everything made from them.
 pub(crate) const SIZE_RELATIVE_ERROR: f64 = 0.02;
 /// Duration of a request whose log does not say.
@@ -30,7 +32,7 @@ const UNKNOWN_DURATION: u32 = u32::MAX;
 /// The size bin of a response whose log does not say; bin 0 is an empty body.
 const UNKNOWN_SIZE: u64 = 1023;
 /// The bits of a pseudonym that an event keeps.
-const CLIENT_BITS: u32 = 48;
+pub(crate) const CLIENT_BITS: u32 = 48;
 /// Resources beyond this number share the last one, which then stands for "something else".
 pub(crate) const MOST_RESOURCES: u32 = (1 << 26) - 1;
 
@@ -147,6 +149,25 @@ impl Event {
         self.what >> 2 & 1 == 1
     }
 
+    pub(crate) fn to_bytes(self) -> [u8; EVENT_BYTES] {
+        let mut bytes = [0; EVENT_BYTES];
+        bytes[..8].copy_from_slice(&self.client.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.when.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.what.to_le_bytes());
+        bytes[20..].copy_from_slice(&self.duration.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8; EVENT_BYTES]) -> Self {
+        let word = |at: usize| {
+            let mut word = [0; 4];
+            word.copy_from_slice(&bytes[at..at + 4]);
+            u32::from_le_bytes(word)
+        };
+        let long = |at| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
+        Self { client: long(0), when: long(8), what: word(16), duration: word(20) }
+    }
+
     /// The same event with its resource renumbered.
     pub(crate) fn with_resource(self, resource: u32) -> Self {
         Self { what: resource << 6 | self.what & 63, ..self }
@@ -191,5 +212,6 @@ mod tests {
         let socket = Request { duration_ns: Some(7_200_000_000_000), ..request };
         assert_eq!(Event::new(&socket, 7, 12, Kind::Bot).duration_us(), Some(7_200_000_000));
         assert_eq!((event.status(), event.size_bin(), event.is_coarse()), (404, Some(None), true));
+        assert_eq!(Event::from_bytes(&event.to_bytes()), event);
     }
 }

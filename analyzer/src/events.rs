@@ -53,7 +53,7 @@ pub fn write_ndjson(
     let key = Key::ephemeral()?;
     let pool = crate::threads(settings.read.threads)?;
     let reading = pool.install(|| read::read(&settings.read, &key, on_bytes))?;
-    let counted = pool.install(|| Counted::new(&reading, settings));
+    let counted = pool.install(|| Counted::new(&reading, settings))?;
     let named = Gate::new(settings.model.k).routes(&counted.tally, &counted.routes);
     let routes: HashMap<&Resource, (&str, &str)> = reading
         .resources
@@ -66,7 +66,10 @@ pub fn write_ndjson(
         })
         .collect();
     let mut written = 0;
-    for (number, (input, detection)) in read::open(&settings.read)?.inputs.into_iter().enumerate() {
+    for (number, source) in read::open(&settings.read)?.sources.into_iter().enumerate() {
+        let detection = source.found.detection;
+        // Whatever keeps it from being opened again was reported when it was read for the routes.
+        let Ok(input) = source.input.open(settings.read.limits()) else { continue };
         let blocks = Blocks::new(
             input,
             detection.format.framing(),
@@ -77,7 +80,7 @@ pub fn write_ndjson(
             let mut batch = Vec::new();
             for _ in 0..2 * settings.read.threads {
                 let mut block = Block::default();
-                if !blocks.next(&mut block)? {
+                if !blocks.next(&mut block) {
                     break;
                 }
                 on_bytes(block.bytes.len() as u64);

@@ -147,8 +147,33 @@ pub fn of_user_agent(text: &[u8]) -> Kind {
     if BOT_WORDS.iter().any(|word| text.contains(word)) { Kind::Bot } else { Kind::Page }
 }
 
+/// What a path says of the request for it, whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum PathKind {
+    #[default]
+    Page,
+    Static,
+    /// One of [`HEALTH_PATHS`], none of which is a static file.
+    Health,
+}
+
+impl PathKind {
+    pub(crate) fn of(path: &[u8]) -> Self {
+        match path.strip_suffix(b"/").unwrap_or(path) {
+            probed if HEALTH_PATHS.contains(&probed) => Self::Health,
+            _ if is_static(path) => Self::Static,
+            _ => Self::Page,
+        }
+    }
+}
+
 /// What `request` is part of, given what its user agent says.
 pub fn of_request(request: &Request<'_>, path: &[u8], user_agent: Kind) -> Kind {
+    of_known_path(request, PathKind::of(path), user_agent)
+}
+
+/// [`of_request`], given what is known of its path.
+pub(crate) fn of_known_path(request: &Request<'_>, path: PathKind, user_agent: Kind) -> Kind {
     if request.method.is_none() || request.target.is_empty() {
         return Kind::Unreadable;
     }
@@ -156,11 +181,12 @@ pub fn of_request(request: &Request<'_>, path: &[u8], user_agent: Kind) -> Kind 
         return user_agent;
     }
     // A failed probe is left to the model: it may be a person who looks for the page.
-    let probes = matches!(request.method, Some(b"GET" | b"HEAD")) && (200..300).contains(&request.status);
-    if probes && HEALTH_PATHS.contains(&path.strip_suffix(b"/").unwrap_or(path)) {
-        return Kind::HealthCheck;
+    let probes = || matches!(request.method, Some(b"GET" | b"HEAD")) && (200..300).contains(&request.status);
+    match path {
+        PathKind::Health if probes() => Kind::HealthCheck,
+        PathKind::Static => Kind::Static,
+        PathKind::Health | PathKind::Page => Kind::Page,
     }
-    if is_static(path) { Kind::Static } else { Kind::Page }
 }
 
 fn is_static(path: &[u8]) -> bool {

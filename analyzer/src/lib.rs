@@ -19,6 +19,7 @@
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
 //! | `route` | which endpoint: segments, hints, inference |
 //! | [`kind`] | pages, static files, bots, health checks |
+//! | `store` | where events wait until all are there |
 //! | [`session`] | which session: identity and gap |
 //! | `tally` | how many: counts that add up over any split |
 //! | `model` | what law: rate curve, think time |
@@ -42,6 +43,7 @@ mod local;
 mod model;
 pub mod privacy;
 pub mod read;
+mod recent;
 pub mod record;
 mod recording;
 pub mod reject;
@@ -52,6 +54,9 @@ mod route;
 pub mod session;
 pub mod settings;
 mod source;
+#[doc(hidden)]
+pub mod stages;
+mod store;
 mod tally;
 mod weight;
 
@@ -93,7 +98,7 @@ fn model(reading: &Reading, settings: &Settings) -> Result<Profile, Error> {
     if reading.counts.requests == 0 {
         return Err(nothing_understood(reading));
     }
-    let counted = Counted::new(reading, settings);
+    let counted = Counted::new(reading, settings)?;
     privacy::publish::publish(reading, &counted.tally, &counted.routes, &counted.clock, settings)
 }
 
@@ -105,7 +110,9 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    pub(crate) fn new(reading: &Reading, settings: &Settings) -> Self {
+    /// # Errors
+    /// [`Error::Spill`].
+    pub(crate) fn new(reading: &Reading, settings: &Settings) -> Result<Self, Error> {
         let counts = tally::requested(reading, &settings.model);
         let routes =
             route::find(&reading.resources, &counts, &settings.model.routes, settings.read.templates);
@@ -116,8 +123,8 @@ impl Counted {
             }
             None => CivilClock::of_log(&reading.counts.offset_s_by_hour),
         };
-        let tally = tally::tally(reading, &routes, &clock, &settings.model);
-        Self { routes, clock, tally }
+        let tally = tally::tally(reading, &routes, &clock, &settings.model)?;
+        Ok(Self { routes, clock, tally })
     }
 }
 

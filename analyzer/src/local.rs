@@ -120,13 +120,19 @@ pub(crate) struct Ambiguous {
     /// Its stamp in nanoseconds since 1970, and its offset, in the first pass.
     pub(crate) stamp_ns: i64,
     pub(crate) offset_s: i32,
-    /// Its event, among those of its block in the order of lines.
-    pub(crate) event: usize,
+    /// The number of its event among those of its block, where it has one.
+    pub(crate) event: Option<u32>,
 }
 
 impl LocalStamps {
     /// Takes the next request whose stamp has no zone.
-    pub(crate) fn add(&mut self, request: &Request<'_>, understood: Understood, place: Place, event: usize) {
+    pub(crate) fn add(
+        &mut self,
+        request: &Request<'_>,
+        understood: Understood,
+        place: Place,
+        event: Option<u32>,
+    ) {
         self.zoneless += 1;
         self.skipped += u64::from(understood == Understood::Skipped);
         match (understood, self.marks.as_slice()) {
@@ -147,7 +153,7 @@ impl LocalStamps {
     pub(crate) fn renumber(&mut self, position: &[u32]) {
         for mark in &mut self.marks {
             if let Mark::Twice(ambiguous) = mark {
-                ambiguous.event = position[ambiguous.event] as usize;
+                ambiguous.event = ambiguous.event.map(|number| position[number as usize]);
             }
         }
     }
@@ -256,7 +262,7 @@ mod tests {
                 let mut request = read(text);
                 let understood = clock.place(&mut request);
                 let place = (block as u64, line as u64);
-                part.add(&request, understood, place, line);
+                part.add(&request, understood, place, None);
                 found.push((request, understood, place));
             }
             parts.push(part);

@@ -3,34 +3,33 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
 use shared::profile::{Sampling, Stamp, StampCheck};
 
-use crate::counts::Counts;
+use crate::counts::{Counts, Hour};
 use crate::duplicate::{self, Identified};
 use crate::error::Error;
 use crate::event::Event;
 use crate::format::builtin::{Builtin, Evidence};
 use crate::format::detect::{self, Detection};
-use crate::format::{Cache, Format, Options, Reader};
+use crate::format::{self, Cache, Format, Options, Reader};
 use crate::given::Given;
-use crate::kind;
+use crate::kind::{self, Kind};
 use crate::local::{LocalStamps, SecondPasses, Understood};
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::record::Record;
 use crate::reject::{Position, Reject, Rejects};
 use crate::request::{Request, SECOND_NS};
 use crate::resource::{self, Interner, Resource};
-use crate::session::stamps;
+use crate::session::stamps::Overlaps;
 use crate::settings::ReadSettings;
-use crate::source::{Block, Blocks, Compression, Input, open_all};
+use crate::source::{Block, Ending, Input, Located, Queue, Waiting, archive, locate};
+pub use crate::source::{PassedOver, Why};
+use crate::store::{Change, Changed, EventBlock, Events, PARTITIONS, Place, Store};
+use crate::tally::Requested;
 use crate::weight::{REQUEST, Weight};
-
-/// Partitions by client: small enough to sort in cache, many enough for any number of threads.
-pub(crate) const PARTITIONS: usize = 256;
 
 /// What was found in one input.
 #[derive(Debug, Clone)]
@@ -41,8 +40,10 @@ pub struct InputSummary {
     pub format: Format,
     /// How sure the format is, 0..=1; 1 when it was given.
     pub confidence: f64,
-    /// The input is compressed with gzip.
-    pub compressed: Option<&'static str>,
+    /// How the input is compressed, such as `gzip`.
+    pub compressed: Option<String>,
+    /// What the lines were unpacked from, such as `cloudwatch`.
+    pub envelope: Option<&'static str>,
     /// Lines read.
     pub lines: u64,
     /// Requests understood.
@@ -73,6 +74,8 @@ pub struct InputSummary {
     pub evidence: Evidence,
     /// Why the input ended before its end.
     pub broken: Option<String>,
+    /// What was odd about its bytes, although nothing is lost.
+    pub odd: Option<String>,
     /// The first requests, as many as were asked for.
     pub records: Vec<Record>,
     pub(crate) second_passes: SecondPasses,
@@ -83,63 +86,32 @@ pub struct InputSummary {
 pub struct Reading {
     /// What was found in each input, in the order given.
     pub inputs: Vec<InputSummary>,
-    /// Files of directories that are no logs, or in no known format.
-    pub passed_over: Vec<String>,
+    /// Files that were not read, and why.
+    pub passed_over: Vec<PassedOver>,
     /// Counts over all inputs.
     pub counts: Counts,
     pub(crate) resources: Vec<Resource>,
-    pub(crate) events: Events,
+    /// How often each of `resources` was requested, by kind of request.
+    pub(crate) requested: Vec<[Requested; Kind::ALL.len()]>,
     /// Input, block and line of the requests that another record tells of as well.
     pub(crate) duplicates: HashSet<(usize, u64, u64)>,
-    /// Of each worker: its own number of a resource → number in `resources`.
-    numbers: Vec<Vec<u32>>,
-}
-
-/// Events in the order of their lines, grouped by partition inside each block.
-#[derive(Debug, Default)]
-pub(crate) struct Events {
-    blocks: Vec<EventBlock>,
-}
-
-#[derive(Debug)]
-struct EventBlock {
-    events: Vec<Event>,
-    /// Where each partition starts in `events`; one more than there are partitions.
-    starts: Box<[u32]>,
-    worker: usize,
-    input: usize,
-    /// Number of the block in its input.
-    index: u64,
-    identified: Vec<Identified>,
-    /// How stamps were read that are to count as neither start nor end.
-    paced: Option<Stamp>,
+    events: Events,
 }
 
 impl Reading {
     /// Events of one partition: all requests of its clients, by client and then in the order of [`Event::order_ms`].
     ///
     /// Requests of the same moment stay in the order of their lines.
-    pub(crate) fn partition(&self, partition: usize) -> Vec<Event> {
-        let mut events: Vec<Event> = self.unsorted_partition(partition).collect();
-        events.sort_by_key(|event| (event.client(), event.order_ms()));
-        events
-    }
-
-    /// Events of one partition in the order of their lines.
-    pub(crate) fn unsorted_partition(&self, partition: usize) -> impl Iterator<Item = Event> {
-        self.events.blocks.iter().flat_map(move |block| {
-            let numbers = &self.numbers[block.worker];
-            let range = block.starts[partition] as usize..block.starts[partition + 1] as usize;
-            block.events[range].iter().map(|event| {
-                let event = event.with_resource(numbers[event.resource() as usize]);
-                block.paced.map_or(event, |stamp| event.paced(stamp))
-            })
-        })
+    ///
+    /// # Errors
+    /// [`Error::Spill`].
+    pub(crate) fn partition(&self, partition: usize) -> Result<Vec<Event>, Error> {
+        self.events.partition(partition).map_err(|source| Error::Spill { source })
     }
 
     /// What the inputs' own durations say about their stamps. Where the log contradicts what is known of its format,
     /// its durations are not subtracted: stamps then count as neither start nor end. What people said stands.
-    fn check_stamps(&mut self) {
+    fn check_stamps(&mut self) -> Result<(), Error> {
         let mut of_format: BTreeMap<(String, Stamp), Vec<usize>> = BTreeMap::new();
         for (number, input) in self.inputs.iter().enumerate().filter(|(_, input)| input.timed > 0) {
             of_format.entry((input.label(), input.stamp())).or_default().push(number);
@@ -149,142 +121,123 @@ impl Reading {
             let mut chosen = vec![false; self.inputs.len()];
             inputs.iter().for_each(|number| chosen[*number] = true);
             let resolution_ms = resolution_ns.unwrap_or(1) / 1_000_000;
-            let overlaps = (0..PARTITIONS)
+            let check = (0..PARTITIONS)
                 .into_par_iter()
                 .map(|partition| {
-                    let events = self.events.of_inputs(&chosen, partition);
-                    stamps::Overlaps::of_slow_clients(events, stamp, resolution_ms)
+                    let events = self.events.of_inputs(&chosen, partition)?;
+                    Ok(Overlaps::of_slow_clients(events.iter().copied(), stamp, resolution_ms))
                 })
-                .reduce(stamps::Overlaps::default, stamps::Overlaps::plus);
-            let check = overlaps.verdict(stamp);
+                .try_reduce(Overlaps::default, |one, other| Ok(one.plus(other)))
+                .map_err(|source| Error::Spill { source })?
+                .verdict(stamp);
             inputs.iter().for_each(|number| self.inputs[*number].stamp_check = Some(check));
             if check == StampCheck::Disagrees && self.inputs[inputs[0]].stamp_given.is_none() {
-                let blocks = self.events.blocks.iter_mut().filter(|block| chosen[block.input]);
-                blocks.for_each(|block| block.paced = Some(stamp));
+                self.events.pace(&inputs, stamp);
             }
         }
-    }
-}
-
-impl Events {
-    /// Events of one partition and the chosen inputs, in the order of their lines, with resources of each block's own.
-    fn of_inputs<'e>(
-        &'e self,
-        chosen: &'e [bool],
-        partition: usize,
-    ) -> impl Iterator<Item = Event> + Clone + 'e {
-        let blocks = self.blocks.iter().filter(|block| chosen[block.input]);
-        blocks.flat_map(move |block| {
-            let range = block.starts[partition] as usize..block.starts[partition + 1] as usize;
-            block.events[range].iter().copied()
-        })
-    }
-
-    /// Leaves out what is told of twice; gives the input, block and line of each.
-    fn without_duplicates(
-        &mut self,
-        inputs: &[InputSummary],
-        numbers: &[Vec<u32>],
-    ) -> HashSet<(usize, u64, u64)> {
-        if self.blocks.iter().all(|block| block.identified.is_empty()) {
-            return HashSet::new();
-        }
-        let mut formats: HashMap<&str, usize> = HashMap::new();
-        let format: Vec<usize> = inputs
-            .iter()
-            .map(|input| {
-                let next = formats.len();
-                *formats.entry(&input.format.label).or_insert(next)
-            })
-            .collect();
-        let blocks: Vec<duplicate::Block<'_>> = self
-            .blocks
-            .iter()
-            .map(|block| duplicate::Block {
-                input: block.input,
-                format: format[block.input],
-                identified: &block.identified,
-                events: &block.events,
-                numbers: &numbers[block.worker],
-            })
-            .collect();
-        let found = duplicate::find(&blocks);
-        let mut left_out = HashSet::new();
-        for of_block in found.chunk_by(|(one, _), (other, _)| one == other) {
-            let block = &mut self.blocks[of_block[0].0 as usize];
-            let records: Vec<Identified> =
-                of_block.iter().map(|(_, at)| block.identified[*at as usize]).collect();
-            left_out.extend(records.iter().map(|record| (block.input, block.index, record.line())));
-            block.remove(&records.iter().map(|record| record.event).collect::<HashSet<u32>>());
-        }
-        self.blocks.iter_mut().for_each(|block| block.identified = Vec::new());
-        left_out
-    }
-}
-
-impl EventBlock {
-    fn remove(&mut self, positions: &HashSet<u32>) {
-        let mut kept = Vec::with_capacity(self.events.len());
-        let mut starts = Vec::with_capacity(self.starts.len());
-        for (position, event) in (0..).zip(&self.events) {
-            while self.starts.get(starts.len()).is_some_and(|start| *start <= position) {
-                starts.push(kept.len() as u32);
-            }
-            if !positions.contains(&position) {
-                kept.push(*event);
-            }
-        }
-        starts.resize(self.starts.len(), kept.len() as u32);
-        (self.events, self.starts) = (kept, starts.into());
+        Ok(())
     }
 }
 
 /// Inputs with their formats.
 pub(crate) struct Opened {
-    pub(crate) inputs: Vec<(Input, Detection)>,
-    /// Files of directories that are no logs, or in no known format.
-    pub(crate) passed_over: Vec<String>,
+    pub(crate) sources: Vec<Source>,
+    /// Files that are not read, and why.
+    pub(crate) passed_over: Vec<PassedOver>,
+}
+
+/// An input whose format is known.
+pub(crate) struct Source {
+    pub(crate) input: Waiting,
+    pub(crate) found: Found,
+}
+
+/// What is known of an input before it is read.
+pub(crate) struct Found {
+    name: String,
+    pub(crate) detection: Detection,
+    compressed: Option<String>,
+    envelope: Option<&'static str>,
 }
 
 /// Opens the inputs and finds their formats, without reading further.
 ///
 /// # Errors
 /// What keeps an input from being read; [`Error::Empty`], [`Error::UnknownFormat`], [`Error::NoLogs`].
-/// A file that was found in a directory and is no log is passed over.
+/// A file that was found in a directory or by a pattern and is no log is passed over, and so is any empty file
+/// beside others.
 pub(crate) fn open(settings: &ReadSettings) -> Result<Opened, Error> {
-    let mut inputs = Vec::new();
-    let mut passed_over = Vec::new();
-    for (input, in_directory) in open_all(&settings.inputs, settings.stdin.as_ref())? {
-        match recognise(&input, settings) {
-            Ok(detection) => inputs.push((input, detection)),
-            Err(_) if in_directory => passed_over.push(input.name),
-            Err(error) => return Err(error),
+    let (located, mut passed_over) = locate(&settings.inputs, settings.stdin.as_ref())?;
+    let looked_at: Vec<(bool, Result<Source, Error>)> =
+        located.into_par_iter().map(|input| (input.found, source(input, settings))).collect();
+    let mut sources = Vec::new();
+    let mut first_error = None;
+    for (found, source) in looked_at {
+        let error = match source {
+            Ok(source) => {
+                sources.push(source);
+                continue;
+            }
+            Err(error) => error,
+        };
+        let (path, why) = match &error {
+            Error::Empty { input } => (input, Why::Empty),
+            Error::Read { input, source } if found => (input, Why::Unreadable(source.kind().to_string())),
+            Error::UnknownFormat { input, .. } | Error::Archive { input, .. } if found => (input, Why::NoLog),
+            _ => return Err(error),
+        };
+        passed_over.push(PassedOver { path: path.clone(), why });
+        if !found || matches!(error, Error::Read { .. }) {
+            first_error.get_or_insert(error);
         }
     }
-    match settings.inputs.first() {
-        Some(path) if inputs.is_empty() && !passed_over.is_empty() => {
-            Err(Error::NoLogs { path: path.clone() })
-        }
-        _ => Ok(Opened { inputs, passed_over }),
+    match (sources.is_empty(), first_error, settings.inputs.first()) {
+        (true, Some(error), _) => Err(error),
+        (true, None, Some(path)) => Err(Error::NoLogs { path: path.clone() }),
+        _ => Ok(Opened { sources, passed_over }),
     }
+}
+
+fn source(located: Located, settings: &ReadSettings) -> Result<Source, Error> {
+    let name = located.place.name();
+    let input = Input::open(located.place, settings.limits())
+        .map_err(|source| Error::Read { input: name.clone(), source })?;
+    let detection = recognise(&input, settings)?;
+    let (compressed, envelope) = (input.compressed(), input.envelope());
+    Ok(Source { input: input.wait(), found: Found { name, detection, compressed, envelope } })
 }
 
 fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error> {
     if input.head.is_empty() {
         return Err(Error::Empty { input: input.name.clone() });
     }
-    if let Some(format) = &settings.format {
-        return Ok(Detection { format: format.clone(), confidence: 1.0 });
+    if let Some((found, unpack)) = archive(&input.head) {
+        return Err(Error::Archive { input: input.name.clone(), found, unpack });
     }
-    let options = Options { identity: settings.identity.clone(), producer: settings.producer };
-    detect::detect(input.sample(), &options).into_iter().next().ok_or_else(|| {
+    if let Some(format) = &settings.format {
+        return Ok(detect::with_wrappers(format, input.sample()));
+    }
+    let options = Options {
+        identity: settings.identity.clone(),
+        producer: settings.producer,
+        map: settings.map.clone(),
+    };
+    let detection = detect::detect(input.sample(), &options).into_iter().next().ok_or_else(|| {
         let found = match &input.head {
             head if head.contains(&0) => "binary data",
             head if head.starts_with(b"{") => "JSON",
             _ => "text in another format",
         };
         Error::UnknownFormat { input: input.name.clone(), found }
-    })
+    })?;
+    match detection.format.can_hold(&settings.identity) {
+        true => Ok(detection),
+        false => Err(Error::NoIdentity {
+            input: input.name.clone(),
+            identity: settings.identity.to_string(),
+            format: detection.format.label,
+        }),
+    }
 }
 
 /// Reads all inputs, on all threads of the current pool. `on_bytes` hears of every block read.
@@ -292,38 +245,25 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
 /// # Errors
 /// What [`open`] gives, a file that cannot be read.
 pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<Reading, Error> {
-    let opened = open(settings)?;
-    let (blocks, sources): (Vec<Blocks>, Vec<Source>) = opened
-        .inputs
+    let Opened { sources, passed_over } = open(settings)?;
+    let (turns, sources): (Vec<_>, Vec<Found>) = sources
         .into_iter()
-        .map(|(input, detection)| {
-            let compressed = input.compression.map(|Compression::Gzip| "gzip");
-            let framing = detection.format.framing();
-            let blocks = Blocks::new(input, framing, settings.block_bytes, settings.line_limit);
-            (blocks, Source { detection, compressed })
-        })
+        .map(|Source { input, found }| ((input, found.detection.format.framing()), found))
         .unzip();
-    let results: Mutex<Vec<BlockResult>> = Mutex::new(Vec::new());
+    let queue = Queue::new(turns, settings.block_bytes, settings.limits());
+    let store = Store::new(settings.event_bytes);
     let failure: Mutex<Option<Error>> = Mutex::new(None);
-    let stop = AtomicBool::new(false);
+    let results: Mutex<Vec<BlockResult>> = Mutex::new(Vec::new());
     let workers: Vec<Worker<'_>> = rayon::broadcast(|context| {
-        let mut worker = Worker::new(context.index(), settings, key, blocks.len() > 1);
+        let mut worker = Worker::new(context.index(), settings, key, sources.len() > 1);
         let (mut block, mut cache) = (Block::default(), Cache::default());
-        for (input, blocks) in blocks.iter().enumerate() {
-            while !stop.load(Ordering::Relaxed) {
-                match blocks.next(&mut block) {
-                    Ok(false) => break,
-                    Ok(true) => {
-                        on_bytes(block.bytes.len() as u64);
-                        let result =
-                            worker.block(input, &block, &sources[input].detection.format, &mut cache);
-                        lock(&results).push(result);
-                    }
-                    Err(source) => {
-                        stop.store(true, Ordering::Relaxed);
-                        *lock(&failure) = Some(Error::Read { input: blocks.name().to_owned(), source });
-                    }
-                }
+        while lock(&failure).is_none()
+            && let Some(input) = queue.next(&mut block)
+        {
+            on_bytes(block.bytes.len() as u64);
+            match worker.block(input, &block, &sources[input].detection.format, &mut cache, &store) {
+                Ok(result) => lock(&results).push(result),
+                Err(error) => *lock(&failure) = Some(error),
             }
         }
         worker
@@ -331,9 +271,9 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
     if let Some(error) = into_inner(failure) {
         return Err(error);
     }
-    let mut reading = assemble(blocks, sources, into_inner(results), workers, settings);
-    reading.check_stamps();
-    Ok(Reading { passed_over: opened.passed_over, ..reading })
+    let mut reading = assemble(queue.endings(), sources, into_inner(results), workers, store, settings);
+    reading.check_stamps()?;
+    Ok(Reading { passed_over, ..reading })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -342,11 +282,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn into_inner<T>(mutex: Mutex<T>) -> T {
     mutex.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-struct Source {
-    detection: Detection,
-    compressed: Option<&'static str>,
 }
 
 /// What one block gave.
@@ -363,6 +298,7 @@ struct BlockResult {
     weighed: u64,
     mass: u64,
     local: LocalStamps,
+    identified: Vec<Identified>,
     evidence: Evidence,
     span_ns: Option<(i64, i64)>,
     /// Sum of the hashes of all lines, where there are inputs to be put in order: tells contents apart, whatever
@@ -371,7 +307,8 @@ struct BlockResult {
     records: Vec<Record>,
     /// Why a document ended before its end.
     broken: Option<String>,
-    events: EventBlock,
+    /// Whose numbers the resources of `records` and `identified` have.
+    worker: usize,
 }
 
 /// What a thread keeps from block to block.
@@ -379,11 +316,12 @@ struct Worker<'k> {
     number: usize,
     clients: ClientResolver<'k>,
     interner: Interner,
+    requested: Vec<[Requested; Kind::ALL.len()]>,
     counts: Counts,
     statuses: Box<[u64; 1000]>,
-    hour: (i64, i32),
+    hour: Hour,
     line_limit: usize,
-    templates: bool,
+    events: bool,
     several_inputs: bool,
     records: usize,
     raw: bool,
@@ -400,12 +338,13 @@ impl<'k> Worker<'k> {
         Self {
             number,
             clients: ClientResolver::new(key, &settings.identity),
-            interner: Interner::default(),
+            interner: Interner::new(settings.templates),
+            requested: Vec::new(),
             counts: Counts::default(),
             statuses: Box::new([0; 1000]),
-            hour: (i64::MIN, 0),
+            hour: Hour::default(),
             line_limit: settings.line_limit,
-            templates: settings.templates,
+            events: settings.events,
             several_inputs,
             records: settings.records,
             raw: settings.raw,
@@ -417,7 +356,14 @@ impl<'k> Worker<'k> {
         }
     }
 
-    fn block(&mut self, input: usize, block: &Block, format: &Format, cache: &mut Cache) -> BlockResult {
+    fn block(
+        &mut self,
+        input: usize,
+        block: &Block,
+        format: &Format,
+        cache: &mut Cache,
+        store: &Store,
+    ) -> Result<BlockResult, Error> {
         self.scratch.clear();
         self.partitions.clear();
         let mut result = BlockResult {
@@ -432,20 +378,13 @@ impl<'k> Worker<'k> {
             weighed: 0,
             mass: 0,
             local: LocalStamps::default(),
+            identified: Vec::new(),
             evidence: Evidence::default(),
             span_ns: None,
             content: 0,
             records: Vec::new(),
             broken: None,
-            events: EventBlock {
-                events: Vec::new(),
-                starts: Box::default(),
-                worker: self.number,
-                input,
-                index: block.index,
-                identified: Vec::new(),
-                paced: None,
-            },
+            worker: self.number,
         };
         let several_inputs = self.several_inputs;
         result.broken = records(block, format, self.line_limit, cache, |at, line, record| {
@@ -458,20 +397,23 @@ impl<'k> Worker<'k> {
                 Ok(mut request) => {
                     let local = self.given.complete(&mut request);
                     if format.producer_unknown {
-                        result.evidence.add(line, &request);
+                        result.evidence.add(format.as_produced(line), &request);
                     }
                     self.accept(&request, local, &mut result);
                 }
             }
         });
-        let identified = std::mem::take(&mut result.events.identified);
-        (result.events.events, result.events.starts) = group(&self.scratch, &self.partitions);
-        if !identified.is_empty() || result.local.ambiguous().next().is_some() {
-            let position = positions(&self.partitions, &result.events.starts);
-            result.local.renumber(&position);
-            result.events.identified = identified.iter().map(|found| found.renumbered(&position)).collect();
+        if !self.scratch.is_empty() {
+            let grouped =
+                EventBlock::group((input, block.index), self.number, &self.scratch, &self.partitions);
+            if !result.identified.is_empty() || result.local.ambiguous().next().is_some() {
+                let position = grouped.positions(&self.partitions);
+                result.local.renumber(&position);
+                result.identified.iter_mut().for_each(|found| *found = found.renumbered(&position));
+            }
+            store.add(grouped).map_err(|source| Error::Spill { source })?;
         }
-        result
+        Ok(result)
     }
 
     /// Takes one request into the result of its block.
@@ -492,18 +434,22 @@ impl<'k> Worker<'k> {
             result.weighed += 1;
             result.mass += Weight::nearest(request.weight).mass();
         }
-        if let Some(understood) = local {
-            result.local.add(request, understood, (result.index, result.lines), self.scratch.len());
-        }
         // One server logs each request once, unless it is one of a mesh, where each host has two that log.
-        if self.find_duplicates
+        let may_come_twice = self.find_duplicates
             && request.request_id.is_some()
-            && (self.several_inputs || request.inbound.is_some())
-        {
-            let found = Identified::new(request, self.key, self.scratch.len(), result.lines);
-            result.events.identified.extend(found);
+            && (self.several_inputs || request.inbound.is_some());
+        // Durations tell what stamps mark, and ids what came twice, whether or not anything else is asked of events.
+        let event = (self.events || may_come_twice || request.duration_ns.is_some())
+            .then(|| (self.scratch.len(), self.event(request)));
+        if let Some(understood) = local {
+            let number = event.and_then(|(number, _)| u32::try_from(number).ok());
+            result.local.add(request, understood, (result.index, result.lines), number);
         }
-        let resource = self.event(request);
+        if may_come_twice && let Some((number, _)) = event {
+            let found = Identified::new(request, self.key, self.scratch[number], number, result.lines);
+            result.identified.extend(found);
+        }
+        let resource = event.map_or(0, |(_, resource)| resource);
         if result.records.len() < self.records {
             result.records.push(match self.raw {
                 true => Record::raw(request, result.lines),
@@ -514,13 +460,18 @@ impl<'k> Worker<'k> {
 
     /// Keeps one request as an event and gives the number of its resource.
     fn event(&mut self, request: &Request<'_>) -> u32 {
-        let path = request.path();
         let (client, agent) = self.clients.client(request);
-        let kind = kind::of_request(request, path, agent);
-        let resource = self.interner.number(request, self.templates);
+        let asked = self.interner.asked(request);
+        let kind = kind::of_known_path(request, asked.path, agent);
+        let event = Event::new(request, client, asked.resource, kind);
         self.partitions.push((client >> 56) as u8);
-        self.scratch.push(Event::new(request, client, resource, kind));
-        resource
+        self.scratch.push(event);
+        let number = event.resource() as usize;
+        if number >= self.requested.len() {
+            self.requested.resize(number + 1, Default::default());
+        }
+        self.requested[number][kind as usize].add(request.status);
+        asked.resource
     }
 }
 
@@ -536,6 +487,13 @@ pub(crate) fn records(
     if let Reader::Document(document) = format.reader {
         return document.read(&block.bytes, &mut |record| visit(0, b"", record)).err();
     }
+    if let Reader::Records(record) = &format.reader {
+        let read = format::records::each(&block.bytes, |start, text| {
+            visit(block.offset + start as u64, text, record.parse(text, cache));
+        });
+        return read.err();
+    }
+    cache.begin(block.header.as_deref());
     for (start, line) in lines(&block.bytes) {
         let at = block.offset + start as u64;
         match line.len() > line_limit {
@@ -547,7 +505,7 @@ pub(crate) fn records(
 }
 
 /// Lines with the offset of their first byte, without their ends.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut start = 0;
     let open_end = !bytes.is_empty() && !bytes.ends_with(b"\n");
     memchr::memchr_iter(b'\n', bytes).chain(open_end.then_some(bytes.len())).map(move |end| {
@@ -558,65 +516,48 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// The events grouped by partition, in order inside each: a counting sort.
-fn group(events: &[Event], partitions: &[u8]) -> (Vec<Event>, Box<[u32]>) {
-    let mut starts = vec![0_u32; PARTITIONS + 1];
-    for partition in partitions {
-        starts[usize::from(*partition) + 1] += 1;
-    }
-    for i in 0..PARTITIONS {
-        starts[i + 1] += starts[i];
-    }
-    let mut next = starts.clone();
-    let mut grouped = events.to_vec();
-    for (event, partition) in events.iter().zip(partitions) {
-        let at = &mut next[usize::from(*partition)];
-        grouped[*at as usize] = *event;
-        *at += 1;
-    }
-    (grouped, starts.into())
-}
-
-/// Where [`group`] puts each event.
-fn positions(partitions: &[u8], starts: &[u32]) -> Vec<u32> {
-    let mut next = starts.to_vec();
-    let place = |partition: &u8| {
-        let at = &mut next[usize::from(*partition)];
-        *at += 1;
-        *at - 1
-    };
-    partitions.iter().map(place).collect()
-}
-
 fn assemble(
-    blocks: Vec<Blocks>,
-    sources: Vec<Source>,
+    endings: Vec<Ending>,
+    sources: Vec<Found>,
     results: Vec<BlockResult>,
     workers: Vec<Worker<'_>>,
+    store: Store,
     settings: &ReadSettings,
 ) -> Reading {
     let mut counts = Counts::default();
-    let mut interners = Vec::new();
+    let (mut interners, mut requested_of) = (Vec::new(), Vec::new());
     for worker in workers {
         let statuses = worker.statuses.iter().enumerate().filter(|(_, count)| **count > 0);
         let statuses = statuses.map(|(status, count)| (status as u16, *count)).collect();
         counts.merge(Counts { statuses, ..worker.counts });
         interners.push(worker.interner);
+        requested_of.push(worker.requested);
     }
     let (resources, numbers) = resource::unify(interners);
+    let mut requested = vec![<[Requested; Kind::ALL.len()]>::default(); resources.len()];
+    for (counts, numbers) in requested_of.iter().zip(&numbers) {
+        for (counts, number) in counts.iter().zip(numbers) {
+            let sums = &mut requested[*number as usize];
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| sum.merge(*count));
+        }
+    }
     let mut per_input: Vec<Vec<BlockResult>> = sources.iter().map(|_| Vec::new()).collect();
     for result in results {
         per_input[result.input].push(result);
     }
     let mut inputs = Vec::new();
     let mut ordered = Vec::new();
-    for ((blocks, source), mut results) in blocks.into_iter().zip(sources).zip(per_input) {
+    let mut copies = HashMap::new();
+    let mut changes: Vec<(Place, Change)> = Vec::new();
+    let mut identified = Vec::new();
+    for ((ending, source), mut results) in endings.into_iter().zip(sources).zip(per_input) {
         results.sort_by_key(|result| result.index);
         let mut summary = InputSummary {
-            path: blocks.name().to_owned(),
+            path: source.name,
             format: source.detection.format,
             confidence: source.detection.confidence,
             compressed: source.compressed,
+            envelope: source.envelope,
             lines: 0,
             requests: 0,
             rejects: Rejects::default(),
@@ -631,7 +572,8 @@ fn assemble(
             sampling: None,
             duplicates: 0,
             evidence: Evidence::default(),
-            broken: blocks.failure().map(|error| error.to_string()),
+            broken: ending.damage,
+            odd: ending.oddity,
             records: Vec::new(),
             second_passes: SecondPasses::find(results.iter().map(|result| &result.local)),
         };
@@ -639,14 +581,14 @@ fn assemble(
         let first = results.iter().find_map(|result| result.span_ns).map(|span| span.0);
         let last = results.iter().filter_map(|result| result.span_ns).map(|span| span.1).max();
         let content = results.iter().fold(0_u64, |sum, result| sum.wrapping_add(result.content));
-        let mut events = Vec::new();
+        let key = (first, last, content);
         for mut result in results {
-            settle(&mut result, &summary.second_passes, &mut counts);
+            changes.extend(settle(&mut result, &summary.second_passes, &mut counts));
             summary.rejects.append(&result.rejects, summary.lines);
             let room = settings.records.saturating_sub(summary.records.len());
             summary.records.extend(result.records.into_iter().take(room).map(|record| Record {
                 line: record.line + summary.lines,
-                resource: record.resource.map(|number| numbers[result.events.worker][number as usize]),
+                resource: record.resource.map(|number| numbers[result.worker][number as usize]),
                 ..record
             }));
             summary.lines += result.lines;
@@ -660,35 +602,104 @@ fn assemble(
             mass += result.mass;
             summary.evidence.merge(result.evidence);
             summary.broken = summary.broken.or(result.broken);
-            events.push(result.events);
+            if !result.identified.is_empty() {
+                identified.push(((result.input, result.index), result.worker, result.identified));
+            }
         }
         summary.sampling = sampling(summary.requests, weighed, mass);
+        // Rotation that was interrupted leaves a log beside its compressed copy.
+        if first.is_some()
+            && let Some(other) = copies.insert((key, summary.lines), summary.path.clone())
+        {
+            let copy = format!("it holds the same lines as `{other}`; both were counted");
+            summary.odd.get_or_insert(copy);
+        }
+        ordered.push((key, inputs.len()));
         inputs.push(summary);
-        ordered.push(((first, last, content), events));
     }
     // Inside a second the order of lines is the only order there is, so the parts of a log must be put in theirs,
     // whatever order they were named in.
     ordered.sort_by_key(|(key, _)| *key);
-    let mut events = Events { blocks: ordered.into_iter().flat_map(|(_, events)| events).collect() };
-    let duplicates = events.without_duplicates(&inputs, &numbers);
-    for (input, _, _) in &duplicates {
-        inputs[*input].duplicates += 1;
+    let mut ranks = vec![0; inputs.len()];
+    for (rank, (_, input)) in ordered.into_iter().enumerate() {
+        ranks[input] = rank;
     }
-    Reading { inputs, passed_over: Vec::new(), counts, resources, events, duplicates, numbers }
+    identified.sort_unstable_by_key(|((input, index), ..)| (ranks[*input], *index));
+    let mut duplicates = HashSet::new();
+    for (place, numbers, record) in repeated(&identified, &inputs, &numbers) {
+        let event = record.event;
+        let resource = numbers[event.resource() as usize];
+        requested[resource as usize][event.kind() as usize].remove(event.status());
+        inputs[place.0].duplicates += 1;
+        duplicates.insert((place.0, place.1, record.line()));
+        changes.push((place, Change { event: record.number, to: Changed::LeftOut }));
+    }
+    let mut events = store.finish(&ranks, numbers);
+    events.change(changes.into_iter());
+    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, duplicates, events }
 }
 
-/// Puts what was logged in an hour that came twice at its time, now that all lines of the input are known.
-fn settle(result: &mut BlockResult, second_passes: &SecondPasses, counts: &mut Counts) {
-    let mut hour = (i64::MIN, 0);
+/// The requests of one block that have ids: its place, its worker, and them.
+type IdentifiedBlock = (Place, usize, Vec<Identified>);
+
+/// The records that are left out because another one tells of the same request, with their place and the numbers of
+/// their resources. `blocks` are in order, whatever order the inputs were named in.
+fn repeated<'n>(
+    blocks: &[IdentifiedBlock],
+    inputs: &[InputSummary],
+    numbers: &'n [Vec<u32>],
+) -> Vec<(Place, &'n [u32], Identified)> {
+    let mut formats: HashMap<&str, usize> = HashMap::new();
+    let format: Vec<usize> = inputs
+        .iter()
+        .map(|input| {
+            let next = formats.len();
+            *formats.entry(&input.format.label).or_insert(next)
+        })
+        .collect();
+    let searched: Vec<duplicate::Block<'_>> = blocks
+        .iter()
+        .map(|((input, _), worker, identified)| duplicate::Block {
+            input: *input,
+            format: format[*input],
+            identified,
+            numbers: &numbers[*worker],
+        })
+        .collect();
+    let record = |(block, at): (u32, u32)| {
+        let (place, worker, identified) = &blocks[block as usize];
+        (*place, numbers[*worker].as_slice(), identified[at as usize])
+    };
+    duplicate::find(&searched).into_iter().map(record).collect()
+}
+
+/// Puts what was logged in an hour that came twice at its time, now that all lines of the input are known; gives the
+/// events that happened later than they were taken for.
+fn settle(
+    result: &mut BlockResult,
+    second_passes: &SecondPasses,
+    counts: &mut Counts,
+) -> Vec<(Place, Change)> {
+    let mut hour = Hour::default();
+    let mut later = Vec::new();
     for ambiguous in result.local.ambiguous() {
         let shift_s = second_passes.shift_s(ambiguous);
         let stamp_ns = ambiguous.stamp_ns + i64::from(shift_s) * SECOND_NS;
         counts.add_moment(stamp_ns, ambiguous.offset_s - shift_s, &mut hour);
-        let event = &mut result.events.events[ambiguous.event];
-        *event = event.later_ms(i64::from(shift_s) * 1000);
-        let records = result.records.iter_mut().filter(|record| record.line == ambiguous.place.1);
+        if shift_s == 0 {
+            continue;
+        }
+        let line = ambiguous.place.1;
+        let change = |event| ((result.input, result.index), Change { event, to: Changed::Later(shift_s) });
+        later.extend(ambiguous.event.map(change));
+        if let Ok(at) = result.identified.binary_search_by_key(&line, Identified::line) {
+            let event = &mut result.identified[at].event;
+            *event = event.later_ms(i64::from(shift_s) * 1000);
+        }
+        let records = result.records.iter_mut().filter(|record| record.line == line);
         records.for_each(|record| record.shift(shift_s));
     }
+    later
 }
 
 /// How requests were sampled, `weighed` of which stand for `mass` thousandths; `None` where nothing says that they were.
@@ -724,7 +735,7 @@ pub(crate) fn label(format: &Format, evidence: Evidence) -> String {
     let shape =
         [Builtin::Combined, Builtin::Common].into_iter().find(|shape| format.label.ends_with(shape.name()));
     match (format.producer_unknown, shape, evidence.producer()) {
-        (true, Some(shape), Some(producer)) => shape.label(producer),
+        (true, Some(shape), Some(producer)) => format.wrapped_label(&shape.label(producer)),
         _ => format.label.clone(),
     }
 }

@@ -26,9 +26,22 @@ pub enum Reject {
     BadStatus,
     /// A size or a duration is not a number.
     BadNumber,
+    /// A record of another kind: a header, a comment, something that is no request.
+    NotARequest,
+    /// A piece of a line that a container runtime cut.
+    Partial,
 }
 
 impl Reject {
+    /// What keeps `line` from being a request in any format.
+    pub(crate) fn in_any_format(line: &[u8]) -> Option<Self> {
+        match line {
+            _ if line.iter().all(u8::is_ascii_whitespace) => Some(Self::Blank),
+            _ if memchr::memchr(0, line).is_some() => Some(Self::Binary),
+            _ => None,
+        }
+    }
+
     /// The name used in files and outputs.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,6 +54,8 @@ impl Reject {
             Self::BadTime => "bad_time",
             Self::BadStatus => "bad_status",
             Self::BadNumber => "bad_number",
+            Self::NotARequest => "not_a_request",
+            Self::Partial => "partial",
         }
     }
 }

@@ -155,18 +155,20 @@ impl<'a> Request<'a> {
     /// The path: everything up to `?` or `#`. Scheme and host of an absolute target are cut off.
     pub fn path(&self) -> &'a [u8] {
         let path = self.origin_form();
-        &path[..path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len())]
+        &path[..memchr::memchr2(b'?', b'#', path).unwrap_or(path.len())]
     }
 
     /// The query: everything after the first `?`, up to `#`.
     pub fn query(&self) -> Option<&'a [u8]> {
         let target = self.origin_form();
-        let start = target.iter().position(|byte| *byte == b'?')? + 1;
-        let rest = &target[start..];
-        Some(&rest[..rest.iter().position(|byte| *byte == b'#').unwrap_or(rest.len())])
+        let rest = &target[memchr::memchr(b'?', target)? + 1..];
+        Some(&rest[..memchr::memchr(b'#', rest).unwrap_or(rest.len())])
     }
 
     fn origin_form(&self) -> &'a [u8] {
+        if self.target.first() == Some(&b'/') {
+            return self.target;
+        }
         let scheme =
             [&b"http://"[..], b"https://"].into_iter().find(|scheme| self.target.starts_with(scheme));
         match scheme {

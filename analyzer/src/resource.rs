@@ -4,28 +4,73 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::event::MOST_RESOURCES;
+use crate::kind::PathKind;
+use crate::recent::Recent;
 use crate::request::Request;
 use crate::route::segment;
 
 /// A thread's own numbers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Interner {
+    templates: bool,
     numbers: HashMap<Box<[u8]>, u32, FixedState>,
+    /// Of the methods and paths seen last.
+    recent: Recent<Asked>,
     key: Vec<u8>,
 }
 
+/// What follows from the method and the path of a request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    /// The number of the resource.
+    pub(crate) resource: u32,
+    pub(crate) path: PathKind,
+}
+
+/// 8,192 paths: more than most sites have pages that are asked for often.
+const RECENT_BITS: u32 = 13;
+
 impl Interner {
-    /// The number of the resource that `request` asks for.
-    pub(crate) fn number(&mut self, request: &Request<'_>, templates: bool) -> u32 {
-        self.key.clear();
-        write_key(request, templates, &mut self.key);
-        let next = u32::try_from(self.numbers.len()).unwrap_or(MOST_RESOURCES);
-        match self.numbers.get(self.key.as_slice()) {
-            Some(number) => *number,
-            None => {
-                self.numbers.insert(self.key.as_slice().into(), next);
-                next
-            }
+    /// No numbers yet; shapes of paths are resources, or without `templates` paths are.
+    pub(crate) fn new(templates: bool) -> Self {
+        let (numbers, recent) = (HashMap::default(), Recent::new(RECENT_BITS));
+        Self { templates, numbers, recent, key: Vec::new() }
+    }
+
+    /// What `request` asks for.
+    #[inline]
+    pub(crate) fn asked(&mut self, request: &Request<'_>) -> Asked {
+        let path = request.path();
+        let Self { templates, numbers, recent, key } = self;
+        let mut make = || {
+            key.clear();
+            write_key(request, *templates, key);
+            Asked { resource: number(numbers, key), path: PathKind::of(path) }
+        };
+        match method_word(request.method) {
+            Some(method) => recent.get(method, path, make),
+            None => make(),
+        }
+    }
+}
+
+/// A method as one number; `None` for the long ones, which are rare.
+#[inline]
+fn method_word(method: Option<&[u8]>) -> Option<u64> {
+    let method = method.unwrap_or_default();
+    let mut word = [0; 8];
+    word.get_mut(..method.len())?.copy_from_slice(method);
+    Some(u64::from_le_bytes(word))
+}
+
+/// The number of the resource with this text; the next one for a new text.
+fn number(numbers: &mut HashMap<Box<[u8]>, u32, FixedState>, key: &[u8]) -> u32 {
+    match numbers.get(key) {
+        Some(number) => *number,
+        None => {
+            let next = u32::try_from(numbers.len()).unwrap_or(MOST_RESOURCES);
+            numbers.insert(key.into(), next);
+            next
         }
     }
 }

@@ -8,15 +8,16 @@ use shared::profile::Stamp;
 
 use crate::error::Error;
 use crate::format::builtin::Producer;
-use crate::format::{Format, Options, configuration, language};
+use crate::format::{Format, MapRule, Options, configuration, language};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
+use crate::source::Limits;
 
 /// How to read inputs.
 #[derive(Debug, Clone)]
 pub struct ReadSettings {
-    /// Files, directories, or `-`.
+    /// Files, directories, patterns, objects, or `-`.
     pub inputs: Vec<PathBuf>,
     /// The format of all inputs; detected per input when absent.
     pub format: Option<Format>,
@@ -24,12 +25,18 @@ pub struct ReadSettings {
     pub producer: Option<Producer>,
     /// What one client is recognised by.
     pub identity: Identity,
+    /// What fields mean that do not say it by their names.
+    pub map: Vec<MapRule>,
     /// Worker threads.
     pub threads: usize,
     /// Bytes per block of work.
     pub block_bytes: usize,
+    /// Bytes of memory that events may fill; those beyond wait in a temporary file.
+    pub event_bytes: u64,
     /// Lines longer than this are refused.
     pub line_limit: usize,
+    /// An input that decompresses to more than so many times its size ends there.
+    pub ratio_limit: u64,
     /// Paths become templates; otherwise they stay as they are in the log.
     pub templates: bool,
     /// First requests of each input to keep as records.
@@ -44,6 +51,9 @@ pub struct ReadSettings {
     pub sample_rate: Option<f64>,
     /// Requests stay as often as they were logged.
     pub keep_duplicates: bool,
+    /// Requests become events of clients and resources; otherwise they are only counted, but for those that tell what
+    /// stamps mark or what came twice.
+    pub events: bool,
     /// What standard input holds, when it must be read more than once.
     pub stdin: Option<Arc<[u8]>>,
 }
@@ -55,9 +65,12 @@ impl Default for ReadSettings {
             format: None,
             producer: None,
             identity: Identity::IpAndUserAgent,
+            map: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             block_bytes: 2 << 20,
+            event_bytes: u64::MAX,
             line_limit: 1 << 20,
+            ratio_limit: 1000,
             templates: true,
             records: 0,
             raw: false,
@@ -65,8 +78,15 @@ impl Default for ReadSettings {
             stamp: None,
             sample_rate: None,
             keep_duplicates: false,
+            events: true,
             stdin: None,
         }
+    }
+}
+
+impl ReadSettings {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { line_bytes: self.line_limit, ratio: self.ratio_limit }
     }
 }
 
@@ -107,12 +127,11 @@ pub struct Settings {
 pub fn given_format(
     log_format: Option<&str>,
     from: Option<&str>,
-    identity: &Identity,
+    options: &Options,
 ) -> Result<Option<Format>, Error> {
-    let options = Options { identity: identity.clone(), producer: None };
     match (log_format, from) {
-        (Some(text), _) => language::compile(text, &options).map(Some),
-        (None, Some(from)) => configuration::format(from, &options).map(Some),
+        (Some(text), _) => language::compile(text, options).map(Some),
+        (None, Some(from)) => configuration::format(from, options).map(Some),
         (None, None) => Ok(None),
     }
 }

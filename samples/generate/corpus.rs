@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) clients: u32,
     pub(crate) seed: u64,
     pub(crate) format: Format,
+    /// Sessions end with their first page, and no file is fetched for it.
+    pub(crate) brief: bool,
     pub(crate) days: u32,
 }
 

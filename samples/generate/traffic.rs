@@ -175,7 +175,10 @@ impl<'a> Traffic<'a> {
             next_line: NextLine::Page,
             started_us: now_us,
             ended_us: now_us + duration_us(state.endpoint().service_time_s, &mut self.random),
-            files_left: files::wanted(&mut self.random).collect(),
+            files_left: match self.settings.brief {
+                true => Vec::new(),
+                false => files::wanted(&mut self.random).collect(),
+            },
         };
         let ended_us = session.ended_us;
         let place = match self.free.pop() {
@@ -241,6 +244,9 @@ impl<'a> Traffic<'a> {
             session.started_us = session.ended_us;
             session.ended_us += duration_us(files::SERVICE_TIME_S, &mut self.random);
             return true;
+        }
+        if self.settings.brief {
+            return false;
         }
         let left = session.page.state;
         let Some(state) = self.site.next(Some(left), &mut self.random) else { return false };

@@ -79,6 +79,33 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(wrong()) } else { Duration::try_from_secs_f64(total_s).map_err(|_| wrong()) }
 }
 
+/// Parses `512M`, `2GiB`, `1.5GB` or a plain number of bytes.
+///
+/// `k`, `M`, `G` and `T` are powers of 1024, with `iB` behind them or nothing; with `B`, powers of 1000.
+///
+/// # Errors
+/// A sentence that says what was found and expected.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("found `{text}`, expected a size such as `512M` or `2G`");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
+    let (prefix, base) = match &text[digits..] {
+        "" | "B" => ("", 1.0),
+        unit if unit.ends_with("iB") => (&unit[..unit.len() - 2], 1024.0),
+        unit if unit.ends_with('B') => (&unit[..unit.len() - 1], 1000.0),
+        unit => (unit, 1024.0),
+    };
+    let power = match prefix {
+        "" if !text.ends_with("iB") => 0,
+        "k" | "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return Err(wrong()),
+    };
+    Ok((number * f64::powi(base, power)) as u64)
+}
+
 /// Seconds as `250ms`, `41s`, `5m`, `1h 30m`: at most two units.
 pub fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -138,6 +165,25 @@ pub fn round_shares(shares: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("512M", Some(512 << 20)),
+            ("2GiB", Some(2 << 30)),
+            ("1.5GB", Some(1_500_000_000)),
+            ("64k", Some(64 << 10)),
+            ("1000", Some(1000)),
+            ("7B", Some(7)),
+            ("", None),
+            ("M", None),
+            ("5 MB", None),
+            ("5X", None),
+            ("5iB", None),
+        ] {
+            assert_eq!(parse_bytes(text).ok(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn durations_as_people_write_them() {

@@ -451,3 +451,27 @@ fn help_fits_and_shows_examples() {
         assert!(String::from_utf8(run(&[flag]).ok().stdout).unwrap().starts_with("analyzer "));
     }
 }
+
+/// Where events go that do not fit in memory leaves nothing behind, and says so when it cannot be used.
+#[test]
+#[cfg(unix)]
+fn events_beyond_the_memory_wait_in_a_file_that_nobody_sees() {
+    let (place, temporary) = (Place::new(), Place::new());
+    let log = place.file("access.log", log(2_000, 20));
+    let profile = |memory: &str, directory: &Path| {
+        let arguments = ["profile", &log, "--memory", memory, "--quiet"];
+        let output = command(&arguments).env("TMPDIR", directory).output().unwrap();
+        (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, expected, _) = profile("1G", &temporary.path("nowhere"));
+    assert_eq!((code, expected.is_empty()), (Some(0), false), "no file is made before one is needed");
+    let (code, found, _) = profile("0", temporary.0.path());
+    assert_eq!((code, found == expected), (Some(0), true));
+    assert_eq!(temporary.files(), Vec::<String>::new());
+    let (code, _, errors) = profile("0", &temporary.path("nowhere"));
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("cannot use a temporary file") && errors.contains("TMPDIR"), "{errors}");
+    let (code, _, errors) = profile("much", temporary.0.path());
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("expected a size such as `512M`"), "{errors}");
+}

@@ -80,6 +80,10 @@ fn the_binary_gives_the_same_bytes_for_any_threads_file_stream_and_run() {
     for threads in ["1", "2", "7"] {
         check(&expected, &profile(&[plain, "--threads", threads]), &format!("{threads} threads"));
     }
+    for (memory, threads) in [("0", "1"), ("300k", "2"), ("3M", "2")] {
+        let found = profile(&[plain, "--threads", threads, "--memory", memory]);
+        check(&expected, &found, &format!("{memory} of memory"));
+    }
     check(&expected, &profile(&[gz.to_str().unwrap(), "--threads", "2"]), "gzip");
     for (what, input) in [("stdin", text.clone()), ("gzip on stdin", fs_err::read(&gz).unwrap())] {
         let run = run_with(&[&["profile", "-"], &from[..]].concat(), &input).ok();
@@ -119,14 +123,17 @@ fn check_split(log: &[u8], mut settings: Settings, parts: usize, orders: &[Vec<u
     let parts: Vec<PathBuf> = split(log, parts)
         .into_iter()
         .enumerate()
-        .map(|(i, part)| match i % 2 {
+        .map(|(i, part)| match i % 4 {
             // Rotated logs are compressed, all but the last ones.
             0 => write(&directory, &format!("part{i}.log.gz"), &gzip(part)),
+            2 => write(&directory, &format!("part{i}.log.zst"), &zstd::encode_all(part, 1).unwrap()),
             _ => write(&directory, &format!("part{i}.log"), part),
         })
         .collect();
-    for order in orders {
+    for (at, order) in orders.iter().enumerate() {
         settings.read.inputs = order.iter().map(|at| parts[*at].clone()).collect();
+        // Every other time most events go through a file.
+        settings.read.event_bytes = if at % 2 == 0 { u64::MAX } else { 100_000 };
         check(&expected, &yaml(&settings), &format!("order {order:?}"));
     }
 }

@@ -8,9 +8,13 @@
     reason = "a test that cannot go on should stop, and say why"
 )]
 
+mod apachelogs;
 mod cli;
+mod containers;
 mod determinism;
 mod formats;
+mod golden;
+mod layers;
 mod meaning;
 mod nginx;
 mod privacy;

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use analyzer::Settings;
+use analyzer::format::Options;
 use analyzer::kind::Kind;
 use analyzer::privacy::pseudonym::Key;
 use analyzer::session::identity::Identity;
@@ -25,7 +26,8 @@ fn write(directory: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
 }
 
 fn settings(inputs: Vec<PathBuf>) -> Settings {
-    let format = given_format(Some(FORMAT), None, &Identity::Ip).unwrap();
+    let format =
+        given_format(Some(FORMAT), None, &Options { identity: Identity::Ip, ..Options::default() }).unwrap();
     let read = ReadSettings { inputs, format, identity: Identity::Ip, ..ReadSettings::default() };
     Settings { read, model: ModelSettings { k: 5, ..ModelSettings::default() } }
 }
@@ -61,16 +63,17 @@ fn local_time_in_its_zone_is_the_time_with_its_offset() {
     let (zoned, local) = around_the_changes();
     let directory = tempfile::tempdir().unwrap();
     let key = Key::ephemeral().unwrap();
-    let read = |name: &str, text: &str, block_bytes: usize, threads: usize| {
+    let read = |name: &str, text: &str, block_bytes: usize, threads: usize, event_bytes: u64| {
         let mut settings = settings(vec![write(&directory, name, text)]);
         settings.read.block_bytes = block_bytes;
         settings.read.threads = threads;
+        settings.read.event_bytes = event_bytes;
         settings.read.time_zone = Some(TimeZone::get("Europe/Berlin").unwrap());
         settings.read.records = 5_000;
         settings.read.raw = true;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let reading = pool.install(|| analyzer::read::read(&settings.read, &key, &|_| {})).unwrap();
-        let sessions = analyzer::session::list(&reading, &Kind::ALL, 600_000);
+        let sessions = analyzer::session::list(&reading, &Kind::ALL, 600_000).unwrap();
         let moments = |event: &str| -> Vec<String> {
             let event: serde_json::Value = serde_json::from_str(event).unwrap();
             ["started_at", "ended_at", "route", "status"].map(|key| event[key].to_string()).into()
@@ -82,10 +85,12 @@ fn local_time_in_its_zone_is_the_time_with_its_offset() {
             reading.inputs[0].records.iter().map(|record| record.started_at.clone()).collect();
         (reading.counts, sessions, events, records, reading.inputs[0].zoneless)
     };
-    let expected = read("zoned.log", &zoned, 1 << 20, 1);
+    let expected = read("zoned.log", &zoned, 1 << 20, 1, u64::MAX);
     assert_eq!((expected.2.len(), expected.4), (2_400, 0));
-    for (block_bytes, threads) in [(1 << 20, 1), (200, 1), (4_000, 3)] {
-        let found = read("local.log", &local, block_bytes, threads);
+    for (block_bytes, threads, event_bytes) in
+        [(1 << 20, 1, u64::MAX), (200, 1, 10_000), (4_000, 3, u64::MAX), (4_000, 3, 0)]
+    {
+        let found = read("local.log", &local, block_bytes, threads, event_bytes);
         assert_eq!(found.4, 2_400);
         assert_eq!(found.0, expected.0, "counts, blocks of {block_bytes}");
         assert!(found.1 == expected.1, "sessions, blocks of {block_bytes}");
@@ -184,8 +189,15 @@ fn a_request_in_two_logs_counts_once() {
     both.read.block_bytes = 3_000;
     both.read.inputs.reverse();
     assert!(yaml(&both) == expected);
+    // From the temporary file.
+    both.read.event_bytes = 2_000;
+    assert!(yaml(&both) == expected);
     let requests = |profile: &shared::Profile| profile.endpoints.iter().map(|e| e.requests).sum::<u64>();
     assert_eq!(requests(&profile), 330);
+    let key = Key::ephemeral().unwrap();
+    let fields = ReadSettings { events: false, ..both.read.clone() };
+    let fields = analyzer::read::read(&fields, &key, &|_| {}).unwrap();
+    assert_eq!(fields.inputs.iter().map(|input| input.duplicates).sum::<u64>(), 225);
     both.read.keep_duplicates = true;
     let twice = analyze(&both);
     assert_eq!((twice.source.excluded.get("duplicates"), requests(&twice)), (None, 555));
@@ -246,6 +258,8 @@ fn stamps_that_contradict_the_format_are_found() {
         settings.read.stamp = given;
         let profile = analyze(&settings);
         assert_eq!(profile.source.stamp_check, Some(check), "{path:?} as {given:?}");
+        settings.read.event_bytes = 0;
+        assert!(analyze(&settings) == profile, "{path:?} as {given:?}, from the temporary file");
         assert_eq!(profile.source.stamp, given.unwrap_or(End));
         assert_eq!(profile.think_times["default"].kind, kind, "{path:?} as {given:?}");
     }

@@ -32,7 +32,7 @@ fn sessions(log: &str, gap_s: i64) -> Vec<Session> {
     let key = Key::ephemeral().unwrap();
     let reading = analyzer::read::read(&settings, &key, &|_| {}).unwrap();
     assert_eq!(reading.counts.requests, log.lines().count() as u64);
-    session::list(&reading, &Kind::ALL, gap_s * 1000)
+    session::list(&reading, &Kind::ALL, gap_s * 1000).unwrap()
 }
 
 /// Client, first and last second as `HH:MM:SS`, seconds from the first to the last, both counted, and requests.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use analyzer::Settings;
-use analyzer::session::identity::Identity;
+use analyzer::format::Options;
 use analyzer::settings::{ReadSettings, given_format};
 use shared::Profile;
 
@@ -50,6 +50,36 @@ pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
     out.write_all(text).unwrap();
     out.finish().unwrap()
 }
+
+type Compress = fn(&[u8]) -> Vec<u8>;
+
+/// The compressions that logs come in, with what makes a member of each, checksums as the command-line tools write them.
+pub(crate) const COMPRESSIONS: [(&str, Compress); 5] = [
+    ("gzip", gzip),
+    ("zstd", |text| {
+        let mut out = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        out.include_checksum(true).unwrap();
+        out.write_all(text).unwrap();
+        out.finish().unwrap()
+    }),
+    ("bzip2", |text| {
+        // Small blocks, so that a short text has several of them.
+        let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(1));
+        out.write_all(text).unwrap();
+        out.finish().unwrap()
+    }),
+    ("xz", |text| {
+        let mut out = liblzma::write::XzEncoder::new(Vec::new(), 0);
+        out.write_all(text).unwrap();
+        out.finish().unwrap()
+    }),
+    ("lz4", |text| {
+        let info = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+        let mut out = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+        out.write_all(text).unwrap();
+        out.finish().unwrap()
+    }),
+];
 
 /// A file or directory of the corpus of real logs; `None`, with a notice, when there is no corpus.
 pub(crate) fn corpus(path: &str) -> Option<PathBuf> {
@@ -128,7 +158,7 @@ fn finish(child: std::process::Child) -> Run {
 
 /// Settings that read `inputs` in the sample's format.
 pub(crate) fn sample_settings(inputs: Vec<PathBuf>) -> Settings {
-    let format = given_format(None, sample_conf().to_str(), &Identity::IpAndUserAgent).unwrap();
+    let format = given_format(None, sample_conf().to_str(), &Options::default()).unwrap();
     Settings { read: ReadSettings { inputs, format, ..ReadSettings::default() }, ..Settings::default() }
 }
 

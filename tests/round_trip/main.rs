@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use analyzer::drift::{self, Fidelity};
+use analyzer::format::Options;
 use analyzer::kind::Kind;
 use analyzer::session::identity::Identity;
 use analyzer::settings::{ModelSettings, ReadSettings, given_format};
@@ -20,7 +21,7 @@ fn sample_profile() -> Profile {
     let settings = Settings {
         read: ReadSettings {
             inputs: vec![root.join("samples/shop.access.log.gz")],
-            format: given_format(None, configuration.to_str(), &Identity::IpAndUserAgent).unwrap(),
+            format: given_format(None, configuration.to_str(), &Options::default()).unwrap(),
             ..ReadSettings::default()
         },
         model: ModelSettings { routes: vec!["/c/{category}".parse().unwrap()], ..ModelSettings::default() },
@@ -51,10 +52,11 @@ fn replay(profile: &Profile, directory: &tempfile::TempDir) -> (RunReport, PathB
 /// Reads the target's log back, told apart by the header that marks sessions, under the profile's own routes.
 fn read_back(log: PathBuf, profile: &Profile) -> Analysis {
     let identity = Identity::Field("http_x_loadprint_session".to_owned());
+    let options = Options { identity: identity.clone(), ..Options::default() };
     let settings = Settings {
         read: ReadSettings {
             inputs: vec![log],
-            format: given_format(Some(LOG_FORMAT), None, &identity).unwrap(),
+            format: given_format(Some(LOG_FORMAT), None, &options).unwrap(),
             identity,
             ..ReadSettings::default()
         },

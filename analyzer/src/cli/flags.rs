@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Error;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use shared::profile::Stamp;
 
+use super::memory;
 use crate::error::Error as AnalyzerError;
-use crate::format::Producer;
+use crate::format::{MapRule, Options, Producer};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
@@ -17,18 +19,29 @@ use crate::settings::{ModelSettings, ReadSettings, Settings, given_format};
 /// What to read, and how.
 #[derive(Debug, Args)]
 pub(crate) struct InputFlags {
-    /// Logs: files (plain or gzip), directories, or `-` for standard input
+    /// Logs: files (plain or compressed), directories, quoted patterns, or `-` for standard input
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// The nginx `log_format` of the inputs, verbatim
+    /// The format of the inputs as their server's configuration has it, verbatim (nginx `log_format`, Apache `LogFormat`), or its name
     #[arg(long, value_name = "FORMAT", help_heading = "Input", conflicts_with = "from")]
     log_format: Option<String>,
-    /// Take the `log_format` out of an nginx configuration
+    /// Take the format out of a server's configuration (nginx, Apache)
     #[arg(long, value_name = "FILE[:NAME]", help_heading = "Input")]
     from: Option<String>,
-    /// Who wrote logs in combined or common format, where the text leaves it open
-    #[arg(long, value_enum, help_heading = "Input")]
-    producer: Option<ProducerName>,
+    /// What a field means, as FIELD=ROLE[:UNIT][:start|end]; may be repeated
+    ///
+    /// For JSON lines, LTSV and logfmt; fields not named here are known by their names. In JSON, FIELD is the keys down
+    /// to the value, such as `request.headers.X-User[0]`.
+    ///
+    /// Roles: time, other_time, request, method, url, path, query, status, duration, first_byte, client, forwarded_for,
+    /// user, session, identity, host, scheme, protocol, bytes_out, bytes_in, referer, user_agent, cookies, request_id,
+    /// route, weight, sample_rate. Units: s, ms, us, ns for durations; iso, clf, epoch_s, epoch_ms, epoch_us, epoch_ns,
+    /// any for times. `time` takes `:start` or `:end`: which moment of the request it marks.
+    #[arg(long, value_name = "FIELD=ROLE", help_heading = "Input", value_delimiter = ',', conflicts_with_all = ["log_format", "from"])]
+    map: Vec<MapRule>,
+    /// Who wrote the logs, where the text leaves it open
+    #[arg(long, value_name = "PRODUCT", help_heading = "Input", value_parser = producers())]
+    producer: Option<Producer>,
     /// Which moment the time stamps mark, whatever is known of the format
     #[arg(long, value_enum, help_heading = "Input")]
     stamp: Option<StampName>,
@@ -41,9 +54,15 @@ pub(crate) struct InputFlags {
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N", help_heading = "Input", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Memory to stay within, such as 512M [default: half of all]; what does not fit waits in a temporary file (TMPDIR)
+    #[arg(long, value_name = "SIZE", help_heading = "Input", value_parser = shared::units::parse_bytes)]
+    memory: Option<u64>,
     /// Refuse lines longer than this many bytes
     #[arg(long, value_name = "BYTES", help_heading = "Input", default_value_t = 1 << 20)]
     max_line: usize,
+    /// Stop reading an input that decompresses to more than N times its size
+    #[arg(long, value_name = "N", help_heading = "Input", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    max_ratio: u64,
     /// Fail with exit code 1 when fewer lines are understood, such as `99%`
     #[arg(long, value_name = "SHARE", help_heading = "Input", value_parser = share)]
     pub(crate) min_parsed: Option<f64>,
@@ -79,12 +98,6 @@ pub(crate) struct ModelFlags {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ProducerName {
-    Nginx,
-    Apache,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum StampName {
     /// When the request was received
     Start,
@@ -113,17 +126,15 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
+/// Part of the memory that waiting events may fill: while some are written to a file others come, and there are
+/// other tables.
+const EVENTS_SHARE: u64 = 3;
+
 /// The settings that flags ask for.
 pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
-    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &model.identity)?;
-    if format.is_none()
-        && let Identity::Cookie(_) | Identity::Field(_) = model.identity
-    {
-        anyhow::bail!(
-            "--identity {}: found no format that has this field\n  expected: --log-format or --from, with the field in it\n  hint: combined and common logs hold only address and user agent",
-            model.identity
-        );
-    }
+    let options =
+        Options { identity: model.identity.clone(), producer: input.producer, map: input.map.clone() };
+    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
     let time_zone = model
         .tz
         .as_deref()
@@ -146,13 +157,13 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
         read: ReadSettings {
             inputs: input.inputs.clone(),
             format,
-            producer: input.producer.map(|name| match name {
-                ProducerName::Nginx => Producer::Nginx,
-                ProducerName::Apache => Producer::Apache,
-            }),
+            producer: input.producer,
             identity: model.identity.clone(),
+            map: input.map.clone(),
             threads: input.threads.map_or(defaults.threads, usize::from),
+            event_bytes: input.memory.unwrap_or_else(memory::default_bytes) / EVENTS_SHARE,
             line_limit: input.max_line,
+            ratio_limit: input.max_ratio,
             time_zone: time_zone.clone(),
             stamp: input.stamp.map(|name| match name {
                 StampName::Start => Stamp::Start,
@@ -179,6 +190,11 @@ fn sample_rate(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|rate| *rate > 0.0)
         .ok_or_else(|| format!("found `{text}`, expected a share above 0 and up to 1, such as `10%`"))
+}
+
+fn producers() -> impl TypedValueParser<Value = Producer> {
+    let names = PossibleValuesParser::new(Producer::ALL.map(Producer::name));
+    names.map(|name| Producer::named(&name).expect("the parser lets only names of producers pass"))
 }
 
 /// `99%` or `0.99`.

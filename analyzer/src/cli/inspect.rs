@@ -37,13 +37,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Error> {
     let mut settings = settings(&arguments.input, &arguments.model)?;
     settings.read.records = arguments.records;
     settings.read.raw = arguments.raw;
+    // Statistics need all requests, and so do the templates that stand for paths in records.
+    settings.read.events = arguments.stats || arguments.records > 0 && !arguments.raw;
     let bar = progress::bar(&settings.read.inputs, arguments.input.quiet);
     let key = Key::ephemeral()?;
     let (inspection, outcome) = crate::threads(settings.read.threads)?.install(|| -> Result<_, Error> {
         let reading = crate::read::read(&settings.read, &key, &|bytes| bar.inc(bytes))?;
         bar.finish_and_clear();
         let outcome = profile::verdict(&reading, &arguments.input);
-        Ok((inspection(reading, &settings, arguments.stats), outcome))
+        Ok((inspection(reading, &settings, arguments.stats)?, outcome))
     })?;
     match arguments.format {
         OutputFormat::Text => print(&inspection.text(&settings.read.identity))?,

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 mod events;
 mod flags;
 mod inspect;
+mod memory;
 mod profile;
 mod progress;
 mod validate;

@@ -5,12 +5,17 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// Endings that compressed files mostly have. Only the bar goes by names: a wrong one costs no more than its length.
+const COMPRESSED: [&str; 6] = ["gz", "zst", "bz2", "xz", "lz4", "bgz"];
+
 /// A bar over the bytes of all inputs; hidden when nobody would see it.
 pub(crate) fn bar(inputs: &[PathBuf], quiet: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let plain = |path: &PathBuf| path.extension().is_none_or(|extension| extension != "gz");
+    let plain = |path: &PathBuf| {
+        path.extension().is_none_or(|extension| COMPRESSED.iter().all(|compressed| extension != *compressed))
+    };
     let size = |path: &PathBuf| {
         fs_err::metadata(path).ok().filter(|file| file.is_file() && plain(path)).map(|file| file.len())
     };

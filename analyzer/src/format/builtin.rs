@@ -2,7 +2,9 @@
 
 use shared::profile::Stamp;
 
-use super::{Format, Reader, nginx_format};
+use super::program::Tail;
+use super::{Format, Program, Reader, nginx_format};
+use crate::error::Error;
 use crate::request::Request;
 use crate::session::identity::Identity;
 
@@ -15,26 +17,47 @@ pub const COMMON: &str = r#"$remote_addr - $remote_user [$time_local] "$request"
 /// What wrote a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Producer {
-    /// Stamps the end of a request.
+    /// nginx, and what is built on it.
     Nginx,
-    /// Stamps the start of a request.
+    /// Apache HTTP Server.
     Apache,
+    /// `varnishncsa`.
+    Varnish,
+    /// Fastly.
+    Fastly,
+    /// LiteSpeed and OpenLiteSpeed.
+    LiteSpeed,
+    /// Tomcat's access log valve.
+    Tomcat,
 }
 
 impl Producer {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Nginx, Self::Apache, Self::Varnish, Self::Fastly, Self::LiteSpeed, Self::Tomcat];
+
     /// The prefix of format labels.
     pub fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
             Self::Apache => "apache",
+            Self::Varnish => "varnish",
+            Self::Fastly => "fastly",
+            Self::LiteSpeed => "litespeed",
+            Self::Tomcat => "tomcat",
         }
+    }
+
+    /// The producer of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|producer| producer.name() == name)
     }
 
     /// The moment that the producer stamps.
     pub fn stamp(self) -> Stamp {
         match self {
-            Self::Nginx => Stamp::End,
-            Self::Apache => Stamp::Start,
+            Self::Nginx | Self::Tomcat => Stamp::End,
+            Self::Apache | Self::Varnish | Self::Fastly | Self::LiteSpeed => Stamp::Start,
         }
     }
 }
@@ -49,6 +72,19 @@ pub enum Builtin {
 }
 
 impl Builtin {
+    /// The shape of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Combined, Self::Common].into_iter().find(|shape| shape.name() == name)
+    }
+
+    /// The format for somebody who asked for it by name, and so expects the field that `identity` names to be in it.
+    ///
+    /// # Errors
+    /// [`Error::LogFormat`] when it is not.
+    pub(crate) fn checked(self, producer: Option<Producer>, identity: &Identity) -> Result<Format, Error> {
+        nginx_format::compile_named("", self.text(), identity).map(|_| self.format(producer, identity))
+    }
+
     /// The format's own name.
     pub fn name(self) -> &'static str {
         match self {
@@ -63,9 +99,9 @@ impl Builtin {
     /// nginx for *combined*, Apache for *common*. Neither has durations, so only the label and the meaning of
     /// the stamp depend on it. *Combined* may have more fields at the end, as many servers add some.
     pub fn format(self, producer: Option<Producer>, identity: &Identity) -> Format {
-        let (text, assumed) = match self {
-            Self::Combined => (COMBINED, Producer::Nginx),
-            Self::Common => (COMMON, Producer::Apache),
+        let assumed = match self {
+            Self::Combined => Producer::Nginx,
+            Self::Common => Producer::Apache,
         };
         let by = producer.unwrap_or(assumed);
         // Neither shape has a field that could serve as identity beyond address and user agent.
@@ -73,16 +109,24 @@ impl Builtin {
             Identity::Ip | Identity::IpAndUserAgent => identity.clone(),
             Identity::Cookie(_) | Identity::Field(_) => Identity::IpAndUserAgent,
         };
-        let mut format = nginx_format::compile_named(&self.label(by), text, &plain)
+        let mut format = nginx_format::compile_named(&self.label(by), self.text(), &plain)
             .expect("the built-in formats have a time, a request and a status");
         format.producer_unknown = producer.is_none();
-        if let Reader::Text(program) = &mut format.reader {
+        if let Reader::Text(mut program) = format.reader {
             program.meaning.stamp = by.stamp();
-            if self == Self::Combined {
-                program.tail = super::program::Tail::Anything;
-            }
+            format.reader = match self {
+                Self::Combined => Reader::Combined(Program { tail: Tail::Anything, ..program }),
+                Self::Common => Reader::Text(program),
+            };
         }
         format
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Combined => COMBINED,
+            Self::Common => COMMON,
+        }
     }
 
     /// `nginx:combined` and the like.

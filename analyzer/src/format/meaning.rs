@@ -5,6 +5,7 @@ use shared::profile::Stamp;
 use super::Cache;
 use super::escape::Escape;
 use super::number::{self, Unit};
+use super::other_record::OtherRecords;
 use super::time::{self, TimeFormat};
 use super::values::{Slot, Values};
 use crate::reject::Reject;
@@ -29,8 +30,20 @@ pub(crate) struct Meaning {
     pub(crate) first_byte: Unit,
     /// What the producer does to bytes that would break the line.
     pub(crate) escape: Escape,
+    /// What it does to the values of request headers, where that is something else.
+    pub(crate) header_escape: Option<Escape>,
     /// The client is printed with its port, `192.0.2.1:4711` or `[2001:db8::1]:4711`.
     pub(crate) client_port: bool,
+    /// `X-Forwarded-For` is the better client where both are printed.
+    pub(crate) forwarded_first: bool,
+    /// Slots whose text the producer prints as it is, whatever it does to other text; bit n is slot n.
+    pub(crate) plain: u64,
+    /// What the parts of `{…|…}` are, where the producer prints several values in one field.
+    pub(crate) captured: Box<[Option<Slot>]>,
+    /// Records of the same log that are no requests.
+    pub(crate) others: OtherRecords,
+    /// The query follows its path without a `?` of the format, and is printed as `-` when there is none.
+    pub(crate) dash_for_query: bool,
     /// Cookie to take out of the whole cookie header, when `--identity cookie:NAME` asks for one.
     pub(crate) cookie: Option<Box<[u8]>>,
 }
@@ -46,7 +59,13 @@ impl Default for Meaning {
             duration: Unit::Seconds,
             first_byte: Unit::Seconds,
             escape: Escape::None,
+            header_escape: None,
             client_port: false,
+            forwarded_first: false,
+            plain: 0,
+            captured: Box::default(),
+            others: OtherRecords::None,
+            dash_for_query: false,
             cookie: None,
         }
     }
@@ -57,6 +76,7 @@ impl Meaning {
     ///
     /// # Errors
     /// The first field that cannot be understood.
+    #[inline]
     pub(crate) fn numbers(&self, values: &Values<'_>, cache: &mut Cache) -> Result<Request<'static>, Reject> {
         // No web server is older than 1970: a clock that says so is broken.
         let stamp = self.stamp(values, cache).filter(|stamp| stamp.utc_ns >= 0).ok_or(Reject::BadTime)?;
@@ -64,7 +84,8 @@ impl Meaning {
         let number = |slot| match values.printed(slot) {
             None | Some(b"") => Ok(None),
             Some(b"-") => Ok(Some(0)),
-            Some([b'-', ..]) => Ok(None),
+            // HAProxy's `+17`: not yet complete when the line was written.
+            Some([b'-' | b'+', ..]) => Ok(None),
             Some(text) => number::unsigned(text).map(Some).ok_or(Reject::BadNumber),
         };
         let status = match values.get(Slot::Status) {
@@ -111,13 +132,22 @@ impl Meaning {
     fn stamp(&self, values: &Values<'_>, cache: &mut Cache) -> Option<time::Instant> {
         let stamp = match (values.get(Slot::Date), values.get(Slot::Time)?) {
             (None, text) => cache.time.read(&self.time, text)?,
-            (Some(date), text) => cache.time.read(&self.time, &[date, b" ", text].concat())?,
+            (Some(date), text) => {
+                let mut both = [b' '; 64];
+                let both = both.get_mut(..date.len() + 1 + text.len())?;
+                both[..date.len()].copy_from_slice(date);
+                both[date.len() + 1..].copy_from_slice(text);
+                cache.time.read(&self.time, both)?
+            }
         };
         match (stamp.offset_s, values.get(Slot::CoarseTime)) {
             (_, None) => Some(stamp),
             (_, Some(text)) => {
                 let coarse = cache.time.read(&self.coarse_time, text)?;
-                Some(time::Instant { offset_s: coarse.offset_s.or(stamp.offset_s), ..stamp })
+                Some(match (stamp.offset_s, coarse.offset_s) {
+                    (None, Some(offset_s)) => stamp.in_zone(offset_s),
+                    (_, offset_s) => time::Instant { offset_s: offset_s.or(stamp.offset_s), ..stamp },
+                })
             }
         }
     }
@@ -136,80 +166,101 @@ impl Meaning {
     }
 
     /// Everything that is text, added to `numbers`; `scratch` takes what had to be decoded.
+    #[inline]
     pub(crate) fn texts<'a>(
         &self,
         mut values: Values<'a>,
         numbers: Request<'static>,
         scratch: &'a mut Vec<u8>,
     ) -> Request<'a> {
+        values.escaped &= !self.plain;
         let joins = values.has(Slot::Path) && values.get(Slot::Query).is_some() && !values.has(Slot::Target);
         if values.escaped != 0 || joins {
-            values = self.decode(values, joins, scratch);
+            self.decode(&mut values, joins, scratch);
         }
         let line = match values.get(Slot::RequestLine) {
             Some(text) => request_line(text),
             None => RequestLine {
                 method: values.get(Slot::Method).filter(|method| is_method(method)),
-                target: values.get(Slot::Target).or(values.get(Slot::Path)).unwrap_or_default(),
+                target: match values.get(Slot::Target).or(values.get(Slot::Path)).unwrap_or_default() {
+                    [path @ .., b'-'] if self.dash_for_query && !path.contains(&b'?') => path,
+                    target => target,
+                },
                 protocol: values.get(Slot::Protocol),
             },
         };
         let client = match (values.get(Slot::Client), values.get(Slot::ForwardedFor)) {
+            // Connected from inside: the proxy in front, which knows whom it speaks for.
+            (Some(proxy), Some(chain)) if self.forwarded_first || is_private(without_port(proxy)) => {
+                Some(forwarded_client(chain))
+                    .filter(|client| self.forwarded_first || !is_private(without_port(client)))
+                    .unwrap_or(proxy)
+            }
             (Some(client), _) => client,
             (None, Some(chain)) => forwarded_client(chain),
             (None, None) => values.printed(Slot::Client).unwrap_or_default(),
         };
         let cookie = self.cookie.as_deref().and_then(|name| cookie(values.get(Slot::Cookies)?, name));
         let absolute = || authority(line.target);
+        let tunnel = || Some(line.target).filter(|_| line.method == Some(b"CONNECT"));
         Request {
             method: line.method,
             target: line.target,
             scheme: values.get(Slot::Scheme).or_else(|| absolute().map(|(scheme, _)| scheme)),
-            host: values.get(Slot::Host).or_else(|| absolute().map(|(_, host)| host)),
+            host: values.get(Slot::Host).or_else(|| absolute().map(|(_, host)| host)).or_else(tunnel),
             protocol: line.protocol,
             client: if self.client_port { without_port(client) } else { client },
-            user: values.get(Slot::User),
+            // Apache prints a name that is empty as two quotes.
+            user: values.get(Slot::User).filter(|user| user != b"\"\"" || values.is_escaped(Slot::User)),
             session: values.get(Slot::Session),
             referer: values.get(Slot::Referer),
             user_agent: values.get(Slot::UserAgent),
             identity: values.get(Slot::Identity).or(cookie).filter(|identity| !identity.is_empty()),
             request_id: values.get(Slot::RequestId),
             route: values.get(Slot::Route),
+            inbound: values.get(Slot::Cluster).and_then(inbound),
             ..numbers
         }
     }
 
     /// The values with their escapes undone and path and query joined.
-    #[cold]
-    fn decode<'a>(&self, values: Values<'a>, joins: bool, scratch: &'a mut Vec<u8>) -> Values<'a> {
+    fn decode<'a>(&self, values: &mut Values<'a>, joins: bool, scratch: &'a mut Vec<u8>) {
         scratch.clear();
-        let mut decoded = TEXTS.map(|slot| (slot, 0..0));
-        for (slot, range) in &mut decoded {
-            let start = scratch.len();
+        // Where the text of each slot ends; it begins where that of the slot before ends.
+        let mut ends = [0; TEXTS.len()];
+        for (slot, end) in TEXTS.iter().zip(&mut ends) {
             let joined = joins && *slot == Slot::Path;
             if let Some(text) = values.printed(*slot).filter(|_| joined || values.is_escaped(*slot)) {
-                self.append(text, values.is_escaped(*slot), scratch);
+                self.append(*slot, text, values.is_escaped(*slot), scratch);
                 if joined && let Some(query) = values.get(Slot::Query) {
                     if !query.starts_with(b"?") {
                         scratch.push(b'?');
                     }
-                    self.append(query, values.is_escaped(Slot::Query), scratch);
+                    self.append(Slot::Query, query, values.is_escaped(Slot::Query), scratch);
                 }
-                *range = start..scratch.len();
             }
+            *end = scratch.len();
         }
         let scratch: &'a [u8] = scratch;
-        let mut values = values;
-        for (slot, range) in decoded {
-            if !range.is_empty() {
-                values.set(slot, &scratch[range]);
+        let mut start = 0;
+        for (slot, end) in TEXTS.iter().zip(ends) {
+            if start < end {
+                values.set(*slot, &scratch[start..end]);
             }
+            start = end;
         }
-        values
     }
 
-    fn append(&self, text: &[u8], escaped: bool, out: &mut Vec<u8>) {
-        if escaped { self.escape.decode(text, out) } else { out.extend_from_slice(text) }
+    fn append(&self, slot: Slot, text: &[u8], escaped: bool, out: &mut Vec<u8>) {
+        if escaped { self.escape_of(slot).decode(text, out) } else { out.extend_from_slice(text) }
+    }
+
+    /// The escape that values of `slot` are in.
+    pub(crate) fn escape_of(&self, slot: Slot) -> Escape {
+        match slot {
+            Slot::UserAgent | Slot::Cookies => self.header_escape.unwrap_or(self.escape),
+            _ => self.escape,
+        }
     }
 }
 
@@ -234,21 +285,26 @@ const TEXTS: [Slot; 17] = [
     Slot::Route,
 ];
 
-struct RequestLine<'a> {
-    method: Option<&'a [u8]>,
-    target: &'a [u8],
-    protocol: Option<&'a [u8]>,
+pub(super) struct RequestLine<'a> {
+    pub(super) method: Option<&'a [u8]>,
+    pub(super) target: &'a [u8],
+    pub(super) protocol: Option<&'a [u8]>,
 }
 
 /// Splits at the first and the last space, because raw spaces in targets do occur.
-fn request_line(text: &[u8]) -> RequestLine<'_> {
+#[inline]
+pub(super) fn request_line(text: &[u8]) -> RequestLine<'_> {
     let unreadable = RequestLine { method: None, target: b"", protocol: None };
     let Some(first) = memchr::memchr(b' ', text) else { return unreadable };
     let (method, rest) = (&text[..first], &text[first + 1..]);
     if !is_method(method) {
         return unreadable;
     }
-    let last = memchr::memrchr(b' ', rest).filter(|last| rest[last + 1..].starts_with(b"HTTP/"));
+    let last = match rest {
+        // As nearly all end, without a search.
+        [.., b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Some(rest.len() - 9),
+        _ => memchr::memrchr(b' ', rest).filter(|last| rest[last + 1..].starts_with(b"HTTP/")),
+    };
     let (target, protocol) = match last {
         Some(last) => (&rest[..last], Some(&rest[last + 1..])),
         // HTTP/0.9 has no version; a cut line may have lost it.
@@ -257,10 +313,21 @@ fn request_line(text: &[u8]) -> RequestLine<'_> {
     RequestLine { method: Some(method), target, protocol }
 }
 
+/// Whether the cluster that Envoy sent a request to says that it came in from elsewhere, by the names that Istio
+/// gives clusters: `inbound|8080||`, `outbound|80||shop.example.svc.cluster.local`.
+fn inbound(cluster: &[u8]) -> Option<bool> {
+    let starts = |prefixes: [&[u8]; 3]| prefixes.iter().any(|prefix| cluster.starts_with(prefix));
+    if starts([b"inbound|", b"inbound-vip|", b"InboundPassthroughCluster"]) {
+        return Some(true);
+    }
+    starts([b"outbound|", b"PassthroughCluster", b"BlackHoleCluster"]).then_some(false)
+}
+
 /// A method is a short run of letters; the standard allows more, but nobody uses it and line noise does.
+/// `NONE` is what Squid prints where no request was read.
 fn is_method(text: &[u8]) -> bool {
     let letters = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
-    (1..=20).contains(&text.len()) && text.iter().all(letters) && text != b"-"
+    (1..=20).contains(&text.len()) && text.iter().all(letters) && text != b"-" && text != b"NONE"
 }
 
 /// The value of cookie `name` in a cookie header.
@@ -270,19 +337,24 @@ fn cookie<'a>(header: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         .find_map(|pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="))
 }
 
-/// Scheme and authority of an absolute target.
+/// Scheme and authority of an absolute target, without the port that the scheme has anyway.
+#[inline]
 fn authority(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    if target.first() != Some(&b'h') {
+        return None;
+    }
     let scheme = [&b"http"[..], b"https"]
         .into_iter()
         .find(|scheme| target.strip_prefix(*scheme).is_some_and(|rest| rest.starts_with(b"://")))?;
     let rest = &target[scheme.len() + 3..];
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-    Some((scheme, &rest[..end]))
+    let usual: &[u8] = if scheme == b"https" { b":443" } else { b":80" };
+    Some((scheme, rest[..end].strip_suffix(usual).unwrap_or(&rest[..end])))
 }
 
 /// The client that a chain of proxies names: the last address that is no private one, because anything before
 /// it may be made up by the client; the first where all are private.
-fn forwarded_client(chain: &[u8]) -> &[u8] {
+pub(crate) fn forwarded_client(chain: &[u8]) -> &[u8] {
     let mut addresses = chain.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|a| !a.is_empty());
     let first = addresses.clone().next().unwrap_or_default();
     addresses.rfind(|address| !is_private(without_port(address))).unwrap_or(first)

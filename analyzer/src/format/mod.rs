@@ -4,15 +4,32 @@
 //! |---|---|
 //! | [`values`] | what a line is split into |
 //! | [`program`] | how a compiled format splits a line |
+//! | [`combined`] | the same by hand, for the format most logs are in |
+//! | [`search`] | how it splits a line whose text holds what separates fields |
 //! | [`meaning`] | what the fields become: units, stamps, escapes |
 //! | [`language`] | which product's language a format string is written in |
 //! | [`configuration`] | which format a server's configuration uses |
 //! | [`preset`] | the fixed formats |
+//! | [`headed`] | logs whose columns are named in the text |
+//! | [`json`] | JSON lines, without a tree of each |
+//! | [`labelled`] | LTSV and logfmt |
+//! | [`map`] | what `--map` says of fields |
+//! | [`guess`] | what the names of fields say of them |
+//! | [`records`] | JSON documents that hold many records |
+//! | [`wrapper`] | what shippers put around a line |
 //! | [`nginx_format`] | the grammar of nginx `log_format` |
 //! | [`nginx_conf`] | the `log_format` in a configuration of nginx |
+//! | [`apache_format`], [`httpd_conf`] | the same of Apache, and of those who speak its language |
+//! | [`haproxy_format`], [`haproxy_cfg`] | the same of HAProxy |
+//! | [`squid_format`], [`squid_conf`] | the same of Squid |
+//! | [`envoy_format`], [`envoy_yaml`] | the same of Envoy and Istio |
+//! | [`assemble`], [`request_line`], [`header`], [`include`] | what the languages and configurations share |
 //! | [`builtin`] | *combined* and *common*, which nginx and Apache share |
+//! | `extended` | what people add to them |
 //! | [`detect`] | which format an unknown input is in |
 //! | [`escape`] | what the producers' escapes mean |
+//! | `extent` | fields that are wrapped, padded or left out |
+//! | `other_record` | records of access logs that are no requests |
 
 use crate::document::Document;
 use crate::reject::Reject;
@@ -20,23 +37,53 @@ use crate::request::Request;
 use crate::session::identity::Identity;
 use crate::source::Framing;
 
+mod apache_format;
+mod assemble;
 pub mod builtin;
+mod combined;
 pub mod configuration;
 pub mod detect;
+mod envoy_format;
+mod envoy_yaml;
 pub mod escape;
+mod extended;
+mod extent;
+mod guess;
+mod haproxy_cfg;
+mod haproxy_format;
+mod headed;
+mod header;
+mod httpd_conf;
+mod include;
+mod json;
+mod labelled;
 pub mod language;
-mod meaning;
+pub mod map;
+pub(crate) mod meaning;
 pub mod nginx_conf;
 pub mod nginx_format;
 mod number;
+mod other_record;
 mod preset;
 mod program;
-mod time;
+pub(crate) mod records;
+mod request_line;
+mod search;
+mod squid_conf;
+mod squid_format;
+pub(crate) mod time;
+mod time_pattern;
 mod values;
+mod wrapper;
 
 use shared::profile::Stamp;
+use wrapper::Wrapper;
 
 pub use builtin::Producer;
+pub use headed::Headed;
+pub use json::Json;
+pub use labelled::Labelled;
+pub use map::MapRule;
 pub use program::Program;
 
 /// A format that lines can be read with.
@@ -48,6 +95,8 @@ pub struct Format {
     pub reader: Reader,
     /// nginx and Apache write the same text here, and only the text of many lines can tell them apart.
     pub producer_unknown: bool,
+    /// What is around every line, from the outside in.
+    pub(crate) wrappers: Vec<Wrapper>,
 }
 
 /// What people say about the formats of their logs.
@@ -57,11 +106,13 @@ pub struct Options {
     pub identity: Identity,
     /// Who wrote *combined* or *common* logs, where the text leaves it open.
     pub producer: Option<Producer>,
+    /// What fields mean that do not say it by their names.
+    pub map: Vec<MapRule>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { identity: Identity::IpAndUserAgent, producer: None }
+        Self { identity: Identity::IpAndUserAgent, producer: None, map: Vec::new() }
     }
 }
 
@@ -70,6 +121,16 @@ impl Default for Options {
 pub enum Reader {
     /// Lines of text, by a compiled format string.
     Text(Program),
+    /// Lines in *combined*: by hand, and by the program where there is anything unusual in one.
+    Combined(Program),
+    /// Lines of text, by the names of their columns in the text itself.
+    Headed(Headed),
+    /// Lines of JSON.
+    Json(Json),
+    /// Lines of fields with their names.
+    Labelled(Labelled),
+    /// JSON documents of records that are each a line of this format.
+    Records(Box<Format>),
     /// The input as a whole.
     Document(Document),
 }
@@ -78,19 +139,40 @@ pub enum Reader {
 #[derive(Debug, Default)]
 pub struct Cache {
     time: time::TimeCache,
+    /// The order of keys in the last lines of JSON.
+    shape: json::Shape,
+    /// The order of fields in the last labelled line.
+    order: Vec<u16>,
     /// Text of the last line whose escapes had to be undone.
     scratch: Vec<u8>,
+    /// The header lines passed, and what they say.
+    in_force: headed::InForce,
+    /// Text of the last line that a wrapper had escaped.
+    peeled: Vec<u8>,
+    /// What the line inside a wrapper is read with.
+    inner: Option<Box<Cache>>,
+}
+
+impl Cache {
+    /// Starts a block of lines, in front of which `header` is in force.
+    pub(crate) fn begin(&mut self, header: Option<&[u8]>) {
+        self.in_force.begin(header);
+    }
 }
 
 impl Format {
     pub(crate) fn new(label: &str, reader: Reader) -> Self {
-        Self { label: label.to_owned(), reader, producer_unknown: false }
+        Self { label: label.to_owned(), reader, producer_unknown: false, wrappers: Vec::new() }
     }
 
     /// Which moment the stamps mark.
     pub fn stamp(&self) -> Stamp {
         match &self.reader {
-            Reader::Text(program) => program.meaning.stamp,
+            Reader::Text(program) | Reader::Combined(program) => program.meaning.stamp,
+            Reader::Headed(headed) => headed.stamp(),
+            Reader::Json(json) => json.meaning.stamp,
+            Reader::Labelled(labelled) => labelled.meaning.stamp,
+            Reader::Records(record) => record.stamp(),
             // Spans and recordings are stamped at their start.
             Reader::Document(_) => Stamp::Start,
         }
@@ -99,15 +181,20 @@ impl Format {
     /// How inputs in this format are cut into blocks.
     pub(crate) fn framing(&self) -> Framing {
         match &self.reader {
-            Reader::Text(_) => Framing::Lines,
-            Reader::Document(_) => Framing::Whole,
+            Reader::Text(_) | Reader::Combined(_) | Reader::Json(_) | Reader::Labelled(_) => Framing::Lines,
+            Reader::Headed(headed) => headed.framing(),
+            Reader::Records(_) | Reader::Document(_) => Framing::Whole,
         }
     }
 
     /// How many of the things a log can tell the format has fields for: what ranks formats that fit equally well.
     pub(crate) fn richness(&self) -> usize {
         match &self.reader {
-            Reader::Text(program) => program.fields.len(),
+            Reader::Text(program) | Reader::Combined(program) => program.fields.len(),
+            Reader::Headed(headed) => headed.richness(),
+            Reader::Json(json) => json.richness(),
+            Reader::Labelled(labelled) => labelled.richness(),
+            Reader::Records(record) => record.richness(),
             Reader::Document(_) => usize::MAX,
         }
     }
@@ -116,12 +203,111 @@ impl Format {
     ///
     /// # Errors
     /// Why the line is no request of this format.
+    #[inline]
     pub fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
         // Windows editors put a byte order mark in front of the first line.
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        self.peel(&self.wrappers, line, cache)
+    }
+
+    fn peel<'a>(
+        &self,
+        wrappers: &[Wrapper],
+        line: &'a [u8],
+        cache: &'a mut Cache,
+    ) -> Result<Request<'a>, Reject> {
+        let [outer, within @ ..] = wrappers else { return self.read(line, cache) };
+        let inside = outer
+            .peel(line, &mut cache.peeled)
+            .map_err(|reject| Reject::in_any_format(line).unwrap_or(reject))?;
+        self.peel(within, inside, cache.inner.get_or_insert_default())
+    }
+
+    fn read<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
         match &self.reader {
             Reader::Text(program) => program.parse(line, cache),
+            Reader::Combined(program) => {
+                match combined::parse(line, program.meaning.stamp, program.tail, &mut cache.time) {
+                    Some(request) => Ok(request),
+                    None => program.parse(line, cache),
+                }
+            }
+            Reader::Headed(headed) => headed.parse(line, cache),
+            Reader::Json(json) => json.parse(line, cache),
+            Reader::Labelled(labelled) => labelled.parse(line, cache),
+            Reader::Records(record) => record.read(line, cache),
             Reader::Document(_) => Err(Reject::OtherFormat),
+        }
+    }
+
+    /// Whether a line of the format may have the field that `identity` names.
+    pub(crate) fn can_hold(&self, identity: &Identity) -> bool {
+        match (&self.reader, identity) {
+            (_, Identity::Ip | Identity::IpAndUserAgent) => true,
+            (Reader::Text(program), _) => {
+                program.meaning.cookie.is_some() || program.fields.iter().any(|field| field.also_identity)
+            }
+            _ => true,
+        }
+    }
+
+    /// How sure the format is that fields mean what it takes them for, 0..=1.
+    pub(crate) fn certainty(&self) -> f64 {
+        match &self.reader {
+            Reader::Json(json) => json.certainty,
+            Reader::Labelled(labelled) => labelled.certainty,
+            Reader::Records(record) => record.certainty(),
+            Reader::Text(_) | Reader::Combined(_) | Reader::Headed(_) | Reader::Document(_) => 1.0,
+        }
+    }
+
+    /// The format with `outer` around it.
+    pub(crate) fn wrapped_in(mut self, outer: Wrapper) -> Self {
+        self.wrappers.insert(0, outer);
+        if let Reader::Headed(headed) = &mut self.reader {
+            headed.wrapped();
+        }
+        self.label = format!("{}+{}", outer.name(), self.label);
+        self
+    }
+
+    /// `label` of what is inside the wrappers, with them in front.
+    pub(crate) fn wrapped_label(&self, label: &str) -> String {
+        let outer: Vec<&str> = self.wrappers.iter().map(|wrapper| wrapper.name()).chain([label]).collect();
+        outer.join("+")
+    }
+
+    /// The part of `line` whose escapes are its producer's: nothing where a wrapper has escaped it again.
+    pub(crate) fn as_produced<'a>(&self, line: &'a [u8]) -> &'a [u8] {
+        if self.wrappers.iter().any(|wrapper| wrapper.escapes()) { b"" } else { line }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    /// Gives every seed to `read`, and many lines made from it: bytes changed, cut out, doubled and cut off.
+    pub(crate) fn mutate(seeds: &[&str], mut read: impl FnMut(&[u8])) {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % limit.max(1)
+        };
+        const BYTES: &[u8] = b" \t\"\\-+%{}[]:,;|#<>0129a\x00\xff\n\r";
+        for seed in seeds {
+            read(seed.as_bytes());
+            for _ in 0..4000 {
+                let mut line = seed.as_bytes().to_vec();
+                for _ in 0..=below(4) {
+                    let at = below(line.len());
+                    match below(4) {
+                        0 if at < line.len() => line[at] = BYTES[below(BYTES.len())],
+                        1 => drop(line.drain(at..(at + below(5)).min(line.len()))),
+                        2 => line.insert(at, BYTES[below(BYTES.len())]),
+                        _ => line.truncate(at),
+                    }
+                }
+                read(&line);
+            }
         }
     }
 }

@@ -3,7 +3,10 @@
 //! A line is read once, from left to right, by searching the next literal; no regular expression, no allocation.
 
 use super::Cache;
+use super::escape::Escape;
+use super::extent;
 use super::meaning::Meaning;
+use super::search;
 use super::values::{Slot, Values};
 use crate::reject::Reject;
 use crate::request::Request;
@@ -19,6 +22,23 @@ pub(crate) enum Extent {
     Quoted,
     /// A list of items joined by `, ` or ` : `, as nginx writes one item per upstream tried.
     List,
+    /// As far as the digits of a number, or the `-` of a missing one, go.
+    Number,
+    /// As far as the stamp of its slot goes.
+    Stamp,
+    /// A host or an address before its port or a path: to the last occurrence of the literal inside the word, as
+    /// addresses hold colons themselves; to the first slash, where no literal follows.
+    Host,
+    /// To the end of the line, where the literal stands once more.
+    Rest,
+    /// As [`Extent::Token`], after blanks that pad it on the left.
+    Padded,
+    /// As [`Extent::Token`], and capitals, digits and `_` only, such as `TCP_MISS`.
+    Capitals,
+    /// Quoted where it has a value, bare where it has none; the quotes belong to the field.
+    Wrapped,
+    /// Nothing at all, not even the literal that follows, unless it starts with this byte. A `{` ends at its `}`.
+    Optional(u8),
 }
 
 /// One field and the literal text after it.
@@ -75,6 +95,9 @@ pub(crate) enum Tail {
     Nothing,
     /// Anything after a space: fields that somebody added at the end.
     Anything,
+    /// Anything, and the field of this number and those after it may be missing: fields that the producer added
+    /// over the years.
+    AnythingFrom(usize),
 }
 
 /// A compiled format.
@@ -91,7 +114,7 @@ pub struct Program {
 /// People paste formats whose blanks were lined up by hand, so a format that does not fit exactly is
 /// tried again with every run of blanks standing for any run of blanks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blanks {
+pub(super) enum Blanks {
     Exact,
     Any,
 }
@@ -102,41 +125,101 @@ impl Program {
         self.fields.iter().any(|field| field.slot == Some(slot))
     }
 
+    #[inline]
     pub(crate) fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
-        let understood = |blanks, cache: &mut Cache| {
-            let values = self.split(line, blanks)?;
-            self.meaning.numbers(&values, cache).map(|numbers| (values, numbers))
-        };
-        let found = understood(Blanks::Exact, cache).or_else(|exact| {
-            if line.iter().all(u8::is_ascii_whitespace) {
-                return Err(Reject::Blank);
-            }
-            if memchr::memchr(0, line).is_some() {
-                return Err(Reject::Binary);
-            }
-            understood(Blanks::Any, cache).map_err(|_| exact)
-        });
-        let (values, numbers) = found?;
-        Ok(self.meaning.texts(values, numbers, &mut cache.scratch))
+        let mut values = Values::NONE;
+        let exact = self.split(line, Blanks::Exact, &mut values);
+        match exact.and_then(|()| self.meaning.numbers(&values, cache)) {
+            Ok(numbers) => self.finish(line, values, numbers, cache),
+            Err(reject) => self.parse_again(line, reject, cache),
+        }
     }
 
-    fn split<'a>(&self, line: &'a [u8], blanks: Blanks) -> Result<Values<'a>, Reject> {
-        let mut fields = Values::NONE;
+    /// What can be made of a line that does not fit exactly, for the reason `exact`.
+    #[cold]
+    fn parse_again<'a>(
+        &self,
+        line: &'a [u8],
+        exact: Reject,
+        cache: &'a mut Cache,
+    ) -> Result<Request<'a>, Reject> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Err(Reject::Blank);
+        }
+        if memchr::memchr(0, line).is_some() {
+            return Err(Reject::Binary);
+        }
+        if let Some(values) = search::split(self, line)
+            && let Ok(numbers) = self.meaning.numbers(&values, cache)
+        {
+            return self.finish(line, values, numbers, cache);
+        }
+        let mut values = Values::NONE;
+        let loose = self.split(line, Blanks::Any, &mut values);
+        match loose.and_then(|()| self.meaning.numbers(&values, cache)) {
+            Ok(numbers) => self.finish(line, values, numbers, cache),
+            Err(_) if self.meaning.others.holds(line) => Err(Reject::NotARequest),
+            Err(_) => Err(exact),
+        }
+    }
+
+    #[inline]
+    fn finish<'a>(
+        &self,
+        line: &[u8],
+        values: Values<'a>,
+        numbers: Request<'static>,
+        cache: &'a mut Cache,
+    ) -> Result<Request<'a>, Reject> {
+        let request = self.meaning.texts(values, numbers, &mut cache.scratch);
+        if request.known_method().is_none() && self.meaning.others.holds(line) {
+            return Err(Reject::NotARequest);
+        }
+        Ok(request)
+    }
+
+    /// Fills `fields`, which are empty.
+    #[inline]
+    fn split<'a>(&self, line: &'a [u8], blanks: Blanks, fields: &mut Values<'a>) -> Result<(), Reject> {
         let mut rest = match_literal(&self.lead, line, blanks).ok_or(Reject::OtherFormat)?;
-        for field in &self.fields {
+        for (number, field) in self.fields.iter().enumerate() {
             let mut escaped = false;
-            let (value, after) = match field.extent {
-                _ if field.then.bytes.is_empty() => (rest, &rest[rest.len()..]),
-                Extent::Token => token(rest, &field.then, blanks).ok_or(Reject::OtherFormat)?,
-                Extent::Text | Extent::Quoted | Extent::List => {
-                    match search(rest, field, blanks, &mut escaped) {
-                        Some(found) => found,
-                        None if self.has_essentials(&fields) => {
-                            fields.truncated = true;
-                            (rest, &rest[rest.len()..])
-                        }
-                        None => return Err(Reject::Truncated),
+            let found = match field.extent {
+                Extent::Number | Extent::Stamp | Extent::Host => self
+                    .self_delimited(rest, field)
+                    .and_then(|at| Some((&rest[..at], match_literal(&field.then, &rest[at..], blanks)?))),
+                Extent::Rest => rest.strip_suffix(&*field.then.bytes).map(|end| (end, &rest[rest.len()..])),
+                Extent::Optional(first) if rest.first() != Some(&first) => continue,
+                Extent::Padded | Extent::Capitals | Extent::Wrapped | Extent::Optional(_) => {
+                    extent::find(rest, field, blanks, self.meaning.escape, &mut escaped)
+                }
+                _ if field.then.bytes.is_empty() => Some((rest, &rest[rest.len()..])),
+                Extent::Token => token(rest, &field.then, blanks),
+                Extent::Text | Extent::Quoted | Extent::List => search(rest, field, blanks, &mut escaped),
+            };
+            let (value, after) = match found {
+                Some(found) => found,
+                None if matches!(self.tail, Tail::AnythingFrom(optional) if number >= optional) => {
+                    return Ok(());
+                }
+                None if !matches!(
+                    field.extent,
+                    Extent::Text | Extent::Quoted | Extent::List | Extent::Rest | Extent::Wrapped
+                ) =>
+                {
+                    return Err(Reject::OtherFormat);
+                }
+                None => {
+                    // What is there of the field counts: HAProxy prints the request last, where lines are cut.
+                    field
+                        .slot
+                        .into_iter()
+                        .for_each(|slot| fields.set(slot, extent::opened(rest, field.extent)));
+                    if !self.has_essentials(fields) {
+                        return Err(Reject::Truncated);
                     }
+                    fields.truncated = true;
+                    (extent::opened(rest, field.extent), &rest[rest.len()..])
                 }
             };
             if let Some(slot) = field.slot {
@@ -145,29 +228,52 @@ impl Program {
             if field.also_identity {
                 fields.set(Slot::Identity, value);
             }
-            if field.extent != Extent::Token && (field.slot.is_some() || field.also_identity) {
-                let mark = self.meaning.escape.mark().filter(|_| field.extent != Extent::Quoted);
-                if escaped || mark.is_some_and(|mark| memchr::memchr(mark, value).is_some()) {
-                    field.slot.into_iter().for_each(|slot| fields.set_escaped(slot));
-                    if field.also_identity {
-                        fields.set_escaped(Slot::Identity);
-                    }
+            if let Extent::Optional(b'{') = field.extent {
+                extent::captured(value, &self.meaning, fields);
+            }
+            let counts = field.slot.is_some() || field.also_identity;
+            if field.extent != Extent::Token
+                && counts
+                && (escaped || field.extent != Extent::Quoted && self.meaning.escape.is_in(value))
+            {
+                field.slot.into_iter().for_each(|slot| fields.set_escaped(slot));
+                if field.also_identity {
+                    fields.set_escaped(Slot::Identity);
                 }
             }
             if fields.truncated {
-                return Ok(fields);
+                return Ok(());
             }
             rest = after;
         }
         match (rest, self.tail) {
-            ([], _) | ([b' ', ..], Tail::Anything) => Ok(fields),
-            (blanks, Tail::Nothing) if blanks.iter().all(u8::is_ascii_whitespace) => Ok(fields),
+            ([], _) | ([b' ', ..], Tail::Anything) | (_, Tail::AnythingFrom(_)) => Ok(()),
+            (blanks, Tail::Nothing) if blanks.iter().all(u8::is_ascii_whitespace) => Ok(()),
             // Two writers of one file: the next line begins inside this one, which has all that it needs.
-            (_, Tail::Anything) if self.has_essentials(&fields) => {
+            (_, Tail::Anything) if self.has_essentials(fields) => {
                 fields.truncated = true;
-                Ok(fields)
+                Ok(())
             }
             _ => Err(Reject::TrailingText),
+        }
+    }
+
+    /// Where a field ends that does not need the literal after it to be told from what follows.
+    pub(super) fn self_delimited(&self, text: &[u8], field: &Field) -> Option<usize> {
+        match field.extent {
+            Extent::Stamp => match field.slot? {
+                Slot::CoarseTime => self.meaning.coarse_time.extent(text),
+                Slot::OtherTime => self.meaning.other_time.extent(text),
+                _ => self.meaning.time.extent(text),
+            },
+            Extent::Host => host(text, &field.then),
+            _ => {
+                let sign = usize::from(matches!(text, [b'-' | b'+', ..]));
+                let digit = |byte: &&u8| byte.is_ascii_digit() || **byte == b'.';
+                let length = sign + text[sign..].iter().take_while(digit).count();
+                // Only where text is not escaped with backslashes alone does nginx print nothing for what is missing.
+                Some(length).filter(|length| *length > 0 || self.meaning.escape != Escape::Backslash)
+            }
         }
     }
 
@@ -180,35 +286,52 @@ impl Program {
 }
 
 /// What follows `literal` at the start of `text`.
-fn match_literal<'a>(literal: &Literal, text: &'a [u8], blanks: Blanks) -> Option<&'a [u8]> {
+#[inline]
+pub(super) fn match_literal<'a>(literal: &Literal, text: &'a [u8], blanks: Blanks) -> Option<&'a [u8]> {
     match blanks {
         Blanks::Exact => literal.strip_from(text),
-        Blanks::Any => {
-            let (mut literal, mut text) = (&*literal.bytes, text);
-            while let [byte, after @ ..] = literal {
-                if *byte == b' ' {
-                    let blank_count = text.iter().take_while(|byte| **byte == b' ').count();
-                    if blank_count == 0 {
-                        return None;
-                    }
-                    text = &text[blank_count..];
-                    literal = literal.trim_ascii_start();
-                } else {
-                    text = text.strip_prefix(&[*byte])?;
-                    literal = after;
-                }
-            }
-            Some(text)
-        }
+        Blanks::Any => match_any_blanks(&literal.bytes, text),
     }
 }
 
-fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
+#[cold]
+fn match_any_blanks<'a>(mut literal: &[u8], mut text: &'a [u8]) -> Option<&'a [u8]> {
+    while let [byte, after @ ..] = literal {
+        if *byte == b' ' {
+            let blank_count = text.iter().take_while(|byte| **byte == b' ').count();
+            if blank_count == 0 {
+                return None;
+            }
+            text = &text[blank_count..];
+            literal = literal.trim_ascii_start();
+        } else {
+            text = text.strip_prefix(&[*byte])?;
+            literal = after;
+        }
+    }
+    Some(text)
+}
+
+/// Where a host ends, with its port: at the last place inside its word where the literal after it stands.
+fn host(text: &[u8], then: &Literal) -> Option<usize> {
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'/' | b'|' | b',');
+    let word = &text[..text.iter().position(ends).unwrap_or(text.len())];
+    let [first, ..] = then.bytes() else { return Some(word.len()) };
+    let mut candidates = memchr::memrchr_iter(*first, word);
+    candidates.find(|at| then.strip_from(&text[*at..]).is_some()).or_else(|| {
+        // Nothing that a host may hold: the literal ends the word.
+        then.strip_from(&text[word.len()..]).map(|_| word.len())
+    })
+}
+
+#[inline]
+pub(super) fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
     let end = memchr::memchr(then.bytes[0], text)?;
     Some((&text[..end], match_literal(then, &text[end..], blanks)?))
 }
 
 /// The field's text and what follows its literal. Sets `escaped` when a backslash was passed inside quotes.
+#[inline]
 fn search<'a>(
     text: &'a [u8],
     field: &Field,
@@ -230,7 +353,8 @@ fn search<'a>(
         let inside_list = field.extent == Extent::List
             && (text[..end].ends_with(b",")
                 || text[..end].ends_with(b" :")
-                || text[end..].starts_with(b" : "));
+                || text[end..].starts_with(b" : ")
+                || field.then.bytes.len() == 1 && text[end..].starts_with(b", "));
         match match_literal(&field.then, &text[end..], blanks) {
             Some(after) if !inside_list => return Some((&text[..end], after)),
             _ => from = end + 1,

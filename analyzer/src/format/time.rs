@@ -1,8 +1,11 @@
 //! Time stamps of log lines, with a cache: neighbouring lines share their minute and zone.
 
+use std::sync::Arc;
+
 use crate::request::SECOND_NS;
 
 use super::number;
+use super::time_pattern::TimePattern;
 
 /// A stamp: an instant, and the offset it was printed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +18,22 @@ pub(crate) struct Instant {
     pub(crate) resolution_ns: i64,
 }
 
+impl Instant {
+    /// The instant of a stamp that was printed without its zone.
+    pub(crate) fn in_zone(self, offset_s: i32) -> Self {
+        Self { utc_ns: self.utc_ns - i64::from(offset_s) * SECOND_NS, offset_s: Some(offset_s), ..self }
+    }
+}
+
 /// How a stamp is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TimeFormat {
     /// `17/May/2015:10:05:03 +0000`.
     Clf,
+    /// `17/May/2015:10:05:03.655`; the fraction may be missing.
+    ClfLocal,
+    /// The same, of a producer that prints UTC without saying so.
+    ClfUtc,
     /// `2026-11-02T00:00:00.123Z`; the fraction, the zone and the `T` may be missing.
     Iso8601,
     /// The same, of a producer whose stamps without a zone are UTC.
@@ -34,6 +48,19 @@ pub(crate) enum TimeFormat {
     EpochNanoseconds,
     /// Any of the above, told apart by its text.
     Any,
+    /// A layout of somebody's own.
+    Pattern(Arc<TimePattern>),
+}
+
+impl TimeFormat {
+    /// How many bytes at the start of `text` are a stamp, where the format says without a look at what follows.
+    pub(crate) fn extent(&self, text: &[u8]) -> Option<usize> {
+        match self {
+            Self::Clf => (text.len() >= 26).then_some(26),
+            Self::Pattern(pattern) => pattern.extent(text),
+            _ => None,
+        }
+    }
 }
 
 /// Remembers the last minute read, so that most lines cost two comparisons and two digits.
@@ -50,6 +77,8 @@ impl TimeCache {
     pub(crate) fn read(&mut self, format: &TimeFormat, text: &[u8]) -> Option<Instant> {
         match format {
             TimeFormat::Clf => self.clf(text),
+            TimeFormat::ClfLocal => self.clf_local(text),
+            TimeFormat::ClfUtc => self.clf_local(text).map(|stamp| stamp.in_zone(0)),
             TimeFormat::Iso8601 => iso8601(text),
             TimeFormat::Iso8601Utc => {
                 iso8601(text).map(|stamp| Instant { offset_s: stamp.offset_s.or(Some(0)), ..stamp })
@@ -59,6 +88,7 @@ impl TimeCache {
             TimeFormat::EpochMicroseconds => epoch(text, 1_000),
             TimeFormat::EpochNanoseconds => epoch(text, 1),
             TimeFormat::Any => self.any(text),
+            TimeFormat::Pattern(pattern) => pattern.read(text),
         }
     }
 
@@ -89,6 +119,30 @@ impl TimeCache {
         // Years that 64 bits of nanoseconds do not reach (1677 to 2262) are no time of a log.
         let utc_ns = (minute_s + i64::from(seconds)).checked_mul(SECOND_NS)?;
         Some(Instant { utc_ns, offset_s: Some(offset_s), resolution_ns: SECOND_NS })
+    }
+
+    /// `06/Feb/2009:12:14:14.655`, as HAProxy prints `%t` and `%tr`.
+    fn clf_local(&mut self, text: &[u8]) -> Option<Instant> {
+        let (whole, fraction) = text.split_at_checked(20)?;
+        let mut zoned = *b"__/___/____:__:__:__ +0000";
+        zoned[..20].copy_from_slice(whole);
+        let (fraction_ns, resolution_ns) = fraction_ns(fraction)?;
+        let stamp = self.clf(&zoned)?;
+        Some(Instant { utc_ns: stamp.utc_ns.checked_add(fraction_ns)?, offset_s: None, resolution_ns })
+    }
+}
+
+/// `.655`, or nothing: nanoseconds, and what the last digit stands for. Digits beyond nine are cut off.
+fn fraction_ns(text: &[u8]) -> Option<(i64, i64)> {
+    match text {
+        [] => Some((0, SECOND_NS)),
+        [b'.' | b',', digits @ ..] if !digits.is_empty() => {
+            let kept = &digits[..digits.len().min(9)];
+            let scale = 10_i64.pow(9 - kept.len() as u32);
+            digits.iter().all(u8::is_ascii_digit).then_some(())?;
+            Some((i64::try_from(number::unsigned(kept)?).ok()? * scale, scale))
+        }
+        _ => None,
     }
 }
 
@@ -132,16 +186,7 @@ pub(crate) fn iso8601(text: &[u8]) -> Option<Instant> {
     let second = two_digits(text[17], text[18]).filter(|second| *second <= 60)?;
     let zone = |byte: &u8| matches!(byte, b'Z' | b'z' | b'+' | b'-' | b' ');
     let zone_at = text[19..].iter().position(zone).map_or(text.len(), |at| 19 + at);
-    let (fraction_ns, resolution_ns) = match &text[19..zone_at] {
-        [] => (0, SECOND_NS),
-        [b'.' | b',', digits @ ..] if !digits.is_empty() => {
-            let kept = &digits[..digits.len().min(9)];
-            let scale = 10_i64.pow(9 - kept.len() as u32);
-            digits.iter().all(u8::is_ascii_digit).then_some(())?;
-            (i64::try_from(number::unsigned(kept)?).ok()? * scale, scale)
-        }
-        _ => return None,
-    };
+    let (fraction_ns, resolution_ns) = fraction_ns(&text[19..zone_at])?;
     let offset_s = match text[zone_at..].trim_ascii_start() {
         [] => None,
         b"Z" | b"z" => Some(0),
@@ -155,7 +200,7 @@ pub(crate) fn iso8601(text: &[u8]) -> Option<Instant> {
 }
 
 /// `+0130` in seconds; at most 18 hours, like no zone on earth.
-fn offset(text: &[u8]) -> Option<i32> {
+pub(super) fn offset(text: &[u8]) -> Option<i32> {
     let [sign, h1, h2, m1, m2] = *<&[u8; 5]>::try_from(text).ok()?;
     let size = (two_digits(h1, h2)? * 3600 + two_digits(m1, m2).filter(|minutes| *minutes < 60)? * 60) as i32;
     match sign {
@@ -174,7 +219,7 @@ fn two_digits(tens: u8, ones: u8) -> Option<u32> {
 /// Days since 1970-01-01 of a Gregorian date; `None` when there is no such day.
 ///
 /// The algorithm of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013).
-fn days_from_civil(year: i64, month: u32, day: u32) -> Option<i64> {
+pub(super) fn days_from_civil(year: i64, month: u32, day: u32) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let length = match month {
         2 => 28 + u32::from(leap),
@@ -216,6 +261,19 @@ mod tests {
             ["29/Feb/2015:10:05:03 +0000", "17/Mai/2015:10:05:03 +0000", "17/May/2015:24:05:03 +0000", "x"]
         {
             check(cache.clf(wrong.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn stamps_without_their_zone_leave_it_open() {
+        let mut cache = TimeCache::default();
+        let stamp = cache.read(&TimeFormat::ClfLocal, b"06/Feb/2009:12:14:14.655").unwrap();
+        assert_eq!((stamp.offset_s, stamp.resolution_ns), (None, 1_000_000));
+        check(Some(stamp.in_zone(3600)), Some(("2009-02-06T11:14:14.655Z", 3600)));
+        check(cache.read(&TimeFormat::ClfUtc, b"06/Feb/2009:12:14:14"), Some(("2009-02-06T12:14:14Z", 0)));
+        check(cache.clf(b"06/Feb/2009:12:14:15 +0100"), Some(("2009-02-06T11:14:15Z", 3600)));
+        for wrong in ["06/Feb/2009:12:14:14 +0000", "06/Feb/2009:12:14:14.", "06/Feb/2009:12:14", ""] {
+            assert_eq!(cache.read(&TimeFormat::ClfLocal, wrong.as_bytes()), None, "{wrong}");
         }
     }
 

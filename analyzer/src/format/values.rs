@@ -47,6 +47,8 @@ pub(crate) enum Slot {
     RequestId,
     /// The route template, where the producer knows it.
     Route,
+    /// The cluster that Envoy sent the request to.
+    Cluster,
     /// How many requests this one stands for.
     Weight,
     /// The share of requests that were logged.

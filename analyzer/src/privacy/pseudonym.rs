@@ -1,20 +1,24 @@
 //! Clients become pseudonyms here, and their addresses go no further.
 //!
-//! A pseudonym is HMAC-SHA256 under a key of 32 random bytes that is made for one run, never written and wiped
-//! at its end. A plain hash would be no protection: there are only 2^32 IPv4 addresses to try. Every kind of
-//! identifier has a domain tag of its own, so that the same text in two fields cannot be joined.
+//! A pseudonym is a keyed hash. A plain one would be no protection: there are only 2^32 IPv4 addresses to try.
+//! The secret is 32 random bytes, made for one run, never written and wiped at its end; HMAC-SHA256 derives of it
+//! a key for every kind of identifier, so that the same text in two fields cannot be joined.
+//!
+//! The hash itself is SipHash-2-4 (Aumasson & Bernstein 2012), a pseudorandom function with keys of 128 bits made
+//! for short inputs: without the key its values cannot be told from chance, which is all that is asked of a
+//! pseudonym. Where a log has millions of clients nearly every line needs one, and HMAC would cost as much as
+//! everything else that is done to a line.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use std::hash::BuildHasher as _;
+use siphasher::sip::SipHasher24;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::kind::{self, Kind};
+use crate::recent::Recent;
 use crate::request::Request;
 use crate::session::identity::Identity;
 
@@ -31,14 +35,21 @@ pub enum Domain {
     User,
     Referer,
     Host,
+    /// A client that is named where others have an address.
+    ClientName,
+    /// The id that a request carries from log to log.
     Request,
 }
 
-/// The secret of one run.
+/// The secret of one run: a key for each [`Domain`].
 #[derive(Clone)]
 pub struct Key {
-    keyed: [Hmac<Sha256>; 7],
+    keys: Zeroizing<[[u64; 2]; TAGS.len()]>,
 }
+
+/// What tells the domains apart, in their order.
+const TAGS: [&[u8]; 8] =
+    [b"address", b"user_agent", b"identity", b"user", b"referer", b"host", b"client_name", b"request"];
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -57,57 +68,37 @@ impl Key {
         Ok(Self::from_secret(&secret))
     }
 
-    /// One HMAC per domain, each under a key derived from `secret` and the domain's tag.
+    /// A key per domain, derived from `secret` and the domain's tag.
     fn from_secret(secret: &[u8; 32]) -> Self {
-        let keyed = |tag: &[u8]| {
-            let mut derive = new_hmac(secret);
-            derive.update(b"loadprint|v1|");
+        let mut keys = Zeroizing::new([[0; 2]; TAGS.len()]);
+        for (key, tag) in keys.iter_mut().zip(TAGS) {
+            let mut derive = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+            derive.update(b"loadprint|v2|");
             derive.update(tag);
             let derived = Zeroizing::new(<[u8; 32]>::from(derive.finalize().into_bytes()));
-            new_hmac(&derived)
-        };
-        Self {
-            keyed: [
-                keyed(b"address"),
-                keyed(b"user_agent"),
-                keyed(b"identity"),
-                keyed(b"user"),
-                keyed(b"referer"),
-                keyed(b"host"),
-                keyed(b"request"),
-            ],
+            for (word, bytes) in key.iter_mut().zip(derived.as_chunks::<8>().0) {
+                *word = u64::from_le_bytes(*bytes);
+            }
         }
+        Self { keys }
     }
 
     /// The pseudonym of `value`, which need not be text.
+    #[inline]
     pub fn pseudonym(&self, domain: Domain, value: &[u8]) -> Pseudonym {
-        self.pseudonym_of_parts(domain, &[value])
-    }
-
-    fn pseudonym_of_parts(&self, domain: Domain, parts: &[&[u8]]) -> Pseudonym {
-        let mut mac = self.keyed[domain as usize].clone();
-        for part in parts {
-            mac.update(&(part.len() as u64).to_le_bytes());
-            mac.update(part);
-        }
-        let digest: [u8; 32] = mac.finalize().into_bytes().into();
-        u64::from_be_bytes([
-            digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7],
-        ])
+        let [one, other] = self.keys[domain as usize];
+        SipHasher24::new_with_keys(one, other).hash(value)
     }
 }
 
-fn new_hmac(secret: &[u8; 32]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(secret).expect("HMAC takes a key of any length")
-}
-
-/// The client of each request as a pseudonym, with a cache, because clients come in bursts. One per thread.
+/// The client of each request as a pseudonym. One per thread.
 #[derive(Debug)]
 pub struct ClientResolver<'k> {
     key: &'k Key,
     with_user_agent: bool,
-    recent: Vec<Recent>,
-    user_agents: HashMap<Box<[u8]>, Agent, FixedState>,
+    agents: Recent<Agent>,
+    /// Kept to save its allocation.
+    name: Vec<u8>,
 }
 
 /// What a request's user agent says.
@@ -117,40 +108,37 @@ struct Agent {
     kind: Kind,
 }
 
-/// The last client that fell into this slot of the cache.
-#[derive(Debug, Clone, Copy)]
-struct Recent {
-    address: [u8; ADDRESS_BYTES],
-    length: u8,
-    user_agent: Pseudonym,
-    pseudonym: Pseudonym,
+impl Default for Agent {
+    /// None.
+    fn default() -> Self {
+        Self { pseudonym: 0, kind: Kind::Page }
+    }
 }
 
-/// The longest textual IPv6 address has 45 bytes; longer names are not cached.
-const ADDRESS_BYTES: usize = 46;
-/// 4,096 slots of 64 bytes stay in the second-level cache.
-const SLOTS: usize = 1 << 12;
-/// Distinct user agents remembered before the table is emptied: bounds memory against made-up ones.
-const USER_AGENTS: usize = 1 << 16;
+/// 32,768 user agents: to tell bots apart costs more than all else that is done to a line.
+const AGENTS_BITS: u32 = 15;
 
 impl<'k> ClientResolver<'k> {
     /// A resolver that recognises clients by `identity`.
     pub fn new(key: &'k Key, identity: &Identity) -> Self {
-        let empty = Recent { address: [0; ADDRESS_BYTES], length: u8::MAX, user_agent: 0, pseudonym: 0 };
         Self {
             key,
             with_user_agent: *identity != Identity::Ip,
-            recent: vec![empty; SLOTS],
-            user_agents: HashMap::default(),
+            agents: Recent::new(AGENTS_BITS),
+            name: Vec::new(),
         }
     }
 
     /// The client of `request`, by the identity field or the session that the log holds, else by address (and user agent);
     /// and what the user agent says of the kind of the request.
+    #[inline]
     pub fn client(&mut self, request: &Request<'_>) -> (Pseudonym, Kind) {
         let agent = match request.user_agent {
-            None => Agent { pseudonym: 0, kind: Kind::Page },
-            Some(text) => self.user_agent(text),
+            None => Agent::default(),
+            Some(text) => self.agents.get(0, text, || Agent {
+                pseudonym: self.key.pseudonym(Domain::UserAgent, text),
+                kind: kind::of_user_agent(text),
+            }),
         };
         let client = match request.identity.or(request.session) {
             Some(identity) => self.key.pseudonym(Domain::Identity, identity),
@@ -160,51 +148,68 @@ impl<'k> ClientResolver<'k> {
         (client, agent.kind)
     }
 
+    /// The client at `address`. Its bytes and the agent's are hashed as one; what has another length has another form.
     fn by_address(&mut self, address: &[u8], user_agent: Pseudonym) -> Pseudonym {
-        if address.len() > ADDRESS_BYTES {
-            return self.resolve(address, user_agent);
+        let agent = user_agent.to_le_bytes();
+        match canonical_address(address) {
+            Some(IpAddr::V4(v4)) => {
+                let mut bytes = [0; 12];
+                bytes[..4].copy_from_slice(&v4.octets());
+                bytes[4..].copy_from_slice(&agent);
+                self.key.pseudonym(Domain::Address, &bytes)
+            }
+            Some(IpAddr::V6(v6)) => {
+                let mut bytes = [0; 24];
+                bytes[..16].copy_from_slice(&v6.octets());
+                bytes[16..].copy_from_slice(&agent);
+                self.key.pseudonym(Domain::Address, &bytes)
+            }
+            None => {
+                self.name.clear();
+                self.name.extend_from_slice(address);
+                self.name.make_ascii_lowercase();
+                self.name.extend_from_slice(&agent);
+                self.key.pseudonym(Domain::ClientName, &self.name)
+            }
         }
-        let slot = (FixedState::with_seed(user_agent).hash_one(address) as usize) % SLOTS;
-        let known = &self.recent[slot];
-        if usize::from(known.length) == address.len()
-            && known.address[..address.len()] == *address
-            && known.user_agent == user_agent
-        {
-            return known.pseudonym;
-        }
-        let pseudonym = self.resolve(address, user_agent);
-        let mut bytes = [0; ADDRESS_BYTES];
-        bytes[..address.len()].copy_from_slice(address);
-        self.recent[slot] = Recent { address: bytes, length: address.len() as u8, user_agent, pseudonym };
-        pseudonym
-    }
-
-    fn user_agent(&mut self, text: &[u8]) -> Agent {
-        if let Some(known) = self.user_agents.get(text) {
-            return *known;
-        }
-        if self.user_agents.len() >= USER_AGENTS {
-            self.user_agents.clear();
-        }
-        let agent =
-            Agent { pseudonym: self.key.pseudonym(Domain::UserAgent, text), kind: kind::of_user_agent(text) };
-        self.user_agents.insert(text.into(), agent);
-        agent
-    }
-
-    fn resolve(&self, address: &[u8], user_agent: Pseudonym) -> Pseudonym {
-        let canonical = canonical_address(address);
-        let address: &[u8] = match &canonical {
-            Some(IpAddr::V4(v4)) => &v4.octets(),
-            Some(IpAddr::V6(v6)) => &v6.octets(),
-            None => &address.to_ascii_lowercase(),
-        };
-        self.key.pseudonym_of_parts(Domain::Address, &[address, &user_agent.to_le_bytes()])
     }
 }
 
 /// The address that `text` writes, one way of many (RFC 5952); an IPv4 address mapped into IPv6 is itself.
+#[inline]
 fn canonical_address(text: &[u8]) -> Option<IpAddr> {
+    match ipv4(text) {
+        Some(octets) => Some(IpAddr::from(octets)),
+        None => other_address(text),
+    }
+}
+
+/// The address that `text` writes as four numbers, as [`std::net::Ipv4Addr`] reads it: most of what is ever read.
+#[inline]
+fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
+    let mut octets = [0; 4];
+    let (mut place, mut number, mut digits) = (0, 0_u32, 0);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            // Three digits at most, and no zeros in front: `010` is eight to some and ten to others.
+            if digits == 3 || digits == 1 && number == 0 {
+                return None;
+            }
+            number = number * 10 + u32::from(digit);
+            digits += 1;
+        } else if *byte == b'.' && place < 3 && digits > 0 {
+            octets[place] = u8::try_from(number).ok()?;
+            (place, number, digits) = (place + 1, 0, 0);
+        } else {
+            return None;
+        }
+    }
+    octets[3] = u8::try_from(number).ok()?;
+    (place == 3 && digits > 0).then_some(octets)
+}
+
+fn other_address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let text = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     match text.parse::<IpAddr>().ok()? {
@@ -235,6 +240,46 @@ mod tests {
             assert_eq!(canonical_address(one.as_bytes()), canonical_address(other.as_bytes()), "{one}");
         }
         assert_eq!(canonical_address(b"proxy.example"), None);
+    }
+
+    #[test]
+    fn four_numbers_are_read_as_the_standard_library_reads_them() {
+        for text in [
+            "192.0.2.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "256.1.1.1",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1.2.3.",
+            ".1.2.3",
+            "1..2.3",
+            "01.2.3.4",
+            "1.2.3.04",
+            "00.0.0.0",
+            "1.2.3.4 ",
+            "1.2.3.4444",
+            "a.b.c.d",
+            "",
+        ] {
+            let expected = text.parse::<std::net::Ipv4Addr>().ok().map(|address| address.octets());
+            assert_eq!(ipv4(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_its_address_and_agent_however_the_address_is_written() {
+        let key = Key::from_secret(&[1; 32]);
+        let mut clients = ClientResolver::new(&key, &Identity::IpAndUserAgent);
+        let mut of = |client: &str, agent: &str| {
+            let (client, user_agent) = (client.as_bytes(), Some(agent.as_bytes()));
+            clients.client(&Request { client, user_agent, ..Request::default() }).0
+        };
+        assert_eq!(of("192.0.2.1", "a"), of("::ffff:192.0.2.1", "a"));
+        assert_eq!(of("Proxy.example", "a"), of("proxy.example", "a"));
+        assert_ne!(of("192.0.2.1", "a"), of("192.0.2.1", "b"));
+        // The bytes of 97.98.99.100 spell a name.
+        assert_ne!(of("97.98.99.100", "a"), of("abcd", "a"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use shared::profile::{Sampling, Stamp, StampCheck};
 
 use super::{grouped, percent, sampled, seconds};
 use crate::Counted;
+use crate::error::Error;
 use crate::privacy::gate::Gate;
 use crate::read::{InputSummary, Reading};
 use crate::record::Record;
@@ -35,8 +36,10 @@ pub struct InspectedInput {
     pub format: String,
     /// How sure the format is, 0..=1; 1 when it was given.
     pub confidence: f64,
-    /// `gzip`, or null.
-    pub compressed: Option<&'static str>,
+    /// How the input is compressed, such as `gzip` or `zstd in gzip`, or null.
+    pub compressed: Option<String>,
+    /// What the lines were unpacked from, such as `cloudwatch`, or null.
+    pub envelope: Option<&'static str>,
     /// Lines read.
     pub lines: u64,
     /// Requests understood.
@@ -65,6 +68,8 @@ pub struct InspectedInput {
     pub duplicates: u64,
     /// Why the input ended before its end, or null.
     pub broken: Option<String>,
+    /// What was odd about its bytes, although nothing is lost, or null.
+    pub odd: Option<String>,
     /// The first requests, when asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<Record>,
@@ -101,9 +106,12 @@ const TOP: usize = 20;
 /// How the inputs of `reading` were understood; with exact counts when `with_stats`.
 ///
 /// Endpoints are named only when k clients used them, unless the records are raw.
-pub fn inspection(reading: Reading, settings: &Settings, with_stats: bool) -> Inspection {
+///
+/// # Errors
+/// [`Error::Spill`].
+pub fn inspection(reading: Reading, settings: &Settings, with_stats: bool) -> Result<Inspection, Error> {
     let wants_routes = with_stats || settings.read.records > 0 && !settings.read.raw;
-    let counted = wants_routes.then(|| Counted::new(&reading, settings));
+    let counted = wants_routes.then(|| Counted::new(&reading, settings)).transpose()?;
     let published = counted
         .as_ref()
         .map(|counted| Gate::new(settings.model.k).routes(&counted.tally, &counted.routes))
@@ -124,7 +132,7 @@ pub fn inspection(reading: Reading, settings: &Settings, with_stats: bool) -> In
         name(counted, route).map(|_| counted.routes.routes[route as usize].template.clone())
     };
     let inputs = reading.inputs.into_iter().map(|input| inspected(input, template)).collect();
-    Inspection { inputs, stats }
+    Ok(Inspection { inputs, stats })
 }
 
 fn inspected(input: InputSummary, template: impl Fn(u32) -> Option<String>) -> InspectedInput {
@@ -134,6 +142,7 @@ fn inspected(input: InputSummary, template: impl Fn(u32) -> Option<String>) -> I
         path: input.path,
         confidence: (input.confidence * 1e4).round() / 1e4,
         compressed: input.compressed,
+        envelope: input.envelope,
         lines: input.lines,
         requests: input.requests,
         rejected: input.rejects.total(),
@@ -148,6 +157,7 @@ fn inspected(input: InputSummary, template: impl Fn(u32) -> Option<String>) -> I
         sampling: input.sampling,
         duplicates: input.duplicates,
         broken: input.broken,
+        odd: input.odd,
         records: input
             .records
             .into_iter()
@@ -202,12 +212,10 @@ impl Inspection {
         let mut out = String::new();
         for input in &self.inputs {
             let _ = writeln!(out, "{}", input.path);
-            let compressed = input.compressed.map_or_else(String::new, |name| format!(", {name}"));
-            let _ = writeln!(
-                out,
-                "  format    {} (confidence {:.2}{compressed})",
-                input.format, input.confidence
-            );
+            let layers = input.compressed.iter().map(String::as_str).chain(input.envelope);
+            let layers: String = layers.map(|name| format!(", {name}")).collect();
+            let _ =
+                writeln!(out, "  format    {} (confidence {:.2}{layers})", input.format, input.confidence);
             let _ = writeln!(out, "  lines     {}", grouped(input.lines));
             let _ = writeln!(out, "  requests  {}", grouped(input.requests));
             let _ = writeln!(
@@ -236,6 +244,9 @@ impl Inspection {
             }
             if let Some(why) = &input.broken {
                 let _ = writeln!(out, "  damaged   {why}");
+            }
+            if let Some(what) = &input.odd {
+                let _ = writeln!(out, "  odd       {what}");
             }
             for record in &input.records {
                 let _ = writeln!(out, "  {}", record_line(record));

@@ -8,6 +8,7 @@ use shared::profile::{Stamp, StampCheck};
 use super::{grouped, percent, sampled, seconds};
 use crate::format::Reader;
 use crate::read::{InputSummary, Reading};
+use crate::source::{PassedOver, Why};
 
 /// Endpoints shown.
 const ENDPOINTS: usize = 8;
@@ -82,13 +83,7 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
     /// Beyond this share of refused lines somebody should look.
     const MANY: f64 = 0.01;
     let mut warnings = Vec::new();
-    if let Some(first) = reading.passed_over.first() {
-        let more = reading.passed_over.len() - 1;
-        let others = if more == 0 { String::new() } else { format!(" and {more} more") };
-        warnings.push(format!(
-            "`{first}`{others} passed over: no log, or in no known format; name a file to see why"
-        ));
-    }
+    warnings.extend(passed_over(&reading.passed_over));
     for input in &reading.inputs {
         let rejected = input.rejects.total();
         if rejected as f64 > MANY * input.lines as f64 {
@@ -105,6 +100,7 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
                 grouped(input.lines)
             ));
         }
+        warnings.extend(input.odd.as_ref().map(|what| format!("`{}`: {what}", input.path)));
         warnings.extend(about_meaning(input));
         if input.format.producer_unknown && input.evidence.producer().is_none() {
             warnings.push(format!(
@@ -154,13 +150,35 @@ fn about_meaning(input: &InputSummary) -> Vec<String> {
     warnings
 }
 
+/// Files that were not read: one warning for each reason, with the first of them.
+fn passed_over(files: &[PassedOver]) -> Vec<String> {
+    let mut reasons: Vec<(&Why, &str, usize)> = Vec::new();
+    for PassedOver { path, why } in files {
+        match reasons.iter_mut().find(|(known, ..)| *known == why) {
+            Some((_, _, more)) => *more += 1,
+            None => reasons.push((why, path, 0)),
+        }
+    }
+    let text = |(why, first, more): (&Why, &str, usize)| {
+        let others = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let why = match why {
+            Why::NoLog => "no log, or in no known format; name a file to see why".to_owned(),
+            Why::Empty => "empty".to_owned(),
+            Why::Repeated => "the same as another input; read once".to_owned(),
+            Why::Unreadable(reason) => format!("cannot be read ({reason})"),
+        };
+        format!("`{first}`{others} passed over: {why}")
+    };
+    reasons.into_iter().map(text).collect()
+}
+
 /// The damage of inputs that ended before their end, as errors with what was saved.
 pub fn broken(reading: &Reading) -> Vec<String> {
     let damaged = reading.inputs.iter().filter_map(|input| Some((input, input.broken.as_ref()?)));
     damaged
         .map(|(input, why)| {
             format!(
-                "`{}` is damaged: found {why} after {} lines, expected the end of the gzip stream\n  hint: everything before the damage was used; fetch the file again for the rest",
+                "`{}` is damaged: {why}\n  found: {} lines before the damage, which were used\n  hint: fetch the file again for the rest",
                 input.path,
                 grouped(input.lines)
             )

@@ -70,6 +70,8 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
         } else if segment.len() < LONG_RUN && segment.iter().all(u8::is_ascii_lowercase) {
             out.extend_from_slice(segment);
             after_capability = CAPABILITIES.contains(&segment);
+        } else if segment.iter().all(u8::is_ascii_digit) {
+            out.extend_from_slice(placeholder(ValueKind::Int).as_bytes());
         } else {
             let decoded = decode(&segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())]);
             whole_segment(&decoded, out);

@@ -1,8 +1,10 @@
 //! From one client's requests to sessions: a pause longer than the gap ends one.
 
+use crate::error::Error;
 use crate::event::Event;
 use crate::kind::Kind;
-use crate::read::{PARTITIONS, Reading};
+use crate::read::Reading;
+use crate::store::PARTITIONS;
 
 pub mod identity;
 pub(crate) mod stamps;
@@ -48,10 +50,13 @@ pub struct Session {
 }
 
 /// All sessions of requests of `kinds`, sorted.
-pub fn list(reading: &Reading, kinds: &[Kind], gap_ms: i64) -> Vec<Session> {
+///
+/// # Errors
+/// [`Error::Spill`].
+pub fn list(reading: &Reading, kinds: &[Kind], gap_ms: i64) -> Result<Vec<Session>, Error> {
     let mut found = Vec::new();
     for partition in 0..PARTITIONS {
-        let mut events = reading.partition(partition);
+        let mut events = reading.partition(partition)?;
         events.retain(|event| kinds.contains(&event.kind()));
         for session in by_client(&events).flat_map(|client| sessions(client, gap_ms)) {
             found.push(Session {
@@ -63,5 +68,5 @@ pub fn list(reading: &Reading, kinds: &[Kind], gap_ms: i64) -> Vec<Session> {
         }
     }
     found.sort();
-    found
+    Ok(found)
 }

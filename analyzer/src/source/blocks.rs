@@ -4,9 +4,11 @@
 //! depends on where they are cut.
 
 use std::io::Read;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use super::flaw::{Ending, Flaw};
+use super::header::Follower;
 use super::open::{Body, Input};
 
 /// Whole lines of an input; of a line longer than the limit, at least one byte more than the limit.
@@ -17,6 +19,8 @@ pub(crate) struct Block {
     /// Offset of the first byte in the uncompressed input.
     pub(crate) offset: u64,
     pub(crate) bytes: Vec<u8>,
+    /// The header lines in force at the first byte, where the format has some.
+    pub(crate) header: Option<Arc<[u8]>>,
 }
 
 /// How an input is cut into blocks.
@@ -24,16 +28,20 @@ pub(crate) struct Block {
 pub(crate) enum Framing {
     /// Blocks of whole lines.
     Lines,
+    /// The same, each with the header lines in force at its start; handed out in order.
+    Headed,
     /// One block with everything.
     Whole,
 }
 
 /// The blocks of one input.
 pub(crate) struct Blocks {
-    name: String,
     block_bytes: usize,
     line_limit: usize,
     kind: Kind,
+    ending: Arc<Mutex<Ending>>,
+    /// Held while a block is taken, so that blocks come in order.
+    headed: Option<Mutex<Follower>>,
 }
 
 enum Kind {
@@ -56,14 +64,25 @@ struct Stream {
     /// Inside a line longer than the limit, whose bytes are skipped.
     skipping: bool,
     ended: bool,
-    failure: Option<std::io::Error>,
+}
+
+/// What asking for a block gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The block holds the next lines.
+    Filled,
+    /// Another thread reads the next lines, and one thread is all that can.
+    Busy,
+    /// There are no more lines.
+    End,
 }
 
 impl Blocks {
     pub(crate) fn new(input: Input, framing: Framing, block_bytes: usize, line_limit: usize) -> Self {
+        let ending = Arc::default();
         if framing == Framing::Whole {
-            let (name, reader) = (input.name.clone(), input.into_reader());
-            return Self { name, block_bytes, line_limit, kind: Kind::Whole(Mutex::new(Some(reader))) };
+            let kind = Kind::Whole(Mutex::new(Some(input.into_reader())));
+            return Self { block_bytes, line_limit, kind, ending, headed: None };
         }
         let kind = match input.body {
             Body::Seekable { file, length } => Kind::Seekable { file, length, next: AtomicU64::new(0) },
@@ -74,78 +93,134 @@ impl Blocks {
                 offset: 0,
                 skipping: false,
                 ended: false,
-                failure: None,
             })),
         };
-        Self { name: input.name, block_bytes, line_limit, kind }
-    }
-
-    /// The input's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+        let headed = (framing == Framing::Headed).then(Mutex::default);
+        Self { block_bytes, line_limit, kind, ending, headed }
     }
 
     /// Fills `block` with the next lines; `false` at the end. May be called from any thread.
     ///
-    /// # Errors
-    /// What the file says. A stream that breaks ends instead, and [`Blocks::failure`] tells: nothing good is lost.
-    pub(crate) fn next(&self, block: &mut Block) -> std::io::Result<bool> {
+    /// An input that breaks ends there, and [`Blocks::ending`] tells: nothing good is lost.
+    pub(crate) fn next(&self, block: &mut Block) -> bool {
+        block.header = None;
+        match &self.headed {
+            None => self.take(block),
+            Some(headed) => self.followed(&mut lock(headed), block) == Next::Filled,
+        }
+    }
+
+    /// As [`Blocks::next`], but does not wait for other threads.
+    pub(crate) fn try_next(&self, block: &mut Block) -> Next {
+        block.header = None;
+        match self.headed.as_ref().map(Mutex::try_lock) {
+            None => self.try_take(block),
+            Some(Ok(mut headed)) => self.followed(&mut headed, block),
+            Some(Err(TryLockError::Poisoned(poisoned))) => self.followed(&mut poisoned.into_inner(), block),
+            Some(Err(TryLockError::WouldBlock)) => Next::Busy,
+        }
+    }
+
+    /// The next block, with the header lines in force at its start.
+    fn followed(&self, headed: &mut Follower, block: &mut Block) -> Next {
+        if !self.take(block) {
+            return Next::End;
+        }
+        block.header = headed.in_force();
+        headed.pass(&block.bytes, self.line_limit);
+        Next::Filled
+    }
+
+    fn take(&self, block: &mut Block) -> bool {
         match &self.kind {
+            Kind::Stream(stream) => self.next_of_stream(&mut lock(stream), block),
+            _ => self.try_take(block) == Next::Filled,
+        }
+    }
+
+    fn try_take(&self, block: &mut Block) -> Next {
+        let filled = match &self.kind {
             Kind::Seekable { file, length, next } => {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let start = index * self.block_bytes as u64;
-                if start >= *length {
-                    return Ok(false);
-                }
                 block.index = index;
-                self.read_at(file, start, *length, block)?;
-                Ok(true)
+                start < *length && self.read_at(file, start, *length, block)
             }
-            Kind::Stream(stream) => {
-                let mut stream = stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                Ok(stream.next(block, self.block_bytes, self.line_limit))
-            }
+            Kind::Stream(stream) => match stream.try_lock() {
+                Ok(mut stream) => self.next_of_stream(&mut stream, block),
+                Err(TryLockError::Poisoned(poisoned)) => {
+                    self.next_of_stream(&mut poisoned.into_inner(), block)
+                }
+                Err(TryLockError::WouldBlock) => return Next::Busy,
+            },
             Kind::Whole(reader) => {
-                let reader = reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-                let Some(mut reader) = reader else { return Ok(false) };
+                let reader = lock(reader).take();
                 (block.index, block.offset) = (0, 0);
                 block.bytes.clear();
-                reader.read_to_end(&mut block.bytes)?;
-                Ok(true)
+                reader.is_some_and(|mut reader| {
+                    let end = reader.read_to_end(&mut block.bytes);
+                    self.note(end.err());
+                    true
+                })
+            }
+        };
+        if filled { Next::Filled } else { Next::End }
+    }
+
+    /// How the input ended, as far as it has been read.
+    pub(crate) fn ending(&self) -> &Arc<Mutex<Ending>> {
+        &self.ending
+    }
+
+    fn note(&self, error: Option<std::io::Error>) {
+        if let Some(error) = error {
+            lock(&self.ending).add(&error);
+        }
+    }
+
+    fn next_of_stream(&self, stream: &mut Stream, block: &mut Block) -> bool {
+        let mut failure = None;
+        let filled = stream.next(block, self.block_bytes, self.line_limit, &mut failure);
+        self.note(failure);
+        filled
+    }
+
+    /// The lines that start in `start..start + block_bytes`; `false` when the file cannot be read.
+    fn read_at(&self, file: &fs_err::File, start: u64, length: u64, block: &mut Block) -> bool {
+        match self.lines_at(file, start, length, block) {
+            Ok(end) => {
+                let flaw = (end < length.min(start + self.block_bytes as u64))
+                    .then_some(Flaw::Shrunk { from: length, to: end });
+                self.note(flaw.map(std::io::Error::from));
+                true
+            }
+            Err(error) => {
+                self.note(Some(error));
+                false
             }
         }
     }
 
-    /// Why a stream ended before its end, if it did.
-    pub(crate) fn failure(self) -> Option<std::io::Error> {
-        match self.kind {
-            Kind::Seekable { .. } | Kind::Whole(_) => None,
-            Kind::Stream(stream) => {
-                stream.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).failure
-            }
-        }
-    }
-
-    /// The lines that start in `start..start + block_bytes`.
-    fn read_at(
+    /// Fills `block`; gives where the file was found to end, or the end of the block.
+    fn lines_at(
         &self,
         file: &fs_err::File,
         start: u64,
         length: u64,
         block: &mut Block,
-    ) -> std::io::Result<()> {
-        // One byte more in front: whether it is a line end decides if a line starts here.
-        let from = start.saturating_sub(1);
+    ) -> std::io::Result<u64> {
         let end = (start + self.block_bytes as u64).min(length);
+        let from = match start {
+            0 => 0,
+            _ => line_start(file, start, end)?,
+        };
+        block.offset = from;
         block.bytes.resize((end - from) as usize, 0);
         let got = read_full_at(file, &mut block.bytes, from)?;
         block.bytes.truncate(got);
-        let skip = match start {
-            0 => 0,
-            _ => memchr::memchr(b'\n', &block.bytes).map_or(block.bytes.len(), |at| at + 1),
-        };
+        let found_end = from + got as u64;
         // A newline in the last byte means that the next line starts in the next block.
-        let mut line_start = memchr::memrchr(b'\n', &block.bytes).map_or(0, |at| at + 1).max(skip);
+        let mut line_start = memchr::memrchr(b'\n', &block.bytes).map_or(0, |at| at + 1);
         while line_start < block.bytes.len() {
             // The last line crosses the edge: fetch its rest, up to the limit.
             let have = block.bytes.len();
@@ -162,79 +237,107 @@ impl Blocks {
                 None => {}
             }
         }
-        block.offset = from + skip as u64;
-        block.bytes.drain(..skip);
-        Ok(())
+        Ok(found_end)
     }
 }
 
-/// Bytes fetched at a time for a line that crosses the edge of a block.
+/// Where the first line starts that starts in `start..end`; `end` where none does, the file's end where that has
+/// come nearer.
+fn line_start(file: &fs_err::File, start: u64, end: u64) -> std::io::Result<u64> {
+    let mut buffer = [0; 4096];
+    // One byte in front: whether it is a line end decides if a line starts here.
+    let mut from = start - 1;
+    while from < end {
+        let got = read_full_at(file, &mut buffer, from)?;
+        match memchr::memchr(b'\n', &buffer[..got]) {
+            Some(at) => return Ok((from + at as u64 + 1).min(end)),
+            None if got == 0 => return Ok(from),
+            None => from += got as u64,
+        }
+    }
+    Ok(end)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes fetched at a time to find the end of a line that crosses the edge of a block.
 const EXTENSION_BYTES: usize = 16 * 1024;
 
+/// Bytes of a stream read at a time: small enough to be in cache when they are decoded into.
+const READ_BYTES: usize = 128 * 1024;
+
 impl Stream {
-    fn next(&mut self, block: &mut Block, block_bytes: usize, line_limit: usize) -> bool {
-        block.bytes.clear();
+    fn next(
+        &mut self,
+        block: &mut Block,
+        block_bytes: usize,
+        line_limit: usize,
+        failure: &mut Option<std::io::Error>,
+    ) -> bool {
+        let bytes = &mut block.bytes;
+        bytes.clear();
+        bytes.append(&mut self.carry);
+        let mut wanted = block_bytes;
         loop {
-            if self.carry.len() < block_bytes && !self.ended {
-                self.fill(block_bytes);
-            }
+            self.fill(bytes, wanted, failure);
             if self.skipping {
-                let end = memchr::memchr(b'\n', &self.carry);
-                self.skip(end.map_or(self.carry.len(), |at| at + 1));
+                let end = memchr::memchr(b'\n', bytes);
+                let skipped = end.map_or(bytes.len(), |at| at + 1);
+                bytes.drain(..skipped);
+                self.offset += skipped as u64;
                 self.skipping = end.is_none() && !self.ended;
                 if self.skipping {
                     continue;
                 }
             }
-            if self.carry.is_empty() {
+            if bytes.is_empty() {
                 if self.ended {
                     return false;
                 }
                 continue;
             }
-            let cut = match memchr::memrchr(b'\n', &self.carry) {
+            let cut = match memchr::memrchr(b'\n', bytes) {
                 Some(at) => at + 1,
-                None if self.ended => self.carry.len(),
-                None if self.carry.len() > line_limit => {
+                None if self.ended => bytes.len(),
+                None if bytes.len() > line_limit => {
                     self.skipping = true;
-                    self.carry.len()
+                    bytes.len()
                 }
                 None => {
-                    self.fill(self.carry.len() + block_bytes);
+                    wanted = bytes.len() + block_bytes;
                     continue;
                 }
             };
+            self.carry.extend_from_slice(&bytes[cut..]);
+            bytes.truncate(cut);
             block.index = self.next_index;
             block.offset = self.offset;
-            block.bytes.extend_from_slice(&self.carry[..cut]);
             self.next_index += 1;
-            self.skip(cut);
+            self.offset += cut as u64;
             return true;
         }
     }
 
-    fn skip(&mut self, bytes: usize) {
-        self.carry.drain(..bytes);
-        self.offset += bytes as u64;
-    }
-
-    /// Reads until `carry` holds `target` bytes or the stream ends.
-    fn fill(&mut self, target: usize) {
-        while self.carry.len() < target && !self.ended {
-            let have = self.carry.len();
-            self.carry.resize(target, 0);
-            let got = match self.reader.read(&mut self.carry[have..]) {
+    /// Reads until `bytes` are at least `target`, or the stream ends.
+    fn fill(&mut self, bytes: &mut Vec<u8>, target: usize, failure: &mut Option<std::io::Error>) {
+        bytes.reserve(target.saturating_sub(bytes.len()));
+        while bytes.len() < target && !self.ended {
+            let have = bytes.len();
+            bytes.resize(target.min(have + READ_BYTES), 0);
+            let got = match self.reader.read(&mut bytes[have..]) {
                 Ok(got) => got,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-                    self.carry.truncate(have);
+                    bytes.truncate(have);
                     continue;
                 }
                 Err(error) => {
-                    self.failure = Some(error);
+                    *failure = Some(error);
                     0
                 }
             };
-            self.carry.truncate(have + got);
+            bytes.truncate(have + got);
             self.ended = got == 0;
         }
     }
@@ -267,16 +370,16 @@ fn read_full_at(file: &fs_err::File, buffer: &mut [u8], offset: u64) -> std::io:
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::path::PathBuf;
     use std::sync::Arc;
 
-    use super::super::open::open_all;
+    use super::super::locate::Place;
+    use super::super::open::Limits;
     use super::*;
 
     fn lines_of(blocks: &Blocks, line_limit: usize) -> Vec<(u64, String)> {
         let mut found = Vec::new();
         let mut block = Block::default();
-        while blocks.next(&mut block).unwrap() {
+        while blocks.next(&mut block) {
             let mut at = block.offset;
             for line in block.bytes.split_inclusive(|byte| *byte == b'\n') {
                 let shown = String::from_utf8_lossy(line).trim_end().to_owned();
@@ -310,10 +413,9 @@ mod tests {
             for block_bytes in [1, 2, 3, 5, 8, 13, 100, 1000] {
                 let mut file = tempfile::NamedTempFile::new().unwrap();
                 file.write_all(text.as_bytes()).unwrap();
-                let (input, _) = open_all(&[file.path().to_owned()], None).unwrap().remove(0);
                 let held = Arc::from(text.as_bytes());
-                let (stream, _) = open_all(&[PathBuf::from("-")], Some(&held)).unwrap().remove(0);
-                for input in [input, stream] {
+                for place in [Place::File(file.path().to_owned()), Place::Stdin(Some(held))] {
+                    let input = Input::open(place, Limits { line_bytes: 64, ratio: 1000 }).unwrap();
                     let blocks = Blocks::new(input, Framing::Lines, block_bytes, 64);
                     assert_eq!(lines_of(&blocks, 64), expected, "{text:?} in blocks of {block_bytes}");
                 }

@@ -9,19 +9,21 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::event::Event;
+use crate::error::Error;
 use crate::kind::Kind;
-use crate::read::{PARTITIONS, Reading};
+use crate::read::Reading;
 use crate::route::Routes;
-use crate::session::{by_client, sessions};
+use crate::session::by_client;
 use crate::settings::ModelSettings;
-use crate::weight::REQUEST;
+use crate::store::PARTITIONS;
 
 pub(crate) mod cell;
 pub(crate) mod civil;
+mod counter;
 
 use cell::{Bin, Cell};
 use civil::CivilClock;
+use counter::Counter;
 
 /// Relative error of gaps in histograms.
 pub(crate) const GAP_RELATIVE_ERROR: f64 = 0.01;
@@ -135,49 +137,9 @@ impl Tally {
         self.first_start_s = [self.first_start_s, other.first_start_s].into_iter().flatten().min();
         self
     }
-
-    /// Counts one session, given the route of each of its events.
-    fn session(&mut self, session: &[Event], route: impl Fn(&Event) -> RouteNumber, clock: &CivilClock) {
-        let client = session[0].client();
-        // A session is seen when one of its requests is, so it stands for no more than the surest of them; requests
-        // of sessions sampled as a whole all weigh the same.
-        let mass = session.iter().map(Event::mass).min().unwrap_or(REQUEST);
-        self.sessions.add(client, mass);
-        *self.lengths.entry(session.len() as u64).or_insert(0) += 1;
-        self.starts.entry(route(&session[0])).or_default().add(client, mass);
-        let start_s = session[0].start_ms().div_euclid(1000);
-        self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
-        let bin = clock.second_of_week(start_s) / ARRIVAL_BIN_S;
-        self.arrivals.entry(bin).or_default().add(client, mass, self.k);
-        for event in session {
-            let endpoint = self.endpoints.entry(route(event)).or_default();
-            endpoint.add(event, self.k);
-        }
-        for pair in session.windows(2) {
-            let (from, to) = (route(&pair[0]), route(&pair[1]));
-            self.steps.entry((from, to)).or_default().add(client, mass);
-            self.gaps.entry(from).or_default().add(&pair[0], &pair[1], mass, self.k);
-        }
-        self.ends.entry(route(&session[session.len() - 1])).or_default().add(client, mass);
-    }
 }
 
 impl EndpointTally {
-    fn add(&mut self, event: &Event, k: u64) {
-        let (client, mass) = (event.client(), event.mass());
-        self.requests.add(client, mass);
-        self.statuses.entry(event.status()).or_default().add(client, mass);
-        if let Some(bin) = event.size_bin() {
-            self.sizes.entry(bin).or_default().add(client, mass, k);
-        }
-        if let Some(duration_us) = event.duration_us() {
-            self.durations
-                .entry(time_bin(duration_us as f64 * 1e-6, DURATION_RELATIVE_ERROR))
-                .or_default()
-                .add(client, mass, k);
-        }
-    }
-
     fn merge(&mut self, other: Self, k: u64) {
         self.requests.merge(other.requests);
         for (status, cell) in other.statuses {
@@ -186,36 +148,6 @@ impl EndpointTally {
         merge_bins(&mut self.sizes, other.sizes, k);
         merge_bins(&mut self.durations, other.durations, k);
     }
-}
-
-impl GapTally {
-    fn add(&mut self, from: &Event, to: &Event, mass: u64, k: u64) {
-        let gap_ms = to.start_ms() - from.end_ms();
-        let coarse = from.is_coarse() || to.is_coarse();
-        // Two stamps cut to seconds can make a gap look up to one second shorter than it was.
-        if gap_ms < 0 && !(coarse && gap_ms > -1000) {
-            self.overlaps += 1;
-            return;
-        }
-        self.gaps.add(from.client(), mass);
-        self.paced += u64::from(from.is_paced());
-        if coarse {
-            *self.coarse.entry(gap_ms).or_insert(0) += mass;
-            self.coarse_gaps += 1;
-        } else {
-            self.fine.entry(time_bin(gap_ms as f64 * 1e-3, GAP_RELATIVE_ERROR)).or_default().add(
-                from.client(),
-                mass,
-                k,
-            );
-        }
-    }
-}
-
-/// Bin of a positive time in a log-histogram of seconds; `None` for zero.
-fn time_bin(seconds: f64, relative_error: f64) -> Option<i32> {
-    let log_width = shared::distribution::log_width(relative_error);
-    (seconds > 0.0).then(|| shared::distribution::bin_index(seconds, log_width))
 }
 
 fn add_counts<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
@@ -245,61 +177,64 @@ pub(crate) struct Requested {
     pub(crate) answered: u64,
 }
 
+impl Requested {
+    pub(crate) fn add(&mut self, status: u16) {
+        self.requests += 1;
+        self.answered += u64::from(is_answer(status));
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.answered += other.answered;
+    }
+
+    /// Takes one back that was added.
+    pub(crate) fn remove(&mut self, status: u16) {
+        self.requests -= 1;
+        self.answered -= u64::from(is_answer(status));
+    }
+}
+
+/// Something other than an error.
+fn is_answer(status: u16) -> bool {
+    (100..400).contains(&status)
+}
+
 /// How often each resource was requested by requests that are in the model.
 pub(crate) fn requested(reading: &Reading, settings: &ModelSettings) -> Vec<Requested> {
-    let empty = || vec![Requested::default(); reading.resources.len()];
-    (0..PARTITIONS)
-        .into_par_iter()
-        .fold(empty, |mut counts, partition| {
-            for event in reading.unsorted_partition(partition).filter(|event| in_model(event, settings)) {
-                let count = &mut counts[event.resource() as usize];
-                count.requests += 1;
-                count.answered += u64::from((100..400).contains(&event.status()));
-            }
-            counts
-        })
-        .reduce(empty, |mut one, other| {
-            for (count, more) in one.iter_mut().zip(other) {
-                count.requests += more.requests;
-                count.answered += more.answered;
-            }
-            one
-        })
+    let of_resource = |by_kind: &[Requested; Kind::ALL.len()]| {
+        let mut sum = Requested::default();
+        let kinds = Kind::ALL.into_iter().zip(by_kind).filter(|(kind, _)| is_modelled(*kind, settings));
+        kinds.for_each(|(_, count)| sum.merge(*count));
+        sum
+    };
+    reading.requested.iter().map(of_resource).collect()
 }
 
 /// Counts everything in `reading`.
+///
+/// # Errors
+/// [`Error::Spill`].
 pub(crate) fn tally(
     reading: &Reading,
     routes: &Routes,
     clock: &CivilClock,
     settings: &ModelSettings,
-) -> Tally {
-    let route = |event: &Event| routes.of_resource[event.resource() as usize].unwrap_or_default();
+) -> Result<Tally, Error> {
+    let counter = || (Counter::new(routes, clock, settings), Vec::new());
     (0..PARTITIONS)
         .into_par_iter()
-        .fold(
-            || Tally::new(settings.k),
-            |mut tally, partition| {
-                let mut events = reading.partition(partition);
-                for client in by_client(&events) {
-                    tally.all_clients += 1;
-                    for event in client {
-                        *tally.kinds.entry(event.kind()).or_insert(0) += 1;
-                    }
-                }
-                events.retain(|event| in_model(event, settings));
-                for client in by_client(&events) {
-                    tally.clients += 1;
-                    for session in sessions(client, settings.gap_ms) {
-                        tally.session(session, route, clock);
-                    }
-                }
-                tally
-            },
-        )
-        .reduce(|| Tally::new(settings.k), Tally::merge)
+        .try_fold(counter, |(mut counter, mut modelled), partition| {
+            let events = reading.partition(partition)?;
+            for client in by_client(&events) {
+                counter.client(client, &mut modelled);
+            }
+            Ok((counter, modelled))
+        })
+        .map(|counted| counted.map(|(counter, _)| counter.finish()))
+        .try_reduce(|| Tally::new(settings.k), |one, other| Ok(one.merge(other)))
 }
 
-fn in_model(event: &Event, settings: &ModelSettings) -> bool {
-    event.kind() == Kind::Page || settings.keep.contains(&event.kind())
+fn is_modelled(kind: Kind, settings: &ModelSettings) -> bool {
+    kind == Kind::Page || settings.keep.contains(&kind)
 }

@@ -71,7 +71,7 @@ pub(crate) fn publish(
         source: source(reading, tally, clock, settings),
         privacy: Privacy {
             k: u32::try_from(gate.k()).unwrap_or(u32::MAX),
-            pseudonyms: "hmac-sha256/ephemeral".to_owned(),
+            pseudonyms: "siphash-2-4/ephemeral".to_owned(),
             suppressed: Suppressed {
                 endpoints: suppressed,
                 requests_share: round_probability(suppressed_requests),

@@ -1,0 +1,65 @@
+//! Single stages of the pipeline, for the benches: where a run became slower shows in one of them.
+
+use crate::error::Error;
+use crate::model::em;
+use crate::read::{self, Reading};
+use crate::request::Request;
+use crate::resource::Interner;
+use crate::settings::Settings;
+use crate::store::PARTITIONS;
+use crate::{Counted, route};
+
+/// Finds the lines of `bytes`; gives how many there are.
+pub fn lines(bytes: &[u8]) -> usize {
+    read::lines(bytes).count()
+}
+
+/// The numbers of resources, as one thread gives them.
+#[derive(Debug)]
+pub struct Resources(Interner);
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self(Interner::new(true))
+    }
+}
+
+impl Resources {
+    /// The number of the resource that `request` asks for.
+    pub fn number(&mut self, request: &Request<'_>) -> u32 {
+        self.0.asked(request).resource
+    }
+}
+
+/// Appends the shape of `path` to `out`: what a path costs that was not seen lately.
+pub fn shape(path: &[u8], out: &mut Vec<u8>) {
+    route::segment::shape(path, out);
+}
+
+/// Sorts all events by client and time; gives how many there are.
+///
+/// # Errors
+/// [`Error::Spill`].
+pub fn sort(reading: &Reading) -> Result<usize, Error> {
+    (0..PARTITIONS).map(|partition| Ok(reading.partition(partition)?.len())).sum()
+}
+
+/// Finds routes, sorts events and counts sessions; gives how many there are.
+///
+/// # Errors
+/// [`Error::Spill`].
+pub fn tally(reading: &Reading, settings: &Settings) -> Result<u64, Error> {
+    Ok(Counted::new(reading, settings)?.tally.sessions.count)
+}
+
+/// Fits a piecewise linear rate with `knots` knots to counts in bins.
+pub fn rates(counts: &[f64], knots: usize) -> Vec<f64> {
+    let rows: Vec<em::Row> = (0..counts.len())
+        .map(|bin| {
+            let at = bin as f64 * knots as f64 / counts.len() as f64;
+            let (knot, beyond) = (at as usize, at.fract());
+            vec![(knot, 1.0 - beyond), ((knot + 1) % knots, beyond)]
+        })
+        .collect();
+    em::fit(&rows, counts, knots)
+}
