@@ -1,5 +1,6 @@
 //! Inputs that are read as a whole, because a request is more than a line of them.
 
+use crate::apm::Export;
 use crate::recording::{goreplay, har};
 use crate::reject::Reject;
 use crate::request::Request;
@@ -11,6 +12,8 @@ pub enum Document {
     Har,
     /// Traffic that GoReplay recorded.
     GoReplay,
+    /// Spans and transactions of application performance monitoring.
+    Apm(Export),
 }
 
 /// Takes one record of a document: a request, or why it is none.
@@ -19,7 +22,7 @@ pub(crate) type Sink<'s> = dyn FnMut(Result<Request<'_>, Reject>) + 's;
 impl Document {
     /// All kinds, the more specific first.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        [Self::Har, Self::GoReplay].into_iter()
+        [Self::Har, Self::GoReplay].into_iter().chain(Export::all().map(Self::Apm))
     }
 
     /// The name shown to people, such as `jaeger:json`.
@@ -27,6 +30,15 @@ impl Document {
         match self {
             Self::Har => "browser:har",
             Self::GoReplay => "goreplay:gor",
+            Self::Apm(export) => export.label(),
+        }
+    }
+
+    /// What a request is called in it, as in "found no …".
+    pub(crate) fn request_name(self) -> &'static str {
+        match self {
+            Self::Har | Self::GoReplay => "request",
+            Self::Apm(export) => export.request_name(),
         }
     }
 
@@ -35,6 +47,7 @@ impl Document {
         match self {
             Self::Har => har::recognise(head),
             Self::GoReplay => goreplay::recognise(head),
+            Self::Apm(export) => export.recognise(head),
         }
     }
 
@@ -47,6 +60,7 @@ impl Document {
         match self {
             Self::Har => har::read(bytes, sink),
             Self::GoReplay => goreplay::read(bytes, sink),
+            Self::Apm(export) => export.read(bytes, sink),
         }
     }
 }

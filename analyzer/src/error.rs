@@ -129,6 +129,18 @@ pub enum Error {
         /// The format that was tried.
         format: String,
     },
+    /// A document without a request.
+    #[error("no request in `{input}`\n  found: {found}\n  expected: in `{format}` at least one {request}")]
+    NoRequests {
+        /// The input's name.
+        input: String,
+        /// What is in it.
+        found: String,
+        /// What it was read as.
+        format: String,
+        /// What a request is called in it.
+        request: &'static str,
+    },
     /// Requests, but too few people behind them to publish anything.
     #[error("too little traffic to publish: {sessions} sessions of {clients} clients, and no endpoint that {k} clients used{left_out}\n  hint: {}", if *sessions == 0 { "--keep takes in what was left out" } else { "analyze a longer log, or lower --k for a profile that stays with you" })]
     TooLittle {

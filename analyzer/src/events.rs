@@ -7,7 +7,7 @@ use anyhow::Error;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::format::{Cache, Format};
+use crate::format::{self, Cache};
 use crate::given::Given;
 use crate::kind::{self, Kind};
 use crate::local::{Understood, second_pass};
@@ -19,36 +19,109 @@ use crate::settings::Settings;
 use crate::source::{Block, Blocks};
 use crate::{Counted, record};
 
-/// One request.
-#[derive(Serialize)]
-struct EventRecord<'a> {
-    started_at: Option<String>,
-    ended_at: Option<String>,
-    duration_s: Option<f64>,
-    client: String,
-    /// Null where it is none of the methods that everybody knows.
-    method: Option<&'a str>,
-    /// Route template; null where fewer than k clients used it.
-    route: Option<&'a str>,
-    endpoint: Option<&'a str>,
-    status: u16,
-    bytes_out: Option<u64>,
-    kind: Kind,
-    /// How many requests this one stands for, where anything says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    weight: Option<f64>,
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object per line.
+    Ndjson,
+    /// A table of text, with the names of its columns in the first line.
+    Csv,
+    /// A table in columns.
+    Parquet,
 }
 
-/// Writes one JSON object per request, in the order of the inputs; gives what was read and how many were written.
-///
-/// Inputs are read twice: routes are known only when all lines were seen.
+/// One request.
+#[derive(Serialize)]
+pub(crate) struct EventRecord<'a> {
+    #[serde(rename = "started_at", serialize_with = "instant")]
+    pub(crate) started_ns: Option<i64>,
+    #[serde(rename = "ended_at", serialize_with = "instant")]
+    pub(crate) ended_ns: Option<i64>,
+    pub(crate) duration_s: Option<f64>,
+    pub(crate) client: String,
+    /// Null where it is none of the methods that everybody knows.
+    pub(crate) method: Option<&'a str>,
+    /// Route template; null where fewer than k clients used it.
+    pub(crate) route: Option<&'a str>,
+    pub(crate) endpoint: Option<&'a str>,
+    pub(crate) status: u16,
+    pub(crate) bytes_out: Option<u64>,
+    pub(crate) kind: Kind,
+    /// How many requests this one stands for, where anything says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) weight: Option<f64>,
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+fn instant<S: serde::Serializer>(ns: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    ns.map(record::rfc3339_ns).serialize(serializer)
+}
+
+/// The events of one block, as they are written.
+trait Sheet: Default + Send {
+    fn add(&mut self, event: &EventRecord<'_>);
+}
+
+/// Lines of JSON.
+#[derive(Default)]
+struct Lines(Vec<u8>);
+
+impl Sheet for Lines {
+    fn add(&mut self, event: &EventRecord<'_>) {
+        // Writing to memory does not fail, and every event is text and numbers.
+        if serde_json::to_writer(&mut self.0, event).is_ok() {
+            self.0.push(b'\n');
+        }
+    }
+}
+
+#[cfg(feature = "tabular")]
+impl Sheet for crate::table::Events {
+    fn add(&mut self, event: &EventRecord<'_>) {
+        self.push(event);
+    }
+}
+
+/// Writes the requests of the inputs, in their order; gives what was read and how many were written.
 ///
 /// # Errors
 /// What keeps an input from being read or the output from being written.
-pub fn write_ndjson(
+pub fn write(
     settings: &Settings,
+    format: Format,
     out: &mut dyn Write,
     on_bytes: &(dyn Fn(u64) + Sync),
+) -> Result<(Reading, u64), Error> {
+    match format {
+        Format::Ndjson => {
+            let done = each_sheet(settings, on_bytes, &mut |lines: Lines| Ok(out.write_all(&lines.0)?))?;
+            out.flush()?;
+            Ok(done)
+        }
+        #[cfg(feature = "tabular")]
+        Format::Csv | Format::Parquet => {
+            let mut table = match format {
+                Format::Parquet => crate::table::EventsWriter::parquet(out)?,
+                Format::Csv | Format::Ndjson => crate::table::EventsWriter::csv(out),
+            };
+            let done = each_sheet(settings, on_bytes, &mut |events| table.write(events))?;
+            table.finish()?;
+            Ok(done)
+        }
+        #[cfg(not(feature = "tabular"))]
+        Format::Csv | Format::Parquet => {
+            anyhow::bail!("cannot write a table: this program was built without the cargo feature `tabular`")
+        }
+    }
+}
+
+/// Gives the events of each block, in the order of the inputs.
+///
+/// Inputs are read twice: routes are known only when all lines were seen.
+fn each_sheet<S: Sheet>(
+    settings: &Settings,
+    on_bytes: &(dyn Fn(u64) + Sync),
+    take: &mut dyn FnMut(S) -> Result<(), Error>,
 ) -> Result<(Reading, u64), Error> {
     let key = Key::ephemeral()?;
     let pool = crate::threads(settings.read.threads)?;
@@ -89,35 +162,34 @@ pub fn write_ndjson(
             if batch.is_empty() {
                 break;
             }
-            let texts: Vec<(Vec<u8>, u64)> = pool.install(|| {
+            let sheets: Vec<(S, u64)> = pool.install(|| {
                 batch
                     .par_iter()
-                    .map(|block| ndjson(block, number, &detection.format, &reading, settings, &key, &routes))
+                    .map(|block| sheet(block, number, &detection.format, &reading, settings, &key, &routes))
                     .collect()
             });
-            for (text, count) in texts {
-                out.write_all(&text)?;
+            for (sheet, count) in sheets {
+                take(sheet)?;
                 written += count;
             }
         }
     }
-    out.flush()?;
     Ok((reading, written))
 }
 
-fn ndjson(
+fn sheet<S: Sheet>(
     block: &Block,
     input: usize,
-    format: &Format,
+    format: &format::Format,
     reading: &Reading,
     settings: &Settings,
     key: &Key,
     routes: &HashMap<&Resource, (&str, &str)>,
-) -> (Vec<u8>, u64) {
+) -> (S, u64) {
     let mut cache = Cache::default();
     let mut clients = ClientResolver::new(key, &settings.read.identity);
     let mut given = Given::new(&settings.read);
-    let (mut text, mut count, mut line) = (Vec::new(), 0, 0);
+    let (mut sheet, mut count, mut line) = (S::default(), 0, 0);
     // A document that breaks off was reported when it was read for the routes.
     let _ = read::records(block, format, settings.read.line_limit, &mut cache, |_, _, record| {
         line += 1;
@@ -134,8 +206,8 @@ fn ndjson(
         let route = routes.get(&resource);
         let (client, agent) = clients.client(&request);
         let event = EventRecord {
-            started_at: request.started_at_ns().map(record::rfc3339_ns),
-            ended_at: request.ended_at_ns().map(record::rfc3339_ns),
+            started_ns: request.started_at_ns(),
+            ended_ns: request.ended_at_ns(),
             duration_s: request.duration_ns.map(|ns| ns as f64 * 1e-9),
             client: format!("{client:016x}"),
             kind: kind::of_request(&request, request.path(), agent),
@@ -146,10 +218,8 @@ fn ndjson(
             bytes_out: request.bytes_out,
             weight: request.weight,
         };
-        if serde_json::to_writer(&mut text, &event).is_ok() {
-            text.push(b'\n');
-            count += 1;
-        }
+        sheet.add(&event);
+        count += 1;
     });
-    (text, count)
+    (sheet, count)
 }

@@ -15,6 +15,7 @@
 //! | [`request`], [`reject`] | the canonical record; why a line gave none |
 //! | `given`, `local` | what the lines leave open: zone, stamp, sampling |
 //! | `duplicate` | which records are one request in two logs |
+//! | `table` | the same in CSV and Parquet; behind the cargo feature `tabular` |
 //! | [`counts`] | how many requests, bytes, statuses, by hour |
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
 //! | `route` | which endpoint: segments, hints, inference |
@@ -57,6 +58,7 @@ mod source;
 #[doc(hidden)]
 pub mod stages;
 mod store;
+mod table;
 mod tally;
 mod weight;
 
@@ -66,6 +68,7 @@ pub use route::Hint;
 pub use settings::Settings;
 
 use privacy::pseudonym::Key;
+use reject::Reject;
 use shared::Profile;
 use tally::civil::CivilClock;
 
@@ -139,9 +142,36 @@ fn nothing_understood(reading: &Reading) -> Error {
         *reasons.entry(reject.name()).or_insert(0) += found.count;
     }
     let listed: Vec<String> = reasons.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let first = reading.inputs.first();
+    if let Some(error) = first.and_then(no_requests) {
+        return error;
+    }
     Error::NothingUnderstood {
         lines: reading.inputs.iter().map(|input| input.lines).sum(),
         reasons: if listed.is_empty() { String::new() } else { format!("\n  found: {}", listed.join(", ")) },
-        format: reading.inputs.first().map_or_else(String::new, |input| input.format.label.clone()),
+        format: first.map_or_else(String::new, |input| input.format.label.clone()),
     }
+}
+
+/// That a document holds no request, and what it holds instead.
+pub(crate) fn no_requests(input: &read::InputSummary) -> Option<Error> {
+    let document = input.document().filter(|_| input.requests == 0)?;
+    let records = input.lines;
+    let failed = input.rejects.0.iter().filter(|(reject, _)| **reject != Reject::NotARequest);
+    let failed: Vec<String> = failed
+        .map(|(reject, found)| {
+            let first = found.positions.first().map_or(0, |at| at.line);
+            format!("{} {} (first: record {first})", reject.name(), found.count)
+        })
+        .collect();
+    Some(Error::NoRequests {
+        input: input.path.clone(),
+        found: match &input.broken {
+            Some(why) => why.clone(),
+            None if failed.is_empty() => format!("{records} records, none of them a request to a server"),
+            None => format!("{records} records, none of them a request: {}", failed.join(", ")),
+        },
+        format: input.format.label.clone(),
+        request: document.request_name(),
+    })
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use shared::profile::{Sampling, Stamp, StampCheck};
 
 use crate::counts::{Counts, Hour};
+use crate::document::Document;
 use crate::duplicate::{self, Identified};
 use crate::error::Error;
 use crate::event::Event;
@@ -52,6 +53,10 @@ pub struct InputSummary {
     pub rejects: Rejects,
     /// Lines that ended early and were kept.
     pub recovered: u64,
+    /// Requests that do not say how many they stand for.
+    pub unweighted: u64,
+    /// Requests of which nobody knows the client, so that their trace passes for one.
+    pub clients_by_trace: u64,
     /// How fine the stamps are: the coarsest of them, in nanoseconds.
     pub resolution_ns: i64,
     /// Requests with a duration.
@@ -291,11 +296,12 @@ struct BlockResult {
     lines: u64,
     requests: u64,
     recovered: u64,
+    unweighted: u64,
+    clients_by_trace: u64,
     rejects: Rejects,
     resolution_ns: i64,
     timed: u64,
-    /// Requests whose weight is known, and what they stand for in thousandths.
-    weighed: u64,
+    /// What the requests whose weight is known stand for, in thousandths.
     mass: u64,
     local: LocalStamps,
     identified: Vec<Identified>,
@@ -372,10 +378,11 @@ impl<'k> Worker<'k> {
             lines: 0,
             requests: 0,
             recovered: 0,
+            unweighted: 0,
+            clients_by_trace: 0,
             rejects: Rejects::default(),
             resolution_ns: 1,
             timed: 0,
-            weighed: 0,
             mass: 0,
             local: LocalStamps::default(),
             identified: Vec::new(),
@@ -420,6 +427,8 @@ impl<'k> Worker<'k> {
     fn accept(&mut self, request: &Request<'_>, local: Option<Understood>, result: &mut BlockResult) {
         result.requests += 1;
         result.recovered += u64::from(request.truncated);
+        result.unweighted += u64::from(request.weight.is_none());
+        result.clients_by_trace += u64::from(request.client_is_trace);
         result.resolution_ns = result.resolution_ns.max(request.resolution_ns);
         let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
         result.span_ns = Some((first, last.max(request.stamp_ns)));
@@ -431,7 +440,6 @@ impl<'k> Worker<'k> {
         self.statuses[usize::from(request.status).min(999)] += 1;
         result.timed += u64::from(request.duration_ns.is_some());
         if request.weight.is_some() {
-            result.weighed += 1;
             result.mass += Weight::nearest(request.weight).mass();
         }
         // One server logs each request once, unless it is one of a mesh, where each host has two that log.
@@ -562,6 +570,8 @@ fn assemble(
             requests: 0,
             rejects: Rejects::default(),
             recovered: 0,
+            unweighted: 0,
+            clients_by_trace: 0,
             resolution_ns: 1,
             timed: 0,
             zoneless: 0,
@@ -577,7 +587,7 @@ fn assemble(
             records: Vec::new(),
             second_passes: SecondPasses::find(results.iter().map(|result| &result.local)),
         };
-        let (mut weighed, mut mass) = (0, 0);
+        let mut mass = 0;
         let first = results.iter().find_map(|result| result.span_ns).map(|span| span.0);
         let last = results.iter().filter_map(|result| result.span_ns).map(|span| span.1).max();
         let content = results.iter().fold(0_u64, |sum, result| sum.wrapping_add(result.content));
@@ -594,11 +604,12 @@ fn assemble(
             summary.lines += result.lines;
             summary.requests += result.requests;
             summary.recovered += result.recovered;
+            summary.unweighted += result.unweighted;
+            summary.clients_by_trace += result.clients_by_trace;
             summary.resolution_ns = summary.resolution_ns.max(result.resolution_ns);
             summary.timed += result.timed;
             summary.zoneless += result.local.zoneless;
             summary.skipped_hour += result.local.skipped;
-            weighed += result.weighed;
             mass += result.mass;
             summary.evidence.merge(result.evidence);
             summary.broken = summary.broken.or(result.broken);
@@ -606,7 +617,7 @@ fn assemble(
                 identified.push(((result.input, result.index), result.worker, result.identified));
             }
         }
-        summary.sampling = sampling(summary.requests, weighed, mass);
+        summary.sampling = sampling(summary.requests, summary.unweighted, mass);
         // Rotation that was interrupted leaves a log beside its compressed copy.
         if first.is_some()
             && let Some(other) = copies.insert((key, summary.lines), summary.path.clone())
@@ -702,17 +713,25 @@ fn settle(
     later
 }
 
-/// How requests were sampled, `weighed` of which stand for `mass` thousandths; `None` where nothing says that they were.
-fn sampling(requests: u64, weighed: u64, mass: u64) -> Option<Sampling> {
-    let unknown = requests - weighed;
+/// How requests were sampled, `unknown` of which do not say what they stand for, and the others `mass` thousandths;
+/// `None` where nothing says that they were.
+fn sampling(requests: u64, unknown: u64, mass: u64) -> Option<Sampling> {
     let share = |of: f64| of / requests.max(1) as f64;
-    (weighed > 0).then(|| Sampling {
+    (unknown < requests).then(|| Sampling {
         weight_mean: share((mass + unknown * REQUEST) as f64 / REQUEST as f64),
         unknown_share: share(unknown as f64),
     })
 }
 
 impl InputSummary {
+    /// What it was read as, where it was read as a whole.
+    pub(crate) fn document(&self) -> Option<Document> {
+        match self.format.reader {
+            Reader::Document(document) => Some(document),
+            _ => None,
+        }
+    }
+
     /// The format's label, corrected by what the whole text says about who wrote it.
     pub fn label(&self) -> String {
         label(&self.format, self.evidence)

@@ -107,6 +107,11 @@ impl Rejects {
         }
     }
 
+    /// Lines that should have been requests: records of another kind are no failure.
+    pub fn not_understood(&self) -> u64 {
+        self.total() - self.0.get(&Reject::NotARequest).map_or(0, |found| found.count)
+    }
+
     /// Lines refused.
     pub fn total(&self) -> u64 {
         self.0.values().map(|entry| entry.count).sum()

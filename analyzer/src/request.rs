@@ -74,6 +74,8 @@ pub struct Request<'a> {
     pub identity: Option<&'a [u8]>,
     /// A session or user key that the log itself holds.
     pub session: Option<&'a [u8]>,
+    /// Nobody knows the client: `session` is the trace, and every trace passes for a client of its own.
+    pub client_is_trace: bool,
     /// What other logs call the same request.
     pub request_id: Option<&'a [u8]>,
     /// The route template, such as `/users/{id}`, where the producer knows it.
@@ -113,6 +115,7 @@ impl Default for Request<'_> {
             user_agent: None,
             identity: None,
             session: None,
+            client_is_trace: false,
             request_id: None,
             route: None,
             inbound: None,

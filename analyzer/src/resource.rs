@@ -7,7 +7,7 @@ use crate::event::MOST_RESOURCES;
 use crate::kind::PathKind;
 use crate::recent::Recent;
 use crate::request::Request;
-use crate::route::segment;
+use crate::route::{known, segment};
 
 /// A thread's own numbers.
 #[derive(Debug)]
@@ -75,20 +75,26 @@ fn number(numbers: &mut HashMap<Box<[u8]>, u32, FixedState>, key: &[u8]) -> u32 
     }
 }
 
-/// Method and shape, such as `GET /items/{int}`.
+/// Method and shape, such as `GET /items/{int}`, and the route where the producer of the log knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Resource {
     pub(crate) method: String,
     pub(crate) shape: String,
+    pub(crate) route: Option<String>,
 }
 
 /// Stands for a method that is missing or made up; an endpoint with it is never published.
 const UNKNOWN_METHOD: &[u8] = b"-";
 
 /// Appends the text of a resource: method, space, and shape of the path, or without `templates` the path itself.
+/// A known route stands in front, after its length.
 ///
 /// A method that nobody knows is text that a client made up: it stays only where paths stay as they are.
 fn write_key(request: &Request<'_>, templates: bool, out: &mut Vec<u8>) {
+    let route = request.route.filter(|_| templates).and_then(|route| std::str::from_utf8(route).ok());
+    let route = route.and_then(known::template).unwrap_or_default();
+    out.extend_from_slice(&(route.len() as u16).to_le_bytes());
+    out.extend_from_slice(route.as_bytes());
     let method = if templates { request.known_method() } else { request.method };
     out.extend_from_slice(method.unwrap_or(UNKNOWN_METHOD));
     out.push(b' ');
@@ -104,9 +110,15 @@ impl Resource {
     }
 
     fn from_key(key: &[u8]) -> Self {
+        let (length, key) = key.split_first_chunk().unwrap_or((&[0; 2], key));
+        let (route, key) = key.split_at(usize::from(u16::from_le_bytes(*length)).min(key.len()));
         let space = memchr::memchr(b' ', key).unwrap_or(key.len());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { method: text(&key[..space]), shape: text(key.get(space + 1..).unwrap_or_default()) }
+        Self {
+            method: text(&key[..space]),
+            shape: text(key.get(space + 1..).unwrap_or_default()),
+            route: (!route.is_empty()).then(|| text(route)),
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod apachelogs;
+mod apm;
 mod cli;
 mod containers;
 mod determinism;

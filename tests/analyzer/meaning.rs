@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use analyzer::Settings;
+use analyzer::events::Format;
 use analyzer::format::Options;
 use analyzer::kind::Kind;
 use analyzer::privacy::pseudonym::Key;
@@ -79,7 +80,7 @@ fn local_time_in_its_zone_is_the_time_with_its_offset() {
             ["started_at", "ended_at", "route", "status"].map(|key| event[key].to_string()).into()
         };
         let mut events = Vec::new();
-        analyzer::events::write_ndjson(&settings, &mut events, &|_| {}).unwrap();
+        analyzer::events::write(&settings, Format::Ndjson, &mut events, &|_| {}).unwrap();
         let events: Vec<Vec<String>> = String::from_utf8(events).unwrap().lines().map(moments).collect();
         let records: Vec<_> =
             reading.inputs[0].records.iter().map(|record| record.started_at.clone()).collect();
@@ -184,7 +185,7 @@ fn a_request_in_two_logs_counts_once() {
     let profile = analyze(&both);
     assert_eq!(profile.source.excluded.get("duplicates"), Some(&225));
     let mut events = Vec::new();
-    let (_, written) = analyzer::events::write_ndjson(&both, &mut events, &|_| {}).unwrap();
+    let (_, written) = analyzer::events::write(&both, Format::Ndjson, &mut events, &|_| {}).unwrap();
     assert_eq!(written, profile.source.requests - 225);
     both.read.block_bytes = 3_000;
     both.read.inputs.reverse();

@@ -370,7 +370,7 @@ fn is_private(address: &[u8]) -> bool {
 }
 
 /// `192.0.2.1:4711` and `[2001:db8::1]:4711` without their port; anything else as it is.
-fn without_port(address: &[u8]) -> &[u8] {
+pub(crate) fn without_port(address: &[u8]) -> &[u8] {
     if let Some(rest) = address.strip_prefix(b"[") {
         return memchr::memchr(b']', rest).map_or(address, |end| &rest[..end]);
     }

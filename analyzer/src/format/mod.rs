@@ -62,7 +62,7 @@ pub mod map;
 pub(crate) mod meaning;
 pub mod nginx_conf;
 pub mod nginx_format;
-mod number;
+pub(crate) mod number;
 mod other_record;
 mod preset;
 mod program;
@@ -73,7 +73,7 @@ mod squid_conf;
 mod squid_format;
 pub(crate) mod time;
 mod time_pattern;
-mod values;
+pub(crate) mod values;
 mod wrapper;
 
 use shared::profile::Stamp;

@@ -57,15 +57,21 @@ pub(crate) fn recognise(text: &str) -> bool {
     text.split('$').skip(1).any(name) || nginx_conf::log_format_directive(text).is_some()
 }
 
-/// Compiles a format given verbatim: the string alone, or the whole `log_format NAME '…' '…';` directive.
+/// Compiles a format given verbatim: the string alone, with `escape=json` or the like in front where the directive has
+/// it, or the whole `log_format NAME '…' '…';` directive.
 ///
 /// # Errors
 /// [`Error::LogFormat`] when it is no format, or leaves out what no profile can be made without.
 pub fn compile(text: &str, identity: &Identity) -> Result<Format, Error> {
     match nginx_conf::log_format_directive(text) {
         Some(directive) => compile_directive(&directive, identity),
-        // Typed into a shell, a tab comes as a backslash and a `t`, as it stands in the configuration.
-        None => compile_named("nginx:log_format", &text.replace("\\t", "\t"), identity),
+        None => {
+            let given = text.strip_prefix("escape=").and_then(|rest| rest.split_once(' '));
+            let given = given.and_then(|(name, rest)| Some((escape(name)?, rest.trim_start())));
+            let (escape, text) = given.unwrap_or((Escape::Backslash, text));
+            // Typed into a shell, a tab comes as a backslash and a `t`, as it stands in the configuration.
+            compile_escaped("nginx:log_format", &text.replace("\\t", "\t"), escape, identity)
+        }
     }
 }
 
@@ -419,5 +425,13 @@ mod tests {
         let directive = r#"log_format timed escape=default '$remote_addr [$time_local] '
             '"$request" $status';"#;
         assert_eq!(compile(directive, &Identity::Ip).unwrap().label, "nginx:timed");
+        let format = r#"escape=json {"c":"$remote_addr","t":"$msec","r":"$request","s":$status}"#;
+        parse(
+            format,
+            r#"{"c":"192.0.2.1","t":"1793610303.250","r":"GET /\u0001 HTTP/1.1","s":200}"#,
+            |request| {
+                assert_eq!(request.target, b"/\x01");
+            },
+        );
     }
 }

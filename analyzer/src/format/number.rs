@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn durations_carry_their_unit_or_take_the_formats() {
-        let cases: [(&[u8], Unit, Option<Option<i64>>); 9] = [
+        type Case<'t> = (&'t [u8], Unit, Option<Option<i64>>);
+        let cases: [Case<'_>; 9] = [
             (b"0.390", Unit::Seconds, Some(Some(390_000_000))),
             (b"17", Unit::Milliseconds, Some(Some(17_000_000))),
             (b"0.25", Unit::Milliseconds, Some(Some(250_000))),

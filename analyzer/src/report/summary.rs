@@ -6,8 +6,8 @@ use shared::Profile;
 use shared::profile::{Stamp, StampCheck};
 
 use super::{grouped, percent, sampled, seconds};
-use crate::format::Reader;
 use crate::read::{InputSummary, Reading};
+use crate::reject::Reject;
 use crate::source::{PassedOver, Why};
 
 /// Endpoints shown.
@@ -85,9 +85,16 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
     let mut warnings = Vec::new();
     warnings.extend(passed_over(&reading.passed_over));
     for input in &reading.inputs {
-        let rejected = input.rejects.total();
+        if let Some(error) = crate::no_requests(input) {
+            if input.broken.is_none() && input.rejects.not_understood() == 0 {
+                warnings.push(error.to_string());
+            }
+            continue;
+        }
+        let rejected = input.rejects.not_understood();
         if rejected as f64 > MANY * input.lines as f64 {
-            let worst = input.rejects.0.iter().max_by_key(|(_, found)| found.count);
+            let misunderstood = input.rejects.0.iter().filter(|(reject, _)| **reject != Reject::NotARequest);
+            let worst = misunderstood.max_by_key(|(_, found)| found.count);
             let first = worst.and_then(|(reject, found)| Some((reject.name(), found.positions.first()?)));
             let first = first.map_or_else(String::new, |(name, at)| {
                 format!("; mostly `{name}`, first at line {}", at.line)
@@ -101,6 +108,18 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
             ));
         }
         warnings.extend(input.odd.as_ref().map(|what| format!("`{}`: {what}", input.path)));
+        let of_all = |count: u64| format!("{} of {} requests", grouped(count), grouped(input.requests));
+        if input.document().is_some() && input.unweighted > 0 {
+            let count = of_all(input.unweighted);
+            warnings.push(format!(
+                "`{}`: {count} do not say how many they stand for; each counts once, though traces are often sampled",
+                input.path
+            ));
+        }
+        if input.clients_by_trace > 0 {
+            let count = of_all(input.clients_by_trace);
+            warnings.push(format!("`{}`: {count} tell no client; each trace counts as one", input.path));
+        }
         warnings.extend(about_meaning(input));
         if input.format.producer_unknown && input.evidence.producer().is_none() {
             warnings.push(format!(
@@ -142,7 +161,7 @@ fn about_meaning(input: &InputSummary) -> Vec<String> {
         ));
     }
     let thinned = input.sampling.is_some_and(|sampling| sampling.weight_mean > 1.0);
-    if thinned && !matches!(input.format.reader, Reader::Document(_)) {
+    if thinned && input.document().is_none() {
         warnings.push(format!(
             "`{path}`: only a sample of the requests was logged: rates and shares are weighted, but sessions miss requests, so chains and pauses are biased"
         ));
@@ -172,17 +191,25 @@ fn passed_over(files: &[PassedOver]) -> Vec<String> {
     reasons.into_iter().map(text).collect()
 }
 
-/// The damage of inputs that ended before their end, as errors with what was saved.
+/// The damage of inputs that ended before their end, as errors with what was saved; documents that hold nothing good.
 pub fn broken(reading: &Reading) -> Vec<String> {
     let damaged = reading.inputs.iter().filter_map(|input| Some((input, input.broken.as_ref()?)));
+    let failed = |input: &&InputSummary| input.broken.is_some() || input.rejects.not_understood() > 0;
+    let without_requests = reading.inputs.iter().filter(failed).filter_map(crate::no_requests);
     damaged
+        .filter(|(input, _)| crate::no_requests(input).is_none())
         .map(|(input, why)| {
-            format!(
-                "`{}` is damaged: {why}\n  found: {} lines before the damage, which were used\n  hint: fetch the file again for the rest",
-                input.path,
-                grouped(input.lines)
-            )
+            let (path, lines) = (&input.path, grouped(input.lines));
+            match input.document() {
+                Some(_) => format!(
+                    "`{path}` is damaged: found {why} after {lines} records\n  hint: everything before the damage was used; export it again for the rest"
+                ),
+                None => format!(
+                    "`{path}` is damaged: {why}\n  found: {lines} lines before the damage, which were used\n  hint: fetch the file again for the rest"
+                ),
+            }
         })
+        .chain(without_requests.map(|error| error.to_string()))
         .collect()
 }
 

@@ -9,6 +9,7 @@ use shared::endpoint::ValueKind;
 use crate::resource::Resource;
 use crate::tally::Requested;
 
+pub(crate) mod known;
 mod name;
 pub(crate) mod segment;
 mod trie;
@@ -152,24 +153,29 @@ pub(crate) struct Routes {
 /// Routes are inferred from paths that were answered: what scanners guess at is no route. Paths that were not take
 /// the route that they fit.
 ///
-/// Shapes that match one of `hints` take its template, the one with most literals first. Without `templates`
-/// every shape is a route of its own, and publishable only when nothing in it would become a placeholder.
+/// Shapes that match one of `hints` take its template, the one with most literals first. After the hints come the
+/// routes that the producers of the logs know: those of the resources themselves, and of others that match them. Without
+/// `templates` every shape is a route of its own, and publishable only when nothing in it would become a placeholder.
 pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint], templates: bool) -> Routes {
     let mut hints: Vec<&Hint> = hints.iter().collect();
     hints.sort_by_key(|hint| std::cmp::Reverse(hint.literal_count(templates)));
+    let known = Known::of_resources(resources);
     let mut trie = trie::Trie::default();
     let mut unanswered = Vec::new();
     let mut template_of: Vec<Option<String>> = vec![None; resources.len()];
     // Of each hinted template and parameter: how often which kind of value stood there.
     let mut hinted_kinds: BTreeMap<(&str, usize), BTreeMap<Kind, u64>> = BTreeMap::new();
     for (i, resource) in resources.iter().enumerate().filter(|(i, _)| counts[*i].requests > 0) {
-        let hinted = hints.iter().find_map(|hint| Some((*hint, hint.matches(&resource.shape, templates)?)));
-        match hinted {
-            Some((hint, values)) => {
-                template_of[i] = Some(hint.template.clone());
+        let shape = &resource.shape;
+        let hinted =
+            hints.iter().find_map(|hint| Some((hint.template.as_str(), hint.matches(shape, templates)?)));
+        let named = hinted.or_else(|| known.of(resource));
+        match named {
+            Some((template, values)) => {
+                template_of[i] = Some(template.to_owned());
                 for (at, value) in values.into_iter().enumerate() {
                     let kind = parse_placeholder(value).map_or(ValueKind::Word, |(kind, _)| kind);
-                    *hinted_kinds.entry((&hint.template, at)).or_default().entry(Kind(kind)).or_insert(0) +=
+                    *hinted_kinds.entry((template, at)).or_default().entry(Kind(kind)).or_insert(0) +=
                         counts[i].requests;
                 }
             }
@@ -228,6 +234,39 @@ pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint],
     Routes { routes, of_resource }
 }
 
+/// Routes that the producers of the logs know, as hints; those with most literals first.
+struct Known(BTreeMap<(std::cmp::Reverse<usize>, String), Hint>);
+
+impl Known {
+    /// Only where paths are shapes do resources have routes.
+    const TEMPLATES: bool = true;
+
+    fn of_resources(resources: &[Resource]) -> Self {
+        let routes = resources.iter().filter_map(|resource| resource.route.as_ref());
+        let hints = routes.filter_map(|route| route.parse::<Hint>().ok());
+        let key =
+            |hint: &Hint| (std::cmp::Reverse(hint.literal_count(Self::TEMPLATES)), hint.template.clone());
+        Self(hints.map(|hint| (key(&hint), hint)).collect())
+    }
+
+    /// The route of `resource` and what stands in its placeholders: its own, else one that it matches.
+    ///
+    /// What has no literal would match anything, and says nothing of paths that came without it.
+    fn of<'r>(&'r self, resource: &'r Resource) -> Option<(&'r str, Vec<&'r str>)> {
+        let values = |hint: &Hint| hint.matches(&resource.shape, Self::TEMPLATES);
+        match &resource.route {
+            Some(route) => {
+                let hint = self.0.values().find(|hint| hint.template == *route);
+                Some((route, hint.and_then(values).unwrap_or_default()))
+            }
+            None => {
+                let named = self.0.iter().filter(|((literals, _), _)| literals.0 > 0);
+                named.map(|(_, hint)| hint).find_map(|hint| Some((hint.template.as_str(), values(hint)?)))
+            }
+        }
+    }
+}
+
 /// The shape of one path.
 fn shape_of(path: &str) -> String {
     let mut shape = Vec::new();
@@ -239,14 +278,16 @@ fn shape_of(path: &str) -> String {
 mod tests {
     use super::*;
 
+    fn resource(shape: &str, route: Option<&str>) -> Resource {
+        Resource { method: "GET".into(), shape: shape.to_owned(), route: route.map(str::to_owned) }
+    }
+
     /// A count that stands for requests that all failed.
     const NEVER_ANSWERED: u64 = 7;
 
     fn found(shapes: &[(&str, u64)], hints: &[&str], templates: bool) -> Vec<Route> {
-        let mut resources: Vec<(Resource, u64)> = shapes
-            .iter()
-            .map(|(shape, count)| (Resource { method: "GET".into(), shape: (*shape).to_owned() }, *count))
-            .collect();
+        let mut resources: Vec<(Resource, u64)> =
+            shapes.iter().map(|(shape, count)| (resource(shape, None), *count)).collect();
         resources.sort_by(|a, b| a.0.cmp(&b.0));
         let requested =
             |count| Requested { requests: count, answered: if count == NEVER_ANSWERED { 0 } else { count } };
@@ -333,6 +374,27 @@ mod tests {
                 ("/users/{int}/posts/{int_2}", "get_users_post"),
             ],
         );
+    }
+
+    #[test]
+    fn routes_of_the_producer_come_after_hints_and_before_inference() {
+        let resources = [
+            resource("/a/{int}", Some("/a/{key}")),
+            resource("/a/{int}/b", None),
+            resource("/a/{uuid}", None),
+            resource("/c", Some("/{page}")),
+            resource("/d", None),
+            resource("/{int}.json", Some("/{int}.json")),
+            resource("/u/{int}", Some("/u/{id}")),
+        ];
+        let counts = [3, 3, 1, 3, 3, 3, 3].map(|requests| Requested { requests, answered: requests });
+        let found = find(&resources, &counts, &["/u/{user}".parse().unwrap()], true);
+        let template = |at: usize| found.routes[found.of_resource[at].unwrap() as usize].template.as_str();
+        let templates: Vec<&str> = (0..7).map(template).collect();
+        let expected = ["/a/{key}", "/a/{int}/b", "/a/{key}", "/{page}", "/d", "/{int}.json", "/u/{user}"];
+        assert_eq!(templates, expected);
+        let key = found.routes.iter().find(|route| route.template == "/a/{key}").unwrap();
+        assert_eq!(key.parameters, [("key".to_owned(), Kind(ValueKind::Int))]);
     }
 
     #[test]

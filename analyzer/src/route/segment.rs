@@ -189,6 +189,11 @@ fn is_known_extension(extension: &[u8]) -> bool {
     EXTENSIONS.binary_search(&&*lower).is_ok()
 }
 
+/// Whether `text` looks like a word of a route, and not like a value.
+pub(crate) fn is_word(text: &[u8]) -> bool {
+    value_kind(text).is_none() && !is_secret(text)
+}
+
 /// The kind of a value, or `None` when the segment looks like a word of the route.
 fn value_kind(stem: &[u8]) -> Option<ValueKind> {
     let all = |test: fn(&u8) -> bool| !stem.is_empty() && stem.iter().all(test);
