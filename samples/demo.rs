@@ -147,7 +147,7 @@ fn arrivals(
     let to_sessions = settings.schedule.scale * report.plan.duration_s / day_s;
     let planned = (0..SLICES).map(|slice| (at(slice + 1) - at(slice)) * to_sessions).collect();
     let mut counted = vec![0.0; SLICES];
-    for session in session::list(&replayed.reading, &Kind::ALL, i64::MAX) {
+    for session in session::list(&replayed.reading, &Kind::ALL, i64::MAX)? {
         let into_s = session.start_ms as f64 / 1000.0 - report.began_at_s;
         let slice = (into_s / report.plan.duration_s * SLICES as f64).clamp(0.0, SLICES as f64 - 1.0);
         counted[slice as usize] += 1.0;

@@ -69,7 +69,7 @@ pub enum Error {
     },
     /// An input in no known format.
     #[error(
-        "cannot tell the format of `{input}`\n  found: {found}\n  expected: lines in combined or common format (nginx, Apache), or a format given by --log-format or --from\n  hint: paste the server's `log_format` after --log-format, or point --from at its configuration; of JSON, LTSV and logfmt, say what the fields mean with --map"
+        "cannot tell the format of `{input}`\n  found: {found}\n  expected: an access log or an export of traces in one of the formats of docs/formats.md\n  hint: point --from at the server's configuration, or paste its format after --log-format; of JSON, LTSV, logfmt and columns, --map says what the fields mean"
     )]
     UnknownFormat {
         /// The input's name.

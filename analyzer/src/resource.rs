@@ -47,7 +47,8 @@ impl Interner {
             write_key(request, *templates, key);
             Asked { resource: number(numbers, key), path: PathKind::of(path) }
         };
-        match method_word(request.method) {
+        // A route that the log names is no work to find, and the path does not say which it is.
+        match method_word(request.method).filter(|_| request.route.is_none()) {
             Some(method) => recent.get(method, path, make),
             None => make(),
         }

@@ -44,6 +44,8 @@ pub(crate) struct Meaning {
     pub(crate) others: OtherRecords,
     /// The query follows its path without a `?` of the format, and is printed as `-` when there is none.
     pub(crate) dash_for_query: bool,
+    /// Targets are URLs without their scheme, such as `example.com/a`.
+    pub(crate) bare_urls: bool,
     /// Cookie to take out of the whole cookie header, when `--identity cookie:NAME` asks for one.
     pub(crate) cookie: Option<Box<[u8]>>,
 }
@@ -66,6 +68,7 @@ impl Default for Meaning {
             captured: Box::default(),
             others: OtherRecords::None,
             dash_for_query: false,
+            bare_urls: false,
             cookie: None,
         }
     }
@@ -201,13 +204,22 @@ impl Meaning {
             (None, None) => values.printed(Slot::Client).unwrap_or_default(),
         };
         let cookie = self.cookie.as_deref().and_then(|name| cookie(values.get(Slot::Cookies)?, name));
-        let absolute = || authority(line.target);
-        let tunnel = || Some(line.target).filter(|_| line.method == Some(b"CONNECT"));
+        let is_tunnel = line.method == Some(b"CONNECT");
+        let (bare_host, target) = match self.bare_urls && !is_tunnel {
+            true => split_bare_url(line.target),
+            false => (None, line.target),
+        };
+        let absolute = || authority(target);
+        let tunnel = || Some(target).filter(|_| is_tunnel);
         Request {
             method: line.method,
-            target: line.target,
+            target,
             scheme: values.get(Slot::Scheme).or_else(|| absolute().map(|(scheme, _)| scheme)),
-            host: values.get(Slot::Host).or_else(|| absolute().map(|(_, host)| host)).or_else(tunnel),
+            host: values
+                .get(Slot::Host)
+                .or(bare_host)
+                .or_else(|| absolute().map(|(_, host)| host))
+                .or_else(tunnel),
             protocol: line.protocol,
             client: if self.client_port { without_port(client) } else { client },
             // Apache prints a name that is empty as two quotes.
@@ -335,6 +347,15 @@ fn cookie<'a>(header: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     header
         .split(|byte| *byte == b';')
         .find_map(|pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="))
+}
+
+/// Host and target of a URL without its scheme, such as `example.com/a`.
+fn split_bare_url(url: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    match memchr::memchr(b'/', url) {
+        None if !url.is_empty() => (Some(url), b"/"),
+        Some(slash) if slash > 0 && !url[..slash].ends_with(b":") => (Some(&url[..slash]), &url[slash..]),
+        _ => (None, url),
+    }
 }
 
 /// Scheme and authority of an absolute target, without the port that the scheme has anyway.

@@ -244,7 +244,7 @@ impl Format {
     pub(crate) fn can_hold(&self, identity: &Identity) -> bool {
         match (&self.reader, identity) {
             (_, Identity::Ip | Identity::IpAndUserAgent) => true,
-            (Reader::Text(program), _) => {
+            (Reader::Text(program) | Reader::Combined(program), _) => {
                 program.meaning.cookie.is_some() || program.fields.iter().any(|field| field.also_identity)
             }
             _ => true,

@@ -48,11 +48,11 @@ impl Table {
         let columns: Vec<(&str, &Column)> =
             self.0.columns().iter().map(|column| (column.name().as_str(), column)).collect();
         for row in 0..self.0.height() {
-            let cell = |(name, column): &(&'_ str, &'_ Column)| {
+            let cells = columns.iter().copied().map(|(name, column)| {
                 let value = column.get(row).unwrap_or(AnyValue::Null);
-                (Cow::Owned((*name).to_owned()), Cow::Owned(text(&value)))
-            };
-            take(columns.iter().map(cell).collect());
+                (Cow::Borrowed(name), Cow::Owned(text(&value)))
+            });
+            take(cells.collect());
         }
     }
 }

@@ -3,7 +3,10 @@
 //! Sources: Caddy `modules/caddyhttp/server.go` and `logging.go`; Traefik `pkg/middlewares/accesslog/logdata.go`; Envoy
 //! and Istio access log documentation; Google Cloud `LogEntry` and `HttpRequest`; Azure Monitor schemas of Application
 //! Gateway and Front Door; Cloudflare Logpush `http_requests`; Kong `pdk/log.lua`; Zeek `base/protocols/http`;
-//! Suricata `output-json-http.c`; Akamai DataStream 2 and SIEM integration; AWS WAF log fields.
+//! Suricata `output-json-http.c`; Akamai DataStream 2 and SIEM integration; AWS WAF log fields;
+//! ModSecurity audit log (`msc_logging.c` of version 2, `transaction.cc` of version 3); Zscaler NSS feed output.
+
+use std::sync::Arc;
 
 use shared::profile::Stamp;
 
@@ -12,6 +15,7 @@ use super::super::json::{Json, Mark, Test};
 use super::super::meaning::Meaning;
 use super::super::number::Unit;
 use super::super::time::TimeFormat;
+use super::super::time_pattern::TimePattern;
 use super::super::values::Slot;
 use super::super::{Format, Options, Reader};
 use crate::session::identity::Identity;
@@ -48,6 +52,10 @@ pub(super) fn formats(options: &Options) -> Vec<Format> {
         akamai_datastream(),
         akamai_siem(),
         aws_waf(),
+        modsecurity_v2(TimeFormat::Clf),
+        modsecurity_v2(clf_with_microseconds()),
+        modsecurity_v3(),
+        zscaler(),
     ];
     presets.into_iter().map(|preset| preset.format(&options.identity)).collect()
 }
@@ -502,6 +510,92 @@ fn akamai_siem() -> Preset {
     }
 }
 
+/// The audit log of ModSecurity 2, inside Apache; some of its versions print microseconds.
+fn modsecurity_v2(time: TimeFormat) -> Preset {
+    Preset {
+        label: "modsecurity:json_v2",
+        fields: &[
+            ("transaction.time", Slot::Time),
+            ("transaction.remote_address", Slot::Client),
+            ("transaction.transaction_id", Slot::RequestId),
+            ("request.request_line", Slot::RequestLine),
+            ("request.headers.Host", Slot::Host),
+            ("request.headers.User-Agent", Slot::UserAgent),
+            ("request.headers.Referer", Slot::Referer),
+            ("request.headers.Cookie", Slot::Cookies),
+            ("response.status", Slot::Status),
+            ("response.headers.Content-Length", Slot::BytesOut),
+        ],
+        marks: vec![there(&["transaction.time"]), there(&["request.request_line"])],
+        headers: "request.headers.{}",
+        meaning: json(time, Stamp::Start, Unit::Seconds),
+        certainty: 1.0,
+    }
+}
+
+/// The audit log of libmodsecurity 3, inside nginx; its stamps are local and carry no zone.
+fn modsecurity_v3() -> Preset {
+    Preset {
+        label: "modsecurity:json_v3",
+        fields: &[
+            ("transaction.time_stamp", Slot::Time),
+            ("transaction.client_ip", Slot::Client),
+            ("transaction.unique_id", Slot::RequestId),
+            ("transaction.request.method", Slot::Method),
+            ("transaction.request.uri", Slot::Target),
+            ("transaction.request.headers.Host", Slot::Host),
+            ("transaction.request.headers.User-Agent", Slot::UserAgent),
+            ("transaction.request.headers.Referer", Slot::Referer),
+            ("transaction.request.headers.Cookie", Slot::Cookies),
+            ("transaction.response.http_code", Slot::Status),
+        ],
+        marks: vec![there(&["transaction.time_stamp"]), there(&["transaction.request.uri"])],
+        headers: "transaction.request.headers.{}",
+        meaning: json(pattern("%a %b %d %H:%M:%S %Y"), Stamp::Start, Unit::Seconds),
+        certainty: 1.0,
+    }
+}
+
+/// The web log of Zscaler's NSS feed; URLs come without their scheme.
+fn zscaler() -> Preset {
+    Preset {
+        label: "zscaler:nss_web",
+        fields: &[
+            ("event.time", Slot::Time),
+            ("event.reqmethod", Slot::Method),
+            ("event.eurl", Slot::Target),
+            ("event.respcode", Slot::Status),
+            ("event.cip", Slot::Client),
+            ("event.login", Slot::User),
+            ("event.reqsize", Slot::BytesIn),
+            ("event.respsize", Slot::BytesOut),
+            ("event.eua", Slot::UserAgent),
+            ("event.ereferer", Slot::Referer),
+        ],
+        marks: vec![there(&["event.eurl"]), there(&["event.reqmethod"])],
+        headers: "event.{}",
+        meaning: Meaning {
+            bare_urls: true,
+            ..json(pattern("%a %b %d %H:%M:%S %Y"), Stamp::End, Unit::Seconds)
+        },
+        certainty: 1.0,
+    }
+}
+
+fn pattern(layout: &str) -> TimeFormat {
+    TimeFormat::Pattern(Arc::new(strftime(layout)))
+}
+
+fn clf_with_microseconds() -> TimeFormat {
+    let fraction = TimePattern::token("usec_frac").expect("a token of Apache");
+    let pattern = strftime("%d/%b/%Y:%H:%M:%S").joined(b".", &fraction).joined(b" ", &strftime("%z"));
+    TimeFormat::Pattern(Arc::new(pattern))
+}
+
+fn strftime(layout: &str) -> TimePattern {
+    TimePattern::strftime(layout).expect("the layouts of products are known")
+}
+
 /// The firewall does not know what was answered.
 fn aws_waf() -> Preset {
     Preset {
@@ -722,6 +816,27 @@ mod tests {
         let request = detected[0].format.parse(line.as_bytes(), &mut cache).unwrap();
         assert_eq!((request.target, request.status, request.client), (&b"/a"[..], 200, &b"192.0.2.1"[..]));
         assert_eq!((request.stamp, request.duration_ns), (Stamp::Start, Some(250_000_000)));
+    }
+
+    #[test]
+    fn firewalls_and_proxies_of_companies() {
+        let v2 = r#"{"transaction":{"time":"14/Nov/2023:22:13:20 +0000","remote_address":"192.0.2.1"},"request":{"request_line":"GET /a HTTP/1.1","headers":{"User-Agent":"agent/1"}},"response":{"status":200,"headers":{"Content-Length":"5"}}}"#;
+        check("modsecurity:json_v2", v2, Ok("GET /a 200 192.0.2.1 agent/1 Start 1700000000000 -us 5"));
+        check(
+            "modsecurity:json_v2",
+            &v2.replace("20 +0000", "20.250000 +0000"),
+            Ok("GET /a 200 192.0.2.1 agent/1 Start 1700000000250 -us 5"),
+        );
+        check(
+            "modsecurity:json_v3",
+            r#"{"transaction":{"client_ip":"192.0.2.1","time_stamp":"Tue Nov 14 22:13:20 2023","request":{"method":"GET","uri":"/a","headers":{"User-Agent":"agent/1"}},"response":{"http_code":200}}}"#,
+            Ok("GET /a 200 192.0.2.1 agent/1 Start 1700000000000 -us -"),
+        );
+        check(
+            "zscaler:nss_web",
+            r#"{ "sourcetype" : "zscalernss-web", "event" :{"time":"Tue Nov 14 22:13:20 2023","eurl":"www.example.com/a","reqmethod":"GET","respcode":"200","cip":"192.0.2.1","respsize":"5","eua":"agent/1"}}"#,
+            Ok("GET /a 200 192.0.2.1 agent/1 End 1700000000000 -us 5"),
+        );
     }
 
     #[test]
