@@ -41,25 +41,25 @@ impl Default for Hour {
 }
 
 impl Hour {
-    fn of(request: &Request<'_>) -> Self {
-        let since_1970 = request.stamp_ns.div_euclid(HOUR_NS);
-        Self { since_1970, start_ns: since_1970.saturating_mul(HOUR_NS), offset_s: request.offset_s }
+    fn of(stamp_ns: i64, offset_s: i32) -> Self {
+        let since_1970 = stamp_ns.div_euclid(HOUR_NS);
+        Self { since_1970, start_ns: since_1970.saturating_mul(HOUR_NS), offset_s }
     }
 
     #[inline]
-    fn holds(&self, request: &Request<'_>) -> bool {
-        let since_ns = request.stamp_ns.wrapping_sub(self.start_ns);
-        (0..HOUR_NS).contains(&since_ns) && request.offset_s == self.offset_s
+    fn holds(&self, stamp_ns: i64, offset_s: i32) -> bool {
+        let since_ns = stamp_ns.wrapping_sub(self.start_ns);
+        (0..HOUR_NS).contains(&since_ns) && offset_s == self.offset_s
     }
 
-    /// The hour of the day, as printed, of a request in this hour.
+    /// The hour of the day, as printed, of a stamp in this hour.
     #[inline]
-    fn local(&self, request: &Request<'_>) -> usize {
+    fn local(&self, stamp_ns: i64) -> usize {
         let offset_ns = i64::from(self.offset_s) * SECOND_NS;
         match offset_ns % HOUR_NS {
             0 => (self.since_1970 + offset_ns / HOUR_NS).rem_euclid(24) as usize,
             // Where offsets are no whole hours, two hours of the day meet in one by UTC.
-            _ => request.stamp_ns.saturating_add(offset_ns).div_euclid(HOUR_NS).rem_euclid(24) as usize,
+            _ => stamp_ns.saturating_add(offset_ns).div_euclid(HOUR_NS).rem_euclid(24) as usize,
         }
     }
 }
@@ -68,18 +68,30 @@ impl Counts {
     /// Counts one request. `hour` is what the last one left there.
     #[inline]
     pub(crate) fn add(&mut self, request: &Request<'_>, hour: &mut Hour) {
+        self.add_amounts(request);
+        self.add_moment(request.stamp_ns, request.offset_s, hour);
+    }
+
+    /// Counts one request, but not when it was.
+    #[inline]
+    pub(crate) fn add_amounts(&mut self, request: &Request<'_>) {
         self.requests += 1;
         self.bytes_out = self.bytes_out.saturating_add(request.bytes_out.unwrap_or(0));
+    }
+
+    /// Counts when one request was.
+    #[inline]
+    pub(crate) fn add_moment(&mut self, stamp_ns: i64, offset_s: i32, hour: &mut Hour) {
         // Neighbouring lines nearly always share hour and offset.
-        if !hour.holds(request) {
-            *hour = Hour::of(request);
-            let known = self.offset_s_by_hour.entry(hour.since_1970).or_insert(request.offset_s);
-            *known = (*known).min(request.offset_s);
+        if !hour.holds(stamp_ns, offset_s) {
+            *hour = Hour::of(stamp_ns, offset_s);
+            let known = self.offset_s_by_hour.entry(hour.since_1970).or_insert(offset_s);
+            *known = (*known).min(offset_s);
         }
-        self.by_local_hour[hour.local(request)] += 1;
+        self.by_local_hour[hour.local(stamp_ns)] += 1;
         self.by_utc_hour[hour.since_1970.rem_euclid(24) as usize] += 1;
-        let (first, last) = self.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
-        self.span_ns = Some((first.min(request.stamp_ns), last.max(request.stamp_ns)));
+        let (first, last) = self.span_ns.unwrap_or((stamp_ns, stamp_ns));
+        self.span_ns = Some((first.min(stamp_ns), last.max(stamp_ns)));
     }
 
     /// Adds the counts of another part of the log.

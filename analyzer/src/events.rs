@@ -8,7 +8,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::format::{self, Cache};
+use crate::given::Given;
 use crate::kind::{self, Kind};
+use crate::local::{Understood, second_pass};
 use crate::privacy::gate::Gate;
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::read::{self, Reading};
@@ -45,6 +47,9 @@ pub(crate) struct EventRecord<'a> {
     pub(crate) status: u16,
     pub(crate) bytes_out: Option<u64>,
     pub(crate) kind: Kind,
+    /// How many requests this one stands for, where anything says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) weight: Option<f64>,
 }
 
 #[expect(clippy::ref_option, reason = "the signature that serde calls")]
@@ -134,7 +139,7 @@ fn each_sheet<S: Sheet>(
         })
         .collect();
     let mut written = 0;
-    for source in read::open(&settings.read)?.sources {
+    for (number, source) in read::open(&settings.read)?.sources.into_iter().enumerate() {
         let detection = source.found.detection;
         // Whatever keeps it from being opened again was reported when it was read for the routes.
         let Ok(input) = source.input.open(settings.read.limits()) else { continue };
@@ -160,7 +165,7 @@ fn each_sheet<S: Sheet>(
             let sheets: Vec<(S, u64)> = pool.install(|| {
                 batch
                     .par_iter()
-                    .map(|block| sheet(block, &detection.format, settings, &key, &routes))
+                    .map(|block| sheet(block, number, &detection.format, &reading, settings, &key, &routes))
                     .collect()
             });
             for (sheet, count) in sheets {
@@ -174,17 +179,29 @@ fn each_sheet<S: Sheet>(
 
 fn sheet<S: Sheet>(
     block: &Block,
+    input: usize,
     format: &format::Format,
+    reading: &Reading,
     settings: &Settings,
     key: &Key,
     routes: &HashMap<&Resource, (&str, &str)>,
 ) -> (S, u64) {
     let mut cache = Cache::default();
     let mut clients = ClientResolver::new(key, &settings.read.identity);
-    let (mut sheet, mut count) = (S::default(), 0);
+    let mut given = Given::new(&settings.read);
+    let (mut sheet, mut count, mut line) = (S::default(), 0, 0);
     // A document that breaks off was reported when it was read for the routes.
     let _ = read::records(block, format, settings.read.line_limit, &mut cache, |_, _, record| {
-        let Ok(request) = record else { return };
+        line += 1;
+        let Ok(mut request) = record else { return };
+        if reading.duplicates.contains(&(input, block.index, line)) {
+            return;
+        }
+        if let Some(Understood::Twice(fold)) = given.complete(&mut request)
+            && reading.inputs[input].second_passes.is_second(fold, (block.index, line))
+        {
+            second_pass(&mut request, fold);
+        }
         let resource = Resource::of(&request, settings.read.templates);
         let route = routes.get(&resource);
         let (client, agent) = clients.client(&request);
@@ -199,6 +216,7 @@ fn sheet<S: Sheet>(
             endpoint: route.map(|(_, id)| *id),
             status: request.status,
             bytes_out: request.bytes_out,
+            weight: request.weight,
         };
         sheet.add(&event);
         count += 1;

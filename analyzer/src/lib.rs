@@ -13,6 +13,8 @@
 //! | [`format`] | which fields: format strings compiled to programs; detection |
 //! | [`document`], `apm`, `recording` | inputs that are no lines: exports of spans, HAR, GoReplay |
 //! | [`request`], [`reject`] | the canonical record; why a line gave none |
+//! | `given`, `local` | what the lines leave open: zone, stamp, sampling |
+//! | `duplicate` | which records are one request in two logs |
 //! | `table` | the same in CSV and Parquet; behind the cargo feature `tabular` |
 //! | [`counts`] | how many requests, bytes, statuses, by hour |
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
@@ -31,11 +33,14 @@ pub mod cli;
 pub mod counts;
 pub mod document;
 pub mod drift;
+mod duplicate;
 pub mod error;
 mod event;
 pub mod events;
 pub mod format;
+mod given;
 pub mod kind;
+mod local;
 mod model;
 pub mod privacy;
 pub mod read;
@@ -55,6 +60,7 @@ pub mod stages;
 mod store;
 mod table;
 mod tally;
+mod weight;
 
 pub use error::Error;
 pub use read::Reading;

@@ -1,30 +1,36 @@
 //! Reading inputs into events: the one place where lines, formats, pseudonyms and threads meet.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::Mutex;
 
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
+use shared::profile::{Sampling, Stamp, StampCheck};
 
 use crate::counts::{Counts, Hour};
 use crate::document::Document;
+use crate::duplicate::{self, Identified};
 use crate::error::Error;
 use crate::event::Event;
 use crate::format::builtin::Evidence;
 use crate::format::detect::{self, Detection};
 use crate::format::{self, Cache, Format, Options, Reader};
+use crate::given::Given;
 use crate::kind::{self, Kind};
+use crate::local::{LocalStamps, SecondPasses, Understood};
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::record::Record;
 use crate::reject::{Position, Reject, Rejects};
-use crate::request::Request;
+use crate::request::{Request, SECOND_NS};
 use crate::resource::{self, Interner, Resource};
+use crate::session::stamps::Overlaps;
 use crate::settings::ReadSettings;
 use crate::source::{Block, Ending, Input, Located, Queue, Waiting, archive, locate};
 pub use crate::source::{PassedOver, Why};
-use crate::store::{Events, Store};
+use crate::store::{Change, Changed, EventBlock, Events, PARTITIONS, Place, Store};
 use crate::tally::Requested;
+use crate::weight::{REQUEST, Weight};
 
 /// What was found in one input.
 #[derive(Debug, Clone)]
@@ -53,6 +59,22 @@ pub struct InputSummary {
     pub clients_by_trace: u64,
     /// How fine the stamps are: the coarsest of them, in nanoseconds.
     pub resolution_ns: i64,
+    /// Requests with a duration.
+    pub timed: u64,
+    /// Requests whose stamp was printed without its zone.
+    pub zoneless: u64,
+    /// Those of them in an hour that the clocks of `--tz` skipped.
+    pub skipped_hour: u64,
+    /// `--tz` says in which zone they are.
+    pub zone_given: bool,
+    /// The moment that the stamps mark, where `--stamp` says.
+    pub stamp_given: Option<Stamp>,
+    /// What the log says about the moment that its stamps mark, where it has durations.
+    pub stamp_check: Option<StampCheck>,
+    /// How the input was sampled, where anything says that it was.
+    pub sampling: Option<Sampling>,
+    /// Requests that another record tells of as well, and that are left out.
+    pub duplicates: u64,
     /// What the text says about who wrote it.
     pub evidence: Evidence,
     /// Why the input ended before its end.
@@ -61,6 +83,7 @@ pub struct InputSummary {
     pub odd: Option<String>,
     /// The first requests, as many as were asked for.
     pub records: Vec<Record>,
+    pub(crate) second_passes: SecondPasses,
 }
 
 /// Everything read: counts, and events without anybody in them.
@@ -75,6 +98,8 @@ pub struct Reading {
     pub(crate) resources: Vec<Resource>,
     /// How often each of `resources` was requested, by kind of request.
     pub(crate) requested: Vec<[Requested; Kind::ALL.len()]>,
+    /// Input, block and line of the requests that another record tells of as well.
+    pub(crate) duplicates: HashSet<(usize, u64, u64)>,
     events: Events,
 }
 
@@ -87,6 +112,35 @@ impl Reading {
     /// [`Error::Spill`].
     pub(crate) fn partition(&self, partition: usize) -> Result<Vec<Event>, Error> {
         self.events.partition(partition).map_err(|source| Error::Spill { source })
+    }
+
+    /// What the inputs' own durations say about their stamps. Where the log contradicts what is known of its format,
+    /// its durations are not subtracted: stamps then count as neither start nor end. What people said stands.
+    fn check_stamps(&mut self) -> Result<(), Error> {
+        let mut of_format: BTreeMap<(String, Stamp), Vec<usize>> = BTreeMap::new();
+        for (number, input) in self.inputs.iter().enumerate().filter(|(_, input)| input.timed > 0) {
+            of_format.entry((input.label(), input.stamp())).or_default().push(number);
+        }
+        for ((_, stamp), inputs) in of_format {
+            let resolution_ns = inputs.iter().map(|number| self.inputs[*number].resolution_ns).max();
+            let mut chosen = vec![false; self.inputs.len()];
+            inputs.iter().for_each(|number| chosen[*number] = true);
+            let resolution_ms = resolution_ns.unwrap_or(1) / 1_000_000;
+            let check = (0..PARTITIONS)
+                .into_par_iter()
+                .map(|partition| {
+                    let events = self.events.of_inputs(&chosen, partition)?;
+                    Ok(Overlaps::of_slow_clients(events.iter().copied(), stamp, resolution_ms))
+                })
+                .try_reduce(Overlaps::default, |one, other| Ok(one.plus(other)))
+                .map_err(|source| Error::Spill { source })?
+                .verdict(stamp);
+            inputs.iter().for_each(|number| self.inputs[*number].stamp_check = Some(check));
+            if check == StampCheck::Disagrees && self.inputs[inputs[0]].stamp_given.is_none() {
+                self.events.pace(&inputs, stamp);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -222,7 +276,8 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
     if let Some(error) = into_inner(failure) {
         return Err(error);
     }
-    let reading = assemble(queue.endings(), sources, into_inner(results), workers, store, settings.records);
+    let mut reading = assemble(queue.endings(), sources, into_inner(results), workers, store, settings);
+    reading.check_stamps()?;
     Ok(Reading { passed_over, ..reading })
 }
 
@@ -245,6 +300,11 @@ struct BlockResult {
     clients_by_trace: u64,
     rejects: Rejects,
     resolution_ns: i64,
+    timed: u64,
+    /// What the requests whose weight is known stand for, in thousandths.
+    mass: u64,
+    local: LocalStamps,
+    identified: Vec<Identified>,
     evidence: Evidence,
     span_ns: Option<(i64, i64)>,
     /// Sum of the hashes of all lines, where there are inputs to be put in order: tells contents apart, whatever
@@ -253,7 +313,7 @@ struct BlockResult {
     records: Vec<Record>,
     /// Why a document ended before its end.
     broken: Option<String>,
-    /// Whose numbers the resources of `records` have.
+    /// Whose numbers the resources of `records` and `identified` have.
     worker: usize,
 }
 
@@ -272,7 +332,11 @@ struct Worker<'k> {
     records: usize,
     raw: bool,
     key: &'k Key,
+    given: Given,
+    find_duplicates: bool,
     scratch: Vec<Event>,
+    /// The partition of each event in `scratch`.
+    partitions: Vec<u8>,
 }
 
 impl<'k> Worker<'k> {
@@ -291,7 +355,10 @@ impl<'k> Worker<'k> {
             records: settings.records,
             raw: settings.raw,
             key,
+            given: Given::new(settings),
+            find_duplicates: !settings.keep_duplicates,
             scratch: Vec::new(),
+            partitions: Vec::new(),
         }
     }
 
@@ -304,6 +371,7 @@ impl<'k> Worker<'k> {
         store: &Store,
     ) -> Result<BlockResult, Error> {
         self.scratch.clear();
+        self.partitions.clear();
         let mut result = BlockResult {
             input,
             index: block.index,
@@ -314,6 +382,10 @@ impl<'k> Worker<'k> {
             clients_by_trace: 0,
             rejects: Rejects::default(),
             resolution_ns: 1,
+            timed: 0,
+            mass: 0,
+            local: LocalStamps::default(),
+            identified: Vec::new(),
             evidence: Evidence::default(),
             span_ns: None,
             content: 0,
@@ -329,23 +401,30 @@ impl<'k> Worker<'k> {
             }
             match record {
                 Err(reject) => result.rejects.add(reject, Position { line: result.lines, byte: at }),
-                Ok(request) => {
+                Ok(mut request) => {
+                    let local = self.given.complete(&mut request);
                     if format.producer_unknown {
                         result.evidence.add(format.as_produced(line), &request);
                     }
-                    self.accept(&request, &mut result);
+                    self.accept(&request, local, &mut result);
                 }
             }
         });
         if !self.scratch.is_empty() {
-            let added = store.add((input, block.index), self.number, &self.scratch);
-            added.map_err(|source| Error::Spill { source })?;
+            let grouped =
+                EventBlock::group((input, block.index), self.number, &self.scratch, &self.partitions);
+            if !result.identified.is_empty() || result.local.ambiguous().next().is_some() {
+                let position = grouped.positions(&self.partitions);
+                result.local.renumber(&position);
+                result.identified.iter_mut().for_each(|found| *found = found.renumbered(&position));
+            }
+            store.add(grouped).map_err(|source| Error::Spill { source })?;
         }
         Ok(result)
     }
 
     /// Takes one request into the result of its block.
-    fn accept(&mut self, request: &Request<'_>, result: &mut BlockResult) {
+    fn accept(&mut self, request: &Request<'_>, local: Option<Understood>, result: &mut BlockResult) {
         result.requests += 1;
         result.recovered += u64::from(request.truncated);
         result.unweighted += u64::from(request.weight.is_none());
@@ -353,9 +432,32 @@ impl<'k> Worker<'k> {
         result.resolution_ns = result.resolution_ns.max(request.resolution_ns);
         let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
         result.span_ns = Some((first, last.max(request.stamp_ns)));
-        self.counts.add(request, &mut self.hour);
+        match local {
+            // When it was will be known when all lines are.
+            Some(Understood::Twice(_)) => self.counts.add_amounts(request),
+            _ => self.counts.add(request, &mut self.hour),
+        }
         self.statuses[usize::from(request.status).min(999)] += 1;
-        let resource = if self.events { self.event(request) } else { 0 };
+        result.timed += u64::from(request.duration_ns.is_some());
+        if request.weight.is_some() {
+            result.mass += Weight::nearest(request.weight).mass();
+        }
+        // One server logs each request once, unless it is one of a mesh, where each host has two that log.
+        let may_come_twice = self.find_duplicates
+            && request.request_id.is_some()
+            && (self.several_inputs || request.inbound.is_some());
+        // Durations tell what stamps mark, and ids what came twice, whether or not anything else is asked of events.
+        let event = (self.events || may_come_twice || request.duration_ns.is_some())
+            .then(|| (self.scratch.len(), self.event(request)));
+        if let Some(understood) = local {
+            let number = event.and_then(|(number, _)| u32::try_from(number).ok());
+            result.local.add(request, understood, (result.index, result.lines), number);
+        }
+        if may_come_twice && let Some((number, _)) = event {
+            let found = Identified::new(request, self.key, self.scratch[number], number, result.lines);
+            result.identified.extend(found);
+        }
+        let resource = event.map_or(0, |(_, resource)| resource);
         if result.records.len() < self.records {
             result.records.push(match self.raw {
                 true => Record::raw(request, result.lines),
@@ -370,6 +472,7 @@ impl<'k> Worker<'k> {
         let asked = self.interner.asked(request);
         let kind = kind::of_known_path(request, asked.path, agent);
         let event = Event::new(request, client, asked.resource, kind);
+        self.partitions.push((client >> 56) as u8);
         self.scratch.push(event);
         let number = event.resource() as usize;
         if number >= self.requested.len() {
@@ -427,7 +530,7 @@ fn assemble(
     results: Vec<BlockResult>,
     workers: Vec<Worker<'_>>,
     store: Store,
-    wanted: usize,
+    settings: &ReadSettings,
 ) -> Reading {
     let mut counts = Counts::default();
     let (mut interners, mut requested_of) = (Vec::new(), Vec::new());
@@ -453,6 +556,8 @@ fn assemble(
     let mut inputs = Vec::new();
     let mut ordered = Vec::new();
     let mut copies = HashMap::new();
+    let mut changes: Vec<(Place, Change)> = Vec::new();
+    let mut identified = Vec::new();
     for ((ending, source), mut results) in endings.into_iter().zip(sources).zip(per_input) {
         results.sort_by_key(|result| result.index);
         let mut summary = InputSummary {
@@ -468,18 +573,29 @@ fn assemble(
             unweighted: 0,
             clients_by_trace: 0,
             resolution_ns: 1,
+            timed: 0,
+            zoneless: 0,
+            skipped_hour: 0,
+            zone_given: settings.time_zone.is_some(),
+            stamp_given: settings.stamp,
+            stamp_check: None,
+            sampling: None,
+            duplicates: 0,
             evidence: Evidence::default(),
             broken: ending.damage,
             odd: ending.oddity,
             records: Vec::new(),
+            second_passes: SecondPasses::find(results.iter().map(|result| &result.local)),
         };
+        let mut mass = 0;
         let first = results.iter().find_map(|result| result.span_ns).map(|span| span.0);
         let last = results.iter().filter_map(|result| result.span_ns).map(|span| span.1).max();
         let content = results.iter().fold(0_u64, |sum, result| sum.wrapping_add(result.content));
         let key = (first, last, content);
-        for result in results {
+        for mut result in results {
+            changes.extend(settle(&mut result, &summary.second_passes, &mut counts));
             summary.rejects.append(&result.rejects, summary.lines);
-            let room = wanted.saturating_sub(summary.records.len());
+            let room = settings.records.saturating_sub(summary.records.len());
             summary.records.extend(result.records.into_iter().take(room).map(|record| Record {
                 line: record.line + summary.lines,
                 resource: record.resource.map(|number| numbers[result.worker][number as usize]),
@@ -491,8 +607,15 @@ fn assemble(
             summary.unweighted += result.unweighted;
             summary.clients_by_trace += result.clients_by_trace;
             summary.resolution_ns = summary.resolution_ns.max(result.resolution_ns);
+            summary.timed += result.timed;
+            summary.zoneless += result.local.zoneless;
+            summary.skipped_hour += result.local.skipped;
+            mass += result.mass;
             summary.evidence.merge(result.evidence);
             summary.broken = summary.broken.or(result.broken);
+            if !result.identified.is_empty() {
+                identified.push(((result.input, result.index), result.worker, result.identified));
+            }
         }
         let by = summary.evidence.producer().filter(|_| summary.format.producer_unknown);
         if by.is_some_and(|by| by.stamp() != summary.format.stamp()) {
@@ -501,6 +624,7 @@ fn assemble(
                 std::mem::swap(&mut record.started_at, &mut record.ended_at);
             }
         }
+        summary.sampling = sampling(summary.requests, summary.unweighted, mass);
         // Rotation that was interrupted leaves a log beside its compressed copy.
         if first.is_some()
             && let Some(other) = copies.insert((key, summary.lines), summary.path.clone())
@@ -518,8 +642,92 @@ fn assemble(
     for (rank, (_, input)) in ordered.into_iter().enumerate() {
         ranks[input] = rank;
     }
-    let events = store.finish(&ranks, numbers);
-    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, events }
+    identified.sort_unstable_by_key(|((input, index), ..)| (ranks[*input], *index));
+    let mut duplicates = HashSet::new();
+    for (place, numbers, record) in repeated(&identified, &inputs, &numbers) {
+        let event = record.event;
+        let resource = numbers[event.resource() as usize];
+        requested[resource as usize][event.kind() as usize].remove(event.status());
+        inputs[place.0].duplicates += 1;
+        duplicates.insert((place.0, place.1, record.line()));
+        changes.push((place, Change { event: record.number, to: Changed::LeftOut }));
+    }
+    let mut events = store.finish(&ranks, numbers);
+    events.change(changes.into_iter());
+    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, duplicates, events }
+}
+
+/// The requests of one block that have ids: its place, its worker, and them.
+type IdentifiedBlock = (Place, usize, Vec<Identified>);
+
+/// The records that are left out because another one tells of the same request, with their place and the numbers of
+/// their resources. `blocks` are in order, whatever order the inputs were named in.
+fn repeated<'n>(
+    blocks: &[IdentifiedBlock],
+    inputs: &[InputSummary],
+    numbers: &'n [Vec<u32>],
+) -> Vec<(Place, &'n [u32], Identified)> {
+    let mut formats: HashMap<&str, usize> = HashMap::new();
+    let format: Vec<usize> = inputs
+        .iter()
+        .map(|input| {
+            let next = formats.len();
+            *formats.entry(&input.format.label).or_insert(next)
+        })
+        .collect();
+    let searched: Vec<duplicate::Block<'_>> = blocks
+        .iter()
+        .map(|((input, _), worker, identified)| duplicate::Block {
+            input: *input,
+            format: format[*input],
+            identified,
+            numbers: &numbers[*worker],
+        })
+        .collect();
+    let record = |(block, at): (u32, u32)| {
+        let (place, worker, identified) = &blocks[block as usize];
+        (*place, numbers[*worker].as_slice(), identified[at as usize])
+    };
+    duplicate::find(&searched).into_iter().map(record).collect()
+}
+
+/// Puts what was logged in an hour that came twice at its time, now that all lines of the input are known; gives the
+/// events that happened later than they were taken for.
+fn settle(
+    result: &mut BlockResult,
+    second_passes: &SecondPasses,
+    counts: &mut Counts,
+) -> Vec<(Place, Change)> {
+    let mut hour = Hour::default();
+    let mut later = Vec::new();
+    for ambiguous in result.local.ambiguous() {
+        let shift_s = second_passes.shift_s(ambiguous);
+        let stamp_ns = ambiguous.stamp_ns + i64::from(shift_s) * SECOND_NS;
+        counts.add_moment(stamp_ns, ambiguous.offset_s - shift_s, &mut hour);
+        if shift_s == 0 {
+            continue;
+        }
+        let line = ambiguous.place.1;
+        let change = |event| ((result.input, result.index), Change { event, to: Changed::Later(shift_s) });
+        later.extend(ambiguous.event.map(change));
+        if let Ok(at) = result.identified.binary_search_by_key(&line, Identified::line) {
+            let event = &mut result.identified[at].event;
+            *event = event.later_ms(i64::from(shift_s) * 1000);
+        }
+        let records = result.records.iter_mut().filter(|record| record.line == line);
+        records.for_each(|record| record.shift(shift_s));
+    }
+    later
+}
+
+/// How requests were sampled, `unknown` of which do not say what they stand for, and the others `mass` thousandths;
+/// `None` where nothing says that they were.
+fn sampling(requests: u64, unknown: u64, mass: u64) -> Option<Sampling> {
+    let share = |of: f64| of / requests.max(1) as f64;
+    (unknown < requests).then(|| Sampling {
+        weight_mean: share((mass + unknown * REQUEST) as f64 / REQUEST as f64),
+        unknown_share: share(unknown as f64),
+    })
 }
 
 impl InputSummary {
@@ -535,6 +743,17 @@ impl InputSummary {
     pub fn label(&self) -> String {
         label(&self.format, self.evidence)
     }
+
+    /// The moment that the stamps mark: as given, else as the producer writes them.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp_given.unwrap_or_else(|| stamp(&self.format, self.evidence))
+    }
+}
+
+/// The moment that stamps of `format` mark, given what the text says about who wrote it.
+pub(crate) fn stamp(format: &Format, evidence: Evidence) -> Stamp {
+    let producer = evidence.producer().filter(|_| format.producer_unknown);
+    producer.map_or_else(|| format.stamp(), |producer| producer.stamp())
 }
 
 /// The label of `format`, given what the text says about who wrote it.

@@ -81,6 +81,16 @@ impl Record {
         }
     }
 
+    /// Puts the record at a later time.
+    pub(crate) fn shift(&mut self, by_s: i32) {
+        for moment in [&mut self.started_at, &mut self.ended_at].into_iter().flatten() {
+            if let Ok(instant) = moment.parse::<Timestamp>() {
+                let ns = instant.as_nanosecond() as i64 + i64::from(by_s) * SECOND_NS;
+                *moment = rfc3339_ns(ns);
+            }
+        }
+    }
+
     /// What says nothing about who it was.
     fn facts(request: &Request<'_>, line: u64) -> Self {
         let seconds = |ns: i64| ns as f64 / SECOND_NS as f64;

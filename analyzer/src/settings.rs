@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use shared::profile::Stamp;
 
 use crate::error::Error;
 use crate::format::builtin::Producer;
@@ -42,7 +43,16 @@ pub struct ReadSettings {
     pub records: usize,
     /// Records name who made the request.
     pub raw: bool,
-    /// Requests become events of clients and resources; otherwise they are only counted.
+    /// The zone of stamps that are printed without one; UTC when absent.
+    pub time_zone: Option<TimeZone>,
+    /// Which moment the stamps mark, whatever is known of the format.
+    pub stamp: Option<Stamp>,
+    /// The share of requests that were logged, above 0, where the log does not print it.
+    pub sample_rate: Option<f64>,
+    /// Requests stay as often as they were logged.
+    pub keep_duplicates: bool,
+    /// Requests become events of clients and resources; otherwise they are only counted, but for those that tell what
+    /// stamps mark or what came twice.
     pub events: bool,
     /// What standard input holds, when it must be read more than once.
     pub stdin: Option<Arc<[u8]>>,
@@ -64,6 +74,10 @@ impl Default for ReadSettings {
             templates: true,
             records: 0,
             raw: false,
+            time_zone: None,
+            stamp: None,
+            sample_rate: None,
+            keep_duplicates: false,
             events: true,
             stdin: None,
         }

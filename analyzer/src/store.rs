@@ -5,15 +5,21 @@
 //! one *run*, partition by partition, so that a partition is read back in a few long pieces. The order of events
 //! does not depend on what was written when, and so neither does anything that is counted.
 //!
+//! What only all lines together tell of an event is kept beside it, as a [`Change`], and made when it is read back.
+//!
 //! The file holds what memory holds, pseudonyms of this run. It has no name where the system allows that, is
 //! readable by its owner alone and gone with the process.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::event::{EVENT_BYTES, Event};
+use shared::profile::Stamp;
+
+use crate::event::{CLIENT_BITS, EVENT_BYTES, Event};
 
 /// Partitions by client: small enough to sort in cache, many enough for any number of threads.
 pub(crate) const PARTITIONS: usize = 256;
@@ -23,7 +29,7 @@ pub(crate) type Place = (usize, u64);
 
 /// The events of one block of input, grouped by partition, in the order of their lines inside each.
 #[derive(Debug)]
-struct EventBlock {
+pub(crate) struct EventBlock {
     place: Place,
     /// Whose numbers its resources have.
     worker: usize,
@@ -31,6 +37,25 @@ struct EventBlock {
     starts: Box<[u32]>,
     /// Empty when they are in a run.
     events: Vec<Event>,
+    /// By event.
+    changes: Vec<Change>,
+}
+
+/// What is to be done to one event when it is read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Change {
+    /// Its number among the events of its block, as they are grouped.
+    pub(crate) event: u32,
+    pub(crate) to: Changed,
+}
+
+/// What becomes of an event. Where several hold, the first does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Changed {
+    /// It tells of what another one tells of, and is left out.
+    LeftOut,
+    /// It happened that many seconds later.
+    Later(i32),
 }
 
 /// Blocks that were written to the file together, in the order of their places.
@@ -66,12 +91,11 @@ impl Store {
         Self { budget, state: Mutex::default(), file: Mutex::default() }
     }
 
-    /// Takes the events of one block, in the order of its lines.
+    /// Takes the events of one block.
     ///
     /// # Errors
     /// The temporary file cannot be made or written.
-    pub(crate) fn add(&self, place: Place, worker: usize, events: &[Event]) -> io::Result<()> {
-        let block = group(place, worker, events);
+    pub(crate) fn add(&self, block: EventBlock) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.held_events += block.events.len();
         state.held.push(block);
@@ -147,7 +171,7 @@ impl Store {
         }
         order.sort_unstable_by_key(|(input, index, _)| (*input, *index));
         let order = order.into_iter().map(|(_, _, source)| source).collect();
-        Events { order, held, runs: state.runs, file: self.file, numbers }
+        Events { order, held, runs: state.runs, file: self.file, numbers, paced: vec![None; ranks.len()] }
     }
 }
 
@@ -170,6 +194,8 @@ pub(crate) struct Events {
     file: Mutex<Option<File>>,
     /// Of each worker: its own number of a resource → the number in all.
     numbers: Vec<Vec<u32>>,
+    /// Of each input: how stamps were read that are to count as neither start nor end.
+    paced: Vec<Option<Stamp>>,
 }
 
 impl Events {
@@ -180,24 +206,83 @@ impl Events {
     /// # Errors
     /// The temporary file cannot be read.
     pub(crate) fn partition(&self, partition: usize) -> io::Result<Vec<Event>> {
-        let runs: Vec<RunPart> =
-            self.runs.iter().map(|run| self.read(run, partition)).collect::<io::Result<_>>()?;
-        let pieces: Vec<Piece<'_>> = self
-            .order
-            .iter()
-            .map(|source| match *source {
-                Source::Held(number) => {
-                    let block = &self.held[number];
-                    (&block.events[block.range(partition)], self.numbers[block.worker].as_slice())
-                }
-                Source::Run(run, number) => {
-                    let (block, part) = (&self.runs[run].blocks[number], &runs[run]);
-                    let events = &part.events[part.starts[number]..part.starts[number + 1]];
-                    (events, self.numbers[block.worker].as_slice())
-                }
-            })
-            .collect();
+        let runs = self.read_all(partition)?;
+        let piece = |source: &Source| {
+            let block = self.block(*source);
+            let events = block.changed(partition, self.stored(*source, &runs, partition));
+            let events = match self.paced[block.place.0] {
+                Some(stamp) => events.iter().map(|event| event.paced(stamp)).collect(),
+                None => events,
+            };
+            (events, self.numbers[block.worker].as_slice())
+        };
+        let pieces: Vec<Piece<'_>> = self.order.iter().map(piece).collect();
         Ok(sorted(&pieces))
+    }
+
+    /// Events of one partition and the chosen inputs, in the order of their lines, as they were stamped and with the
+    /// resources of their workers.
+    ///
+    /// # Errors
+    /// The temporary file cannot be read.
+    pub(crate) fn of_inputs(&self, chosen: &[bool], partition: usize) -> io::Result<Vec<Event>> {
+        let runs = self.read_all(partition)?;
+        let mut found = Vec::new();
+        for source in &self.order {
+            let block = self.block(*source);
+            if chosen[block.place.0] {
+                found.extend_from_slice(&block.changed(partition, self.stored(*source, &runs, partition)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Makes `changes` to the events of the blocks at their places.
+    pub(crate) fn change(&mut self, changes: impl Iterator<Item = (Place, Change)>) {
+        let mut of_block: HashMap<Place, Vec<Change>> = HashMap::new();
+        changes.for_each(|(place, change)| of_block.entry(place).or_default().push(change));
+        if of_block.is_empty() {
+            return;
+        }
+        let in_runs = self.runs.iter_mut().flat_map(|run| &mut run.blocks);
+        for block in self.held.iter_mut().chain(in_runs) {
+            if let Some(mut changes) = of_block.remove(&block.place) {
+                changes.sort_unstable();
+                changes.dedup_by_key(|change| change.event);
+                block.changes = changes;
+            }
+        }
+    }
+
+    /// Start and end of requests in `inputs` are both their stamp, which was read as `stamp`.
+    pub(crate) fn pace(&mut self, inputs: &[usize], stamp: Stamp) {
+        inputs.iter().for_each(|input| self.paced[*input] = Some(stamp));
+    }
+
+    fn block(&self, source: Source) -> &EventBlock {
+        match source {
+            Source::Held(number) => &self.held[number],
+            Source::Run(run, number) => &self.runs[run].blocks[number],
+        }
+    }
+
+    /// What a block has of one partition, `runs` being what the runs have.
+    fn stored<'e>(&'e self, source: Source, runs: &'e [RunPart], partition: usize) -> &'e [Event] {
+        match source {
+            Source::Held(number) => {
+                let block = &self.held[number];
+                &block.events[block.range(partition)]
+            }
+            Source::Run(run, number) => {
+                let part = &runs[run];
+                &part.events[part.starts[number]..part.starts[number + 1]]
+            }
+        }
+    }
+
+    /// What the runs have of one partition.
+    fn read_all(&self, partition: usize) -> io::Result<Vec<RunPart>> {
+        self.runs.iter().map(|run| self.read(run, partition)).collect()
     }
 
     /// What a run has of one partition.
@@ -226,31 +311,58 @@ struct RunPart {
 }
 
 /// Events of one worker, and its numbers of resources.
-type Piece<'a> = (&'a [Event], &'a [u32]);
+type Piece<'a> = (Cow<'a, [Event]>, &'a [u32]);
 
 impl EventBlock {
+    /// The events of a block, in the order of its lines, grouped by the partition of each: a counting sort.
+    pub(crate) fn group(place: Place, worker: usize, events: &[Event], partitions: &[u8]) -> Self {
+        let mut starts = vec![0_u32; PARTITIONS + 1];
+        for partition in partitions {
+            starts[usize::from(*partition) + 1] += 1;
+        }
+        sum_up(&mut starts);
+        let mut next = starts.clone();
+        let mut grouped = events.to_vec();
+        for (event, partition) in events.iter().zip(partitions) {
+            let at = &mut next[usize::from(*partition)];
+            grouped[*at as usize] = *event;
+            *at += 1;
+        }
+        Self { place, worker, starts: starts.into(), events: grouped, changes: Vec::new() }
+    }
+
+    /// Where [`EventBlock::group`] put each event.
+    pub(crate) fn positions(&self, partitions: &[u8]) -> Vec<u32> {
+        let mut next = self.starts.to_vec();
+        let place = |partition: &u8| {
+            let at = &mut next[usize::from(*partition)];
+            *at += 1;
+            *at - 1
+        };
+        partitions.iter().map(place).collect()
+    }
+
+    /// The block's `events` of one partition, with what was found out about them since.
+    fn changed<'e>(&self, partition: usize, events: &'e [Event]) -> Cow<'e, [Event]> {
+        let (start, end) = (self.starts[partition], self.starts[partition + 1]);
+        let before = |number: u32| self.changes.partition_point(|change| change.event < number);
+        let changes = &self.changes[before(start)..before(end)];
+        if changes.is_empty() {
+            return Cow::Borrowed(events);
+        }
+        let mut changes = changes.iter().peekable();
+        let change = |(number, event): (u32, &Event)| match changes.next_if(|change| change.event == number) {
+            None => Some(*event),
+            Some(Change { to: Changed::LeftOut, .. }) => None,
+            Some(Change { to: Changed::Later(s), .. }) => Some(event.later_ms(i64::from(*s) * 1000)),
+        };
+        (start..).zip(events).filter_map(change).collect()
+    }
+
     /// Where the events of a partition are, or were, among all of the block.
     fn range(&self, partition: usize) -> Range<usize> {
         self.starts[partition] as usize..self.starts[partition + 1] as usize
     }
-}
-
-/// The events grouped by partition, in order inside each: a counting sort.
-fn group(place: Place, worker: usize, events: &[Event]) -> EventBlock {
-    let partition = |event: &Event| (event.client() >> 56) as usize;
-    let mut starts = vec![0_u32; PARTITIONS + 1];
-    for event in events {
-        starts[partition(event) + 1] += 1;
-    }
-    sum_up(&mut starts);
-    let mut next = starts.clone();
-    let mut grouped = events.to_vec();
-    for event in events {
-        let at = &mut next[partition(event)];
-        grouped[*at as usize] = *event;
-        *at += 1;
-    }
-    EventBlock { place, worker, starts: starts.into(), events: grouped }
 }
 
 /// The events of one partition by client, and by [`Event::order_ms`] inside that; else in the order they come in.
@@ -260,17 +372,17 @@ fn group(place: Place, worker: usize, events: &[Event]) -> EventBlock {
 fn sorted(pieces: &[Piece<'_>]) -> Vec<Event> {
     /// Events in one place of the table in the mean.
     const PER_PLACE: usize = 8;
-    let all = || pieces.iter().flat_map(|(events, _)| *events);
+    let all = || pieces.iter().flat_map(|(events, _)| events.iter());
     let count: usize = pieces.iter().map(|(events, _)| events.len()).sum();
     let bits = (count / PER_PLACE).max(2).ilog2();
-    let place = |event: &Event| (event.client() << 8 >> (64 - bits)) as usize;
+    let place = |event: &Event| (event.client() >> (CLIENT_BITS - bits)) as usize;
     let mut starts = vec![0_u32; (1 << bits) + 1];
     all().for_each(|event| starts[place(event) + 1] += 1);
     sum_up(&mut starts);
     let mut next = starts.clone();
     let mut found = vec![Event::default(); count];
     for (events, numbers) in pieces {
-        for event in *events {
+        for event in events.iter() {
             let at = &mut next[place(event)];
             found[*at as usize] = event.with_resource(numbers[event.resource() as usize]);
             *at += 1;
@@ -301,13 +413,13 @@ mod tests {
     use crate::kind::Kind;
     use crate::request::Request;
 
-    /// Events of 40 clients, of which every third comes twice in one moment.
-    fn block(number: u64) -> Vec<Event> {
+    /// Events of 40 clients with their partitions, of which every third comes twice in one moment.
+    fn block(number: u64) -> Vec<(u8, Event)> {
         let event = |i: u64| {
             let stamp_ns = (1_000 + number * 100 + i / 2) as i64 * 1_000_000;
             let client = (i * i % 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let request = Request { stamp_ns, status: i as u16 % 500, ..Request::default() };
-            Event::new(&request, client, (i % 3) as u32, Kind::Page)
+            ((client >> 56) as u8, Event::new(&request, client, (i % 3) as u32, Kind::Page))
         };
         (0..100 + number).map(event).collect()
     }
@@ -315,24 +427,43 @@ mod tests {
     /// All partitions, from blocks that came in another order than theirs.
     fn all(budget_bytes: u64) -> (usize, Vec<Event>) {
         let store = Store::new(budget_bytes);
+        let mut changes = Vec::new();
         for (input, index) in [(1, 0), (0, 2), (0, 0), (1, 1), (0, 1)] {
             let number = (1 - input) * 3 + index;
-            store.add((input as usize, index), 0, &block(number)).unwrap();
+            let (partitions, events): (Vec<u8>, Vec<Event>) = block(number).into_iter().unzip();
+            let grouped = EventBlock::group((input as usize, index), 0, &events, &partitions);
+            if (input, index) == (0, 1) {
+                let position = grouped.positions(&partitions);
+                let to = [Changed::Later(3), Changed::LeftOut, Changed::LeftOut, Changed::Later(-1)];
+                let changed = [7, 90, 7, 11].into_iter().zip(to);
+                changes.extend(changed.map(|(line, to)| ((0, 1), Change { event: position[line], to })));
+            }
+            store.add(grouped).unwrap();
         }
         let runs = lock(&store.state).runs.len();
         // The second input comes first.
-        let events = store.finish(&[1, 0], vec![vec![2, 0, 1]]);
+        let mut events = store.finish(&[1, 0], vec![vec![2, 0, 1]]);
+        events.change(changes.into_iter());
+        events.pace(&[1], Stamp::Start);
         (runs, (0..PARTITIONS).flat_map(|partition| events.partition(partition).unwrap()).collect())
     }
 
     #[test]
     fn events_are_the_same_from_memory_and_from_the_file() {
-        let mut expected: Vec<Event> = (0..2)
-            .chain(3..6)
-            .flat_map(block)
-            .map(|event| event.with_resource([2, 0, 1][event.resource() as usize]))
-            .collect();
-        expected.sort_by_key(|event| (event.client() >> 56, event.client(), event.order_ms()));
+        let mut expected: Vec<(u8, Event)> = Vec::new();
+        for number in (0..2).chain(3..6) {
+            for (line, (partition, event)) in block(number).into_iter().enumerate() {
+                let event = event.with_resource([2, 0, 1][event.resource() as usize]);
+                match (number, line) {
+                    (4, 7 | 90) => {}
+                    (4, 11) => expected.push((partition, event.later_ms(-1000))),
+                    (0..2, _) => expected.push((partition, event.paced(Stamp::Start))),
+                    _ => expected.push((partition, event)),
+                }
+            }
+        }
+        expected.sort_by_key(|(partition, event)| (*partition, event.client(), event.order_ms()));
+        let expected: Vec<Event> = expected.into_iter().map(|(_, event)| event).collect();
         for (budget_bytes, expected_runs) in [(u64::MAX, 0), (6_000, 1), (3_000, 2), (0, 5)] {
             let (runs, found) = all(budget_bytes);
             assert_eq!(runs, expected_runs, "{budget_bytes}");

@@ -65,6 +65,28 @@ pub enum Stamp {
     Mixed,
 }
 
+/// What the log itself says about the moment that its stamps mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StampCheck {
+    /// Read the other way, requests of one client would overlap far more often.
+    Agrees,
+    /// Read the other way, requests of one client would overlap far less often: durations were not subtracted.
+    Disagrees,
+    /// Too few requests overlap either way to tell.
+    Undecided,
+}
+
+/// How a sampled log was weighted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// How many requests one logged request stands for, in the mean.
+    pub weight_mean: f64,
+    /// Share of requests whose weight is not known; they count once.
+    pub unknown_share: f64,
+}
+
 /// What a profile was made from, and how much of it was understood. Counts are exact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -73,6 +95,9 @@ pub struct Source {
     pub format: String,
     /// Which moment the time stamps mark.
     pub stamp: Stamp,
+    /// What the log itself says about that, where it has durations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp_check: Option<StampCheck>,
     /// The coarsest time stamp, in seconds.
     pub resolution_s: f64,
     /// Civil time of the arrival curve: an IANA zone, or the offsets that the log itself printed.
@@ -91,6 +116,9 @@ pub struct Source {
     /// Requests understood and left out of the model, by reason.
     #[serde(serialize_with = "flow::map")]
     pub excluded: BTreeMap<String, u64>,
+    /// How the log was sampled: everything in the model that counts requests or sessions is weighted.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "flow::map")]
+    pub sampling: Option<Sampling>,
     /// Sessions that the model was made from.
     pub sessions: u64,
     /// How requests became sessions.

@@ -19,6 +19,12 @@ const MOST_VALUES: u64 = 1 << f64::MANTISSA_DIGITS;
 pub fn validate(profile: &Profile) -> Vec<Violation> {
     let mut check = Check::default();
     check.not_negative("/source/session_rule/gap_s", profile.source.session_rule.gap_s);
+    if let Some(sampling) = &profile.source.sampling {
+        if !(sampling.weight_mean.is_finite() && sampling.weight_mean >= 1.0) {
+            check.wrong("/source/sampling/weight_mean", sampling.weight_mean, "a number >= 1");
+        }
+        check.share("/source/sampling/unknown_share", sampling.unknown_share);
+    }
     let ids: BTreeSet<&str> = profile.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
     check.endpoints(&profile.endpoints, &ids);
     let think_times: BTreeSet<&str> = profile.think_times.keys().map(String::as_str).collect();
@@ -320,7 +326,7 @@ mod tests {
     use super::*;
     use crate::endpoint::Companion;
     use crate::io::from_yaml;
-    use crate::profile::{Background, EXAMPLE};
+    use crate::profile::{Background, EXAMPLE, Sampling};
 
     #[track_caller]
     fn check(edit: impl Fn(&mut Profile), expected: &str) {
@@ -347,6 +353,17 @@ mod tests {
             },
             "never reaches `END`",
         );
+    }
+
+    #[test]
+    fn a_sample_stands_for_more_than_itself() {
+        let sampled = |weight_mean, unknown_share| {
+            move |p: &mut Profile| p.source.sampling = Some(Sampling { weight_mean, unknown_share })
+        };
+        for weight_mean in [0.5, f64::NAN, f64::INFINITY] {
+            check(sampled(weight_mean, 0.0), "`/source/sampling/weight_mean`: found");
+        }
+        check(sampled(10.0, 1.5), "`/source/sampling/unknown_share`: found 1.5");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod documentation;
 mod formats;
 mod golden;
 mod layers;
+mod meaning;
 mod nginx;
 mod privacy;
 mod reference;

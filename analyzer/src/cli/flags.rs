@@ -6,6 +6,7 @@ use anyhow::Error;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
+use shared::profile::Stamp;
 
 use super::memory;
 use crate::error::Error as AnalyzerError;
@@ -47,6 +48,15 @@ pub(crate) struct InputFlags {
     /// Who wrote the logs, where the text leaves it open
     #[arg(long, value_name = "PRODUCT", help_heading = "Input", value_parser = producers())]
     producer: Option<Producer>,
+    /// Which moment the time stamps mark, whatever is known of the format
+    #[arg(long, value_enum, help_heading = "Input")]
+    stamp: Option<StampName>,
+    /// The share of requests that were logged, such as `10%`, where the log does not print it
+    #[arg(long, value_name = "RATE", help_heading = "Input", value_parser = sample_rate)]
+    sample_rate: Option<f64>,
+    /// Count a request in two logs twice
+    #[arg(long, help_heading = "Input")]
+    keep_duplicates: bool,
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N", help_heading = "Input", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -88,9 +98,17 @@ pub(crate) struct ModelFlags {
     /// Publish only what at least this many distinct clients did
     #[arg(long, value_name = "CLIENTS", help_heading = "Model", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     k: u64,
-    /// Civil time of the arrival curve, such as Europe/Berlin [default: as printed in the log]
+    /// Civil time of the arrival curve, and of stamps that are printed without a zone, such as Europe/Berlin [default: as printed in the log, and UTC]
     #[arg(long, value_name = "ZONE", help_heading = "Model")]
     tz: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StampName {
+    /// When the request was received
+    Start,
+    /// When the response was sent
+    End,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -126,7 +144,8 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
     let time_zone = model
         .tz
         .as_deref()
-        .map(|name| TimeZone::get(name).map_err(|_| AnalyzerError::TimeZone { name: name.to_owned() }));
+        .map(|name| TimeZone::get(name).map_err(|_| AnalyzerError::TimeZone { name: name.to_owned() }))
+        .transpose()?;
     let keep = match model.keep.contains(&KeepName::All) {
         true => Kind::ALL.to_vec(),
         false => model
@@ -151,6 +170,13 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             event_bytes: input.memory.unwrap_or_else(memory::default_bytes) / EVENTS_SHARE,
             line_limit: input.max_line,
             ratio_limit: input.max_ratio,
+            time_zone: time_zone.clone(),
+            stamp: input.stamp.map(|name| match name {
+                StampName::Start => Stamp::Start,
+                StampName::End => Stamp::End,
+            }),
+            sample_rate: input.sample_rate,
+            keep_duplicates: input.keep_duplicates,
             templates: !model.no_templates,
             ..defaults
         },
@@ -159,9 +185,17 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             k: model.k,
             keep,
             routes: model.route.clone(),
-            time_zone: time_zone.transpose()?,
+            time_zone,
         },
     })
+}
+
+/// A share above nothing.
+fn sample_rate(text: &str) -> Result<f64, String> {
+    share(text)
+        .ok()
+        .filter(|rate| *rate > 0.0)
+        .ok_or_else(|| format!("found `{text}`, expected a share above 0 and up to 1, such as `10%`"))
 }
 
 fn producers() -> impl TypedValueParser<Value = Producer> {

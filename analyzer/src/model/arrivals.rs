@@ -12,6 +12,7 @@ use super::em::{self, Row};
 use crate::tally::ARRIVAL_BIN_S;
 use crate::tally::cell::{Bin, runs_of_enough};
 use crate::tally::civil::CivilClock;
+use crate::weight::REQUEST;
 
 /// Sessions that a knot should stand on.
 const SESSIONS_PER_KNOT: f64 = 100.0;
@@ -126,14 +127,14 @@ fn fit_shape(
         let (knot, into) = (bin / bins_per_knot, bin % bins_per_knot);
         let x = (into as f64 + 0.5) / bins_per_knot as f64;
         let nearest = if x < 0.5 { knot } else { (knot + 1) % columns };
-        let mut count = 0;
+        let mut mass = 0;
         for found in of_days().filter_map(|at| starts.get(&(at as i64))) {
             clients[nearest].merge(found, k);
-            count += found.count;
+            mass += found.mass;
         }
         if exposed > 0.0 {
             rows.push(vec![(knot, exposed * (1.0 - x)), ((knot + 1) % columns, exposed * x)]);
-            counts.push(count as f64);
+            counts.push(sessions(mass));
         }
     }
     let seen: Vec<bool> = (0..columns)
@@ -142,6 +143,11 @@ fn fit_shape(
     let mut knots = em::fit(&rows, &counts, columns);
     level_thin_runs(&mut knots, &clients, &seen, k);
     knots
+}
+
+/// Sessions of a count in thousandths.
+fn sessions(mass: u64) -> f64 {
+    mass as f64 / REQUEST as f64
 }
 
 /// Runs of knots with too few clients get one common rate, so that no rate tells of fewer than k people.
@@ -169,7 +175,7 @@ fn levels(
     let bins_per_knot = (spacing_s / ARRIVAL_BIN_S) as usize;
     let level = |day: &Weekday| {
         let bins = || (0..BINS_PER_DAY).map(|bin| (bin, day.index() * BINS_PER_DAY + bin));
-        let found: u64 = bins().filter_map(|(_, at)| starts.get(&(at as i64))).map(|bin| bin.count).sum();
+        let found: u64 = bins().filter_map(|(_, at)| starts.get(&(at as i64))).map(|bin| bin.mass).sum();
         let expected: f64 = bins()
             .map(|(bin, at)| {
                 let (knot, x) =
@@ -177,7 +183,7 @@ fn levels(
                 exposure_s[at] * (shape[knot] * (1.0 - x) + shape[(knot + 1) % shape.len()] * x)
             })
             .sum();
-        if expected > 0.0 { found as f64 / expected } else { 1.0 }
+        if expected > 0.0 { sessions(found) / expected } else { 1.0 }
     };
     group.iter().map(|day| (*day, level(day))).collect()
 }
@@ -208,7 +214,8 @@ mod tests {
         let mut starts = BTreeMap::new();
         for bin in 0..BINS_PER_WEEK as i64 {
             let mut found = Bin::default();
-            (0..(rate(bin) * 300.0).round() as u64).for_each(|i| found.add(bin as u64 * 1000 + i, 10));
+            (0..(rate(bin) * 300.0).round() as u64)
+                .for_each(|i| found.add(bin as u64 * 1000 + i, REQUEST, 10));
             starts.insert(bin, found);
         }
         let curve = fit(&starts, &exposure, 10);
@@ -224,7 +231,7 @@ mod tests {
         let mut knots = vec![1.0, 3.0, 5.0, 100.0];
         let crowd = |clients: std::ops::Range<u64>| {
             let mut bin = Bin::default();
-            clients.for_each(|client| bin.add(client, 10));
+            clients.for_each(|client| bin.add(client, REQUEST, 10));
             bin
         };
         let clients = [crowd(0..4), crowd(4..8), crowd(8..12), crowd(0..50)];

@@ -10,6 +10,7 @@ use crate::request::KNOWN_METHODS;
 use crate::route::Routes;
 use crate::tally::cell::{Bin, Cell, runs_of_enough};
 use crate::tally::{RouteNumber, Tally};
+use crate::weight::requests;
 
 /// Decides what is published.
 #[derive(Debug, Clone, Copy)]
@@ -17,12 +18,12 @@ pub(crate) struct Gate {
     k: u64,
 }
 
-/// A count that enough clients stand behind. Only a [`Gate`] makes one.
+/// A count that enough clients stand behind, in thousandths. Only a [`Gate`] makes one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Admitted(u64);
 
 impl Admitted {
-    pub(crate) fn count(self) -> u64 {
+    pub(crate) fn mass(self) -> u64 {
         self.0
     }
 }
@@ -36,9 +37,9 @@ impl Gate {
         self.k
     }
 
-    /// The count of `cell`, if at least k clients stand behind it.
+    /// What `cell` stands for, if at least k clients stand behind it.
     pub(crate) fn admit(self, cell: Cell) -> Option<Admitted> {
-        (cell.clients >= self.k).then_some(Admitted(cell.count))
+        (cell.clients >= self.k).then_some(Admitted(cell.mass))
     }
 
     /// Routes that may be named: enough clients used them, and no part of their name was made up by one.
@@ -55,11 +56,11 @@ impl Gate {
     ///
     /// Shares are rounded and add up to 1. The dropped mass spreads over the rest in proportion.
     pub(crate) fn shares<K: Ord>(self, cells: BTreeMap<K, Cell>) -> (BTreeMap<K, f64>, f64) {
-        let total: u64 = cells.values().map(|cell| cell.count).sum();
+        let total: u64 = cells.values().map(|cell| cell.mass).sum();
         let kept: Vec<(K, u64)> =
-            cells.into_iter().filter_map(|(key, cell)| Some((key, self.admit(cell)?.count()))).collect();
-        let kept_total: u64 = kept.iter().map(|(_, count)| count).sum();
-        let shares = round_shares(&kept.iter().map(|(_, count)| *count as f64).collect::<Vec<_>>());
+            cells.into_iter().filter_map(|(key, cell)| Some((key, self.admit(cell)?.mass()))).collect();
+        let kept_total: u64 = kept.iter().map(|(_, mass)| mass).sum();
+        let shares = round_shares(&kept.iter().map(|(_, mass)| *mass as f64).collect::<Vec<_>>());
         let shares =
             kept.into_iter().map(|(key, _)| key).zip(shares).filter(|(_, share)| *share > 0.0).collect();
         (shares, (total - kept_total) as f64 / total.max(1) as f64)
@@ -81,18 +82,18 @@ impl Gate {
                 return None;
             }
             match middle(&keys[range.clone()], bins) {
-                None => histogram.zeros += together.count,
-                Some(index) => *histogram.bins.entry(index).or_insert(0) += together.count,
+                None => histogram.zeros += requests(together.mass),
+                Some(index) => *histogram.bins.entry(index).or_insert(0) += requests(together.mass),
             }
         }
         (histogram.count() > 0).then_some(histogram)
     }
 
-    /// Quantiles of a histogram that has passed; no further out than k values from the end.
-    pub(crate) fn summary(self, histogram: LogHistogram) -> Option<Summary> {
+    /// Quantiles of a histogram of `logged` values that has passed; no further out than k of those from the end.
+    pub(crate) fn summary(self, histogram: LogHistogram, logged: u64) -> Option<Summary> {
         let quantile = |q: f64| {
             let value = histogram.quantile(q)?;
-            let beyond = (1.0 - q) * histogram.count() as f64;
+            let beyond = (1.0 - q) * logged as f64;
             (beyond >= self.k as f64 || q <= 0.5).then(|| round_significant(value, 3))
         };
         let (p50, p95, p99) = (quantile(0.5)?, quantile(0.95), quantile(0.99));
@@ -102,10 +103,10 @@ impl Gate {
 
 /// The bin that holds the middle value of a run of bins.
 fn middle(keys: &[Option<i32>], bins: &BTreeMap<Option<i32>, Bin>) -> Option<i32> {
-    let total: u64 = keys.iter().filter_map(|key| bins.get(key)).map(|bin| bin.count).sum();
+    let total: u64 = keys.iter().filter_map(|key| bins.get(key)).map(|bin| bin.mass).sum();
     let mut below = 0;
     for key in keys {
-        below += bins.get(key).map_or(0, |bin| bin.count);
+        below += bins.get(key).map_or(0, |bin| bin.mass);
         if 2 * below >= total {
             return *key;
         }
@@ -123,10 +124,11 @@ fn round_counts(mut histogram: LogHistogram) -> LogHistogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::weight::REQUEST;
 
     fn cell(clients: std::ops::Range<u64>) -> Cell {
         let mut cell = Cell::default();
-        clients.for_each(|client| cell.add(client));
+        clients.for_each(|client| cell.add(client, REQUEST));
         cell
     }
 
@@ -142,7 +144,7 @@ mod tests {
     fn thin_bins_join_their_neighbours_and_nothing_is_lost() {
         let bin = |clients: std::ops::Range<u64>| {
             let mut bin = Bin::default();
-            clients.for_each(|client| bin.add(client, 10));
+            clients.for_each(|client| bin.add(client, REQUEST, 10));
             bin
         };
         let bins = BTreeMap::from([

@@ -37,6 +37,8 @@ pub enum Domain {
     Host,
     /// A client that is named where others have an address.
     ClientName,
+    /// The id that a request carries from log to log.
+    Request,
 }
 
 /// The secret of one run: a key for each [`Domain`].
@@ -46,8 +48,8 @@ pub struct Key {
 }
 
 /// What tells the domains apart, in their order.
-const TAGS: [&[u8]; 7] =
-    [b"address", b"user_agent", b"identity", b"user", b"referer", b"host", b"client_name"];
+const TAGS: [&[u8]; 8] =
+    [b"address", b"user_agent", b"identity", b"user", b"referer", b"host", b"client_name", b"request"];
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

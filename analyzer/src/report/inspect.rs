@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use shared::profile::{Sampling, Stamp, StampCheck};
 
-use super::{grouped, percent};
+use super::{grouped, percent, sampled, seconds};
 use crate::Counted;
 use crate::error::Error;
 use crate::privacy::gate::Gate;
 use crate::read::{InputSummary, Reading};
 use crate::record::Record;
 use crate::reject::Rejects;
+use crate::request::SECOND_NS;
 use crate::session::identity::Identity;
 use crate::settings::Settings;
 
@@ -48,6 +50,22 @@ pub struct InspectedInput {
     pub rejects: Rejects,
     /// Lines that ended early and were kept.
     pub recovered: u64,
+    /// Which moment the time stamps mark.
+    pub stamp: Stamp,
+    /// What the log itself says about that; null where it has no durations.
+    pub stamp_check: Option<StampCheck>,
+    /// The coarsest time stamp, in seconds.
+    pub resolution_s: f64,
+    /// Requests with a duration.
+    pub timed: u64,
+    /// Requests whose stamp was printed without its zone.
+    pub zoneless: u64,
+    /// Those of them in an hour that the clocks of `--tz` skipped.
+    pub skipped_hour: u64,
+    /// How the input was sampled; null where nothing says that it was.
+    pub sampling: Option<Sampling>,
+    /// Requests left out because another record tells of them as well.
+    pub duplicates: u64,
     /// Why the input ended before its end, or null.
     pub broken: Option<String>,
     /// What was odd about its bytes, although nothing is lost, or null.
@@ -118,6 +136,7 @@ pub fn inspection(reading: Reading, settings: &Settings, with_stats: bool) -> Re
 }
 
 fn inspected(input: InputSummary, template: impl Fn(u32) -> Option<String>) -> InspectedInput {
+    let stamp = input.stamp();
     InspectedInput {
         format: input.label(),
         path: input.path,
@@ -129,6 +148,14 @@ fn inspected(input: InputSummary, template: impl Fn(u32) -> Option<String>) -> I
         rejected: input.rejects.total(),
         rejects: input.rejects,
         recovered: input.recovered,
+        stamp,
+        stamp_check: input.stamp_check,
+        resolution_s: input.resolution_ns as f64 / SECOND_NS as f64,
+        timed: input.timed,
+        zoneless: input.zoneless,
+        skipped_hour: input.skipped_hour,
+        sampling: input.sampling,
+        duplicates: input.duplicates,
         broken: input.broken,
         odd: input.odd,
         records: input
@@ -208,6 +235,13 @@ impl Inspection {
                     lines.join(", ")
                 );
             }
+            let _ = writeln!(out, "  stamps    {}", stamps(input));
+            if let Some(sampling) = &input.sampling {
+                let _ = writeln!(out, "  sampled   {}", sampled(sampling));
+            }
+            if input.duplicates > 0 {
+                let _ = writeln!(out, "  twice     {} left out", grouped(input.duplicates));
+            }
             if let Some(why) = &input.broken {
                 let _ = writeln!(out, "  damaged   {why}");
             }
@@ -237,6 +271,30 @@ impl Inspection {
         }
         out
     }
+}
+
+/// What the stamps are: `end of the request, 1 s, zone printed; durations in 100 % of requests`.
+fn stamps(input: &InspectedInput) -> String {
+    let moment = match input.stamp {
+        Stamp::Start => "start of the request",
+        Stamp::End => "end of the request",
+        Stamp::Mixed => "start or end of the request",
+    };
+    let check = match input.stamp_check {
+        Some(StampCheck::Agrees) => " (and overlaps agree)",
+        Some(StampCheck::Disagrees) => " (BUT overlaps disagree)",
+        Some(StampCheck::Undecided) | None => "",
+    };
+    let zone = match (input.zoneless, input.skipped_hour) {
+        (0, _) => "zone printed".to_owned(),
+        (n, 0) => format!("{} without a zone", grouped(n)),
+        (n, skipped) => format!("{} without a zone, {} in a skipped hour", grouped(n), grouped(skipped)),
+    };
+    let timed = match input.timed {
+        0 => "no durations".to_owned(),
+        n => format!("durations in {}", percent(n as f64 / input.requests.max(1) as f64)),
+    };
+    format!("{moment}{check}, to {}, {zone}, {timed}", seconds(input.resolution_s))
 }
 
 fn record_line(record: &Record) -> String {

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use shared::Profile;
+use shared::profile::{Stamp, StampCheck};
 
-use super::{grouped, percent, seconds};
+use super::{grouped, percent, sampled, seconds};
 use crate::read::{InputSummary, Reading};
 use crate::reject::Reject;
 use crate::source::{PassedOver, Why};
@@ -34,6 +35,9 @@ pub fn text(profile: &Profile) -> String {
             if excluded.is_empty() { "none".to_owned() } else { excluded.join(", ") }
         ),
     );
+    if let Some(sampling) = &source.sampling {
+        row("sampled", sampled(sampling));
+    }
     if let Some(class) = profile.classes.first() {
         let requests = class.mean_requests_per_session();
         let think = profile.think_times.get(&class.think_time.default).and_then(|think| think.sampler());
@@ -116,6 +120,7 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
             let count = of_all(input.clients_by_trace);
             warnings.push(format!("`{}`: {count} tell no client; each trace counts as one", input.path));
         }
+        warnings.extend(about_meaning(input));
         if input.format.producer_unknown && input.evidence.producer().is_none() {
             warnings.push(format!(
                 "`{}`: nginx and Apache both write this format, read as {}; --producer decides",
@@ -123,6 +128,43 @@ pub fn warnings(reading: &Reading) -> Vec<String> {
                 input.label()
             ));
         }
+    }
+    warnings
+}
+
+/// Warnings about what the fields of one input mean.
+fn about_meaning(input: &InputSummary) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let path = &input.path;
+    if input.stamp_check == Some(StampCheck::Disagrees) {
+        let (found, said) = match input.stamp() {
+            Stamp::Start => ("end", "start"),
+            Stamp::End | Stamp::Mixed => ("start", "end"),
+        };
+        let (by, consequence) = match input.stamp_given {
+            Some(_) => (format!("--stamp {said}"), "think times are wrong if so"),
+            None => {
+                (format!("the format {} says {said}", input.label()), "durations are left inside the pauses")
+            }
+        };
+        warnings.push(format!(
+            "`{path}`: its stamps look like the {found} of requests, but {by}: read so, requests of one client overlap; {consequence}\n  hint: --stamp {found} or --stamp {said} decides"
+        ));
+    }
+    if input.zoneless > 0 && !input.zone_given {
+        warnings.push(format!("`{path}`: its stamps carry no zone: read as UTC\n  hint: --tz Europe/Berlin"));
+    }
+    if input.skipped_hour > 0 {
+        warnings.push(format!(
+            "`{path}`: {} requests in an hour that clocks skipped, put after it; is --tz the zone of this log?",
+            grouped(input.skipped_hour)
+        ));
+    }
+    let thinned = input.sampling.is_some_and(|sampling| sampling.weight_mean > 1.0);
+    if thinned && input.document().is_none() {
+        warnings.push(format!(
+            "`{path}`: only a sample of the requests was logged: rates and shares are weighted, but sessions miss requests, so chains and pauses are biased"
+        ));
     }
     warnings
 }

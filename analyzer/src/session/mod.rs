@@ -7,6 +7,7 @@ use crate::read::Reading;
 use crate::store::PARTITIONS;
 
 pub mod identity;
+pub(crate) mod stamps;
 
 /// The sessions in `events`, which are one client's, by start.
 ///

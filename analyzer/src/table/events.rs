@@ -24,6 +24,7 @@ pub(crate) struct Events {
     status: Vec<u32>,
     bytes_out: Vec<Option<u64>>,
     kind: Vec<&'static str>,
+    weight: Vec<Option<f64>>,
 }
 
 impl Events {
@@ -38,6 +39,7 @@ impl Events {
         self.status.push(u32::from(event.status));
         self.bytes_out.push(event.bytes_out);
         self.kind.push(event.kind.name());
+        self.weight.push(event.weight);
     }
 
     /// The table; `instant` makes a column of moments.
@@ -57,6 +59,7 @@ impl Events {
             Series::new("status".into(), self.status).into(),
             Series::new("bytes_out".into(), self.bytes_out).into(),
             Series::new("kind".into(), self.kind).into(),
+            Series::new("weight".into(), self.weight).into(),
         ];
         DataFrame::new(height, columns).context("cannot make a table of events")
     }

@@ -1,23 +1,28 @@
 //! Counts that know how many different clients stand behind them.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::privacy::pseudonym::Pseudonym;
 
-/// A count, and its distinct clients.
+/// A count, what it stands for where the log was sampled, and its distinct clients.
 ///
 /// Exact without a set, because all of a client's events are counted in one go before the next client's:
 /// a client is new when it is not the last one. Cells of disjoint clients add up.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cell {
+    /// As many as were logged.
     pub(crate) count: u64,
+    /// As many as those stand for, in thousandths.
+    pub(crate) mass: u64,
     pub(crate) clients: u64,
     last: Option<Pseudonym>,
 }
 
 impl Cell {
-    pub(crate) fn add(&mut self, client: Pseudonym) {
+    pub(crate) fn add(&mut self, client: Pseudonym, mass: u64) {
         self.count += 1;
+        self.mass += mass;
         if self.last != Some(client) {
             self.last = Some(client);
             self.clients += 1;
@@ -27,13 +32,19 @@ impl Cell {
     /// Adds a cell of other clients.
     pub(crate) fn merge(&mut self, other: Self) {
         self.count += other.count;
+        self.mass += other.mass;
         self.clients += other.clients;
         self.last = None;
     }
 
     /// The cell of two cells whose clients may be the same: their union is at least the larger.
     pub(crate) fn join(self, other: Self) -> Self {
-        Self { count: self.count + other.count, clients: self.clients.max(other.clients), last: None }
+        Self {
+            count: self.count + other.count,
+            mass: self.mass + other.mass,
+            clients: self.clients.max(other.clients),
+            last: None,
+        }
     }
 }
 
@@ -41,7 +52,10 @@ impl Cell {
 /// count a client twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Bin {
+    /// As many as were logged.
     pub(crate) count: u64,
+    /// As many as those stand for, in thousandths.
+    pub(crate) mass: u64,
     clients: ClientSet,
 }
 
@@ -59,13 +73,15 @@ impl Default for ClientSet {
 }
 
 impl Bin {
-    pub(crate) fn add(&mut self, client: Pseudonym, k: u64) {
+    pub(crate) fn add(&mut self, client: Pseudonym, mass: u64, k: u64) {
         self.count += 1;
+        self.mass += mass;
         self.clients.insert(client, k);
     }
 
     pub(crate) fn merge(&mut self, other: &Self, k: u64) {
         self.count += other.count;
+        self.mass += other.mass;
         self.clients.merge(&other.clients, k);
     }
 
@@ -95,6 +111,11 @@ impl ClientSet {
     }
 }
 
+/// As many as were logged, in all bins together.
+pub(crate) fn logged<K>(bins: &BTreeMap<K, Bin>) -> u64 {
+    bins.values().map(|bin| bin.count).sum()
+}
+
 /// Neighbouring bins put together until each run has at least `k` clients; what is left over at the end joins
 /// the run before it. When all bins together have too few, they are one run, and its bin says so.
 pub(crate) fn runs_of_enough<'b>(bins: impl Iterator<Item = &'b Bin>, k: u64) -> Vec<(Range<usize>, Bin)> {
@@ -122,11 +143,12 @@ pub(crate) fn runs_of_enough<'b>(bins: impl Iterator<Item = &'b Bin>, k: u64) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::weight::REQUEST;
 
     #[test]
     fn a_cell_counts_each_client_once_in_a_row() {
         let mut cell = Cell::default();
-        [1, 1, 2, 2, 2].into_iter().for_each(|client| cell.add(client));
+        [1, 1, 2, 2, 2].into_iter().for_each(|client| cell.add(client, REQUEST));
         assert_eq!((cell.count, cell.clients), (5, 2));
     }
 
@@ -134,7 +156,7 @@ mod tests {
     fn bins_know_when_enough_clients_stand_behind_them_in_any_order() {
         let bin = |clients: &[u64]| {
             let mut bin = Bin::default();
-            clients.iter().for_each(|client| bin.add(*client, 3));
+            clients.iter().for_each(|client| bin.add(*client, REQUEST, 3));
             bin
         };
         let (mut one, mut other) = (bin(&[1, 2]), bin(&[2, 3]));

@@ -17,6 +17,7 @@ use crate::kind::Kind;
 use crate::route::Routes;
 use crate::session::sessions;
 use crate::settings::ModelSettings;
+use crate::weight::REQUEST;
 
 /// Counts of some of the clients.
 pub(super) struct Counter<'a> {
@@ -49,6 +50,8 @@ struct RouteCounter {
     gaps: Cell,
     paced: u64,
     overlaps: u64,
+    coarse_gaps: u64,
+    /// In thousandths.
     coarse: HashMap<i64, u64, FixedState>,
     fine: Bins,
 }
@@ -94,12 +97,15 @@ impl<'a> Counter<'a> {
     fn session(&mut self, session: &[Event]) {
         let k = self.settings.k;
         let client = session[0].client();
-        self.sessions.add(client);
+        // A session is seen when one of its requests is, so it stands for no more than the surest of them; requests
+        // of sessions sampled as a whole all weigh the same.
+        let mass = session.iter().map(Event::mass).min().unwrap_or(REQUEST);
+        self.sessions.add(client, mass);
         *self.lengths.entry(session.len() as u64).or_insert(0) += 1;
         let start_s = session[0].start_ms().div_euclid(1000);
         self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
         let bin = self.clock.second_of_week(start_s) / ARRIVAL_BIN_S;
-        self.arrivals.entry(bin).or_default().add(client, k);
+        self.arrivals.entry(bin).or_default().add(client, mass, k);
 
         let of_resource = &self.routes.of_resource;
         let route = |event: &Event| of_resource[event.resource() as usize].unwrap_or_default();
@@ -110,13 +116,13 @@ impl<'a> Counter<'a> {
             let counter = self.by_route.entry(*route).or_default();
             counter.add(event, k);
             if at == 0 {
-                counter.starts.add(client);
+                counter.starts.add(client, mass);
             }
             if at == last {
-                counter.ends.add(client);
+                counter.ends.add(client, mass);
             } else {
-                counter.gap(event, &session[at + 1], k);
-                self.steps.entry((*route, self.session_routes[at + 1])).or_default().add(client);
+                counter.gap(event, &session[at + 1], mass, k);
+                self.steps.entry((*route, self.session_routes[at + 1])).or_default().add(client, mass);
             }
         }
     }
@@ -146,6 +152,7 @@ impl<'a> Counter<'a> {
                 let gaps = GapTally {
                     gaps: counter.gaps,
                     paced: counter.paced,
+                    coarse_gaps: counter.coarse_gaps,
                     coarse: ordered(counter.coarse),
                     fine: ordered(counter.fine),
                     overlaps: counter.overlaps,
@@ -167,28 +174,28 @@ impl<'a> Counter<'a> {
 impl RouteCounter {
     #[inline]
     fn add(&mut self, event: &Event, k: u64) {
-        let client = event.client();
-        self.requests.add(client);
+        let (client, mass) = (event.client(), event.mass());
+        self.requests.add(client, mass);
         match self.statuses.iter_mut().find(|(status, _)| *status == event.status()) {
-            Some((_, cell)) => cell.add(client),
+            Some((_, cell)) => cell.add(client, mass),
             None => {
                 let mut cell = Cell::default();
-                cell.add(client);
+                cell.add(client, mass);
                 self.statuses.push((event.status(), cell));
             }
         }
         if let Some(bin) = event.size_bin() {
-            self.sizes.entry(bin).or_default().add(client, k);
+            self.sizes.entry(bin).or_default().add(client, mass, k);
         }
         if let Some(duration_us) = event.duration_us() {
             let bin = time_bin(duration_us as f64 * 1e-6, DURATION_RELATIVE_ERROR);
-            self.durations.entry(bin).or_default().add(client, k);
+            self.durations.entry(bin).or_default().add(client, mass, k);
         }
     }
 
     /// Counts the gap between two requests, of which the first is for this route.
     #[inline]
-    fn gap(&mut self, from: &Event, to: &Event, k: u64) {
+    fn gap(&mut self, from: &Event, to: &Event, mass: u64, k: u64) {
         let gap_ms = to.start_ms() - from.end_ms();
         let coarse = from.is_coarse() || to.is_coarse();
         // Two stamps cut to seconds can make a gap look up to one second shorter than it was.
@@ -196,13 +203,14 @@ impl RouteCounter {
             self.overlaps += 1;
             return;
         }
-        self.gaps.add(from.client());
-        self.paced += u64::from(from.duration_us().is_none());
+        self.gaps.add(from.client(), mass);
+        self.paced += u64::from(from.is_paced());
         if coarse {
-            *self.coarse.entry(gap_ms).or_insert(0) += 1;
+            *self.coarse.entry(gap_ms).or_insert(0) += mass;
+            self.coarse_gaps += 1;
         } else {
             let bin = time_bin(gap_ms as f64 * 1e-3, GAP_RELATIVE_ERROR);
-            self.fine.entry(bin).or_default().add(from.client(), k);
+            self.fine.entry(bin).or_default().add(from.client(), mass, k);
         }
     }
 }

@@ -81,7 +81,9 @@ pub(crate) struct GapTally {
     pub(crate) gaps: Cell,
     /// Gaps after a response whose end is not known: stamp to stamp.
     pub(crate) paced: u64,
-    /// Gaps between whole-second stamps, in milliseconds; may be negative, by rounding.
+    /// Gaps between whole-second stamps.
+    pub(crate) coarse_gaps: u64,
+    /// What they stand for in thousandths, by milliseconds; may be negative, by rounding.
     pub(crate) coarse: BTreeMap<i64, u64>,
     /// Gaps between finer stamps, by bin of a log-histogram of seconds; `None` is zero.
     pub(crate) fine: BTreeMap<Option<i32>, Bin>,
@@ -104,6 +106,7 @@ impl GapTally {
     fn join_counts(&mut self, other: Self, k: u64) {
         self.paced += other.paced;
         self.overlaps += other.overlaps;
+        self.coarse_gaps += other.coarse_gaps;
         add_counts(&mut self.coarse, other.coarse);
         merge_bins(&mut self.fine, other.fine, k);
     }
@@ -177,13 +180,24 @@ pub(crate) struct Requested {
 impl Requested {
     pub(crate) fn add(&mut self, status: u16) {
         self.requests += 1;
-        self.answered += u64::from((100..400).contains(&status));
+        self.answered += u64::from(is_answer(status));
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
         self.requests += other.requests;
         self.answered += other.answered;
     }
+
+    /// Takes one back that was added.
+    pub(crate) fn remove(&mut self, status: u16) {
+        self.requests -= 1;
+        self.answered -= u64::from(is_answer(status));
+    }
+}
+
+/// Something other than an error.
+fn is_answer(status: u16) -> bool {
+    (100..400).contains(&status)
 }
 
 /// How often each resource was requested by requests that are in the model.

@@ -8,6 +8,7 @@ use shared::units::{round_count, round_shares, round_significant};
 use crate::privacy::gate::Gate;
 use crate::tally::cell::Cell;
 use crate::tally::{RouteNumber, Tally};
+use crate::weight::requests;
 
 /// Name of the only class, until classes are told apart.
 const CLASS: &str = "all";
@@ -34,7 +35,7 @@ pub(super) fn class<'n>(
     let (mut steps, mut dropped_steps) = (0.0, 0.0);
     let mut chain: BTreeMap<String, State> = BTreeMap::new();
     for (from, row) in rows {
-        let visits: u64 = row.values().map(|cell| cell.count).sum();
+        let visits: u64 = row.values().map(|cell| cell.mass).sum();
         let end = row.get(END).copied().unwrap_or_default();
         let (mut next, dropped) = gate.shares(row);
         keep_small_end(&mut next, gate, end, visits);
@@ -43,7 +44,7 @@ pub(super) fn class<'n>(
         if next.is_empty() {
             next.insert(END.to_owned(), 1.0);
         }
-        chain.insert(from, State { visits: round_count(visits), next });
+        chain.insert(from, State { visits: round_count(requests(visits)), next });
     }
     let start = if start.is_empty() { heaviest_state(&chain) } else { start };
     open_dead_ends(&mut chain);
@@ -52,7 +53,7 @@ pub(super) fn class<'n>(
     let class = Class {
         id: CLASS.to_owned(),
         weight: 1.0,
-        sessions: round_count(tally.sessions.count),
+        sessions: round_count(requests(tally.sessions.mass)),
         start,
         chain,
         contexts: Vec::new(),
@@ -67,7 +68,7 @@ pub(super) fn class<'n>(
 fn keep_small_end(next: &mut BTreeMap<String, f64>, gate: Gate, end: Cell, visits: u64) {
     const SMALL: f64 = 0.01;
     let Some(admitted) = gate.admit(end) else { return };
-    let exact = round_significant(admitted.count() as f64 / visits.max(1) as f64, 3);
+    let exact = round_significant(admitted.mass() as f64 / visits.max(1) as f64, 3);
     if exact <= 0.0 || exact >= SMALL {
         return;
     }

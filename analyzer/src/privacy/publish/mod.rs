@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
 use shared::distribution::Unit;
 use shared::endpoint::{Endpoint, Parameter};
-use shared::profile::{GapRule, Privacy, Profile, SessionRule, Source, Stamp, Suppressed, VERSION};
+use shared::profile::{
+    GapRule, Privacy, Profile, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed, VERSION,
+};
 use shared::session::{Class, OTHER};
 use shared::units::{Weekday, round_count, round_probability, round_shares, round_significant, time_of_week};
 
@@ -18,12 +20,14 @@ use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::model::arrivals;
-use crate::read::{Reading, label};
+use crate::read::{Reading, label, stamp};
 use crate::request::SECOND_NS;
 use crate::route::Routes;
 use crate::settings::Settings;
+use crate::tally::cell::logged;
 use crate::tally::civil::CivilClock;
 use crate::tally::{DURATION_RELATIVE_ERROR, RouteNumber, Tally};
+use crate::weight::requests;
 
 /// The profile of what was counted.
 ///
@@ -102,10 +106,7 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
     let stamps: BTreeSet<Stamp> = reading
         .inputs
         .iter()
-        .map(|input| match evidence.producer().filter(|_| input.format.producer_unknown) {
-            Some(producer) => producer.stamp(),
-            None => input.format.stamp(),
-        })
+        .map(|input| input.stamp_given.unwrap_or_else(|| stamp(&input.format, evidence)))
         .collect();
     let mut stamps = stamps.into_iter();
     let stamp = match (stamps.next(), stamps.next()) {
@@ -124,6 +125,7 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
     Source {
         format: labels.into_iter().collect::<Vec<_>>().join(" + "),
         stamp,
+        stamp_check: stamp_check(reading),
         resolution_s: resolution_ns as f64 / SECOND_NS as f64,
         timezone: clock.name().to_owned(),
         // To five minutes, because the exact moment of a request can identify who made it.
@@ -132,7 +134,8 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
         lines: reading.inputs.iter().map(|input| input.lines).sum(),
         requests: reading.counts.requests,
         rejected,
-        excluded: excluded(tally, settings),
+        excluded: excluded_and_duplicates(reading, tally, settings),
+        sampling: sampled(reading),
         sessions: tally.sessions.count,
         session_rule: SessionRule {
             identity: settings.read.identity.to_string(),
@@ -140,6 +143,40 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
             gap_rule: GapRule::Fixed,
         },
     }
+}
+
+/// What the inputs say about their stamps: one that contradicts is not outvoted.
+fn stamp_check(reading: &Reading) -> Option<StampCheck> {
+    let checks: Vec<StampCheck> = reading.inputs.iter().filter_map(|input| input.stamp_check).collect();
+    [StampCheck::Disagrees, StampCheck::Agrees, StampCheck::Undecided]
+        .into_iter()
+        .find(|check| checks.contains(check))
+}
+
+/// How the inputs together were sampled.
+fn sampled(reading: &Reading) -> Option<Sampling> {
+    let of_requests = |of: fn(&Sampling) -> f64, otherwise: f64| {
+        let sum: f64 = reading
+            .inputs
+            .iter()
+            .map(|input| input.requests as f64 * input.sampling.as_ref().map_or(otherwise, of))
+            .sum();
+        sum / reading.counts.requests.max(1) as f64
+    };
+    reading.inputs.iter().any(|input| input.sampling.is_some()).then(|| Sampling {
+        weight_mean: round_significant(of_requests(|sampling| sampling.weight_mean, 1.0), 4),
+        unknown_share: round_probability(of_requests(|sampling| sampling.unknown_share, 1.0)),
+    })
+}
+
+/// Requests that are not in the model, by kind, and those that another record tells of as well.
+fn excluded_and_duplicates(reading: &Reading, tally: &Tally, settings: &Settings) -> BTreeMap<String, u64> {
+    let mut excluded = excluded(tally, settings);
+    let duplicates = reading.inputs.iter().map(|input| input.duplicates).sum();
+    if duplicates > 0 {
+        excluded.insert("duplicates".to_owned(), duplicates);
+    }
+    excluded
 }
 
 /// Requests that are not in the model, by kind.
@@ -158,7 +195,7 @@ pub(crate) fn span_s(reading: &Reading) -> (i64, i64) {
 fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate: Gate) -> Vec<Endpoint> {
     let published = || tally.endpoints.iter().filter(|(route, _)| named.contains(route));
     // Shares of the requests that a replay can make: unnamed endpoints are no part of the whole.
-    let total: u64 = published().map(|(_, endpoint)| endpoint.requests.count).sum();
+    let total: u64 = published().map(|(_, endpoint)| endpoint.requests.mass).sum();
     let mut endpoints: Vec<(u64, Endpoint)> = published()
         .map(|(number, endpoint)| {
             let route = &routes.routes[*number as usize];
@@ -173,13 +210,13 @@ fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate
             let shares = round_shares(&status.values().copied().collect::<Vec<_>>());
             let sizes = gate.histogram(&endpoint.sizes, SIZE_RELATIVE_ERROR, Unit::Bytes);
             let durations = gate.histogram(&endpoint.durations, DURATION_RELATIVE_ERROR, Unit::S);
-            let requests = endpoint.requests.count;
+            let mass = endpoint.requests.mass;
             let published = Endpoint {
                 id: route.id.clone(),
                 method: route.method.clone(),
                 route: route.template.clone(),
-                weight: round_probability(requests as f64 / total.max(1) as f64),
-                requests: round_count(requests),
+                weight: round_probability(mass as f64 / total.max(1) as f64),
+                requests: round_count(requests(mass)),
                 parameters: route
                     .parameters
                     .iter()
@@ -196,11 +233,12 @@ fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate
                     .collect(),
                 query: Vec::new(),
                 status: status.into_keys().zip(shares).collect(),
-                response_bytes: sizes.and_then(|histogram| gate.summary(histogram)),
-                service_time_s: durations.and_then(|histogram| gate.summary(histogram)),
+                response_bytes: sizes.and_then(|histogram| gate.summary(histogram, logged(&endpoint.sizes))),
+                service_time_s: durations
+                    .and_then(|histogram| gate.summary(histogram, logged(&endpoint.durations))),
                 companions: Vec::new(),
             };
-            (requests, published)
+            (mass, published)
         })
         .collect();
     endpoints.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.id.cmp(&other.id)));
@@ -209,12 +247,12 @@ fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate
 
 /// Unnamed endpoints, and their share of requests.
 fn suppressed(tally: &Tally, named: &BTreeSet<RouteNumber>) -> (u64, f64) {
-    let requests = |of_named: bool| -> u64 {
+    let mass = |of_named: bool| -> u64 {
         let chosen = tally.endpoints.iter().filter(|(route, _)| named.contains(route) == of_named);
-        chosen.map(|(_, endpoint)| endpoint.requests.count).sum()
+        chosen.map(|(_, endpoint)| endpoint.requests.mass).sum()
     };
-    let hidden = requests(false);
-    ((tally.endpoints.len() - named.len()) as u64, hidden as f64 / (hidden + requests(true)).max(1) as f64)
+    let hidden = mass(false);
+    ((tally.endpoints.len() - named.len()) as u64, hidden as f64 / (hidden + mass(true)).max(1) as f64)
 }
 
 /// Seconds that the log covers in each bin of the civil week.

@@ -9,6 +9,7 @@ use shared::units::{round_count, round_shares, round_significant};
 
 use crate::model::think;
 use crate::privacy::gate::Gate;
+use crate::tally::cell::logged;
 use crate::tally::{GAP_RELATIVE_ERROR, GapTally, RouteNumber, Tally};
 
 /// Name of the think time that applies where no other does.
@@ -70,19 +71,30 @@ fn differs(own: &ThinkTime, common: &ThinkTime) -> bool {
 }
 
 fn think_time(gaps: &GapTally, gate: Gate) -> Option<ThinkTime> {
-    let n = gate.admit(gaps.gaps)?.count();
+    gate.admit(gaps.gaps)?;
+    let n = gaps.gaps.count;
     let kind = if 2 * gaps.paced > n { GapKind::Pacing } else { GapKind::Think };
-    let coarse: u64 = gaps.coarse.values().sum();
-    let (law, histogram) = if 2 * coarse > n {
-        let fit = think::fit_coarse(&gaps.coarse)?;
+    let (law, histogram) = if 2 * gaps.coarse_gaps > n {
+        let fit = think::fit_coarse(&as_logged(gaps))?;
         (Some(fit.law), None)
     } else {
         let histogram = gate.histogram(&gaps.fine, GAP_RELATIVE_ERROR, Unit::S)?;
         let values: Vec<(f64, u64)> =
             histogram.bins.iter().map(|(bin, count)| (histogram.value(*bin), *count)).collect();
-        (think::fit_fine(&values), gate.summary(histogram).map(|summary| summary.histogram))
+        (
+            think::fit_fine(&values),
+            gate.summary(histogram, logged(&gaps.fine)).map(|summary| summary.histogram),
+        )
     };
     Some(ThinkTime { kind, n: round_count(n), law: law.map(round_law), histogram })
+}
+
+/// The whole-second gaps by length, spread as what they stand for, but no more of them than were logged: how sure a
+/// fit may be depends on what was seen.
+fn as_logged(gaps: &GapTally) -> BTreeMap<i64, u64> {
+    let mass = gaps.coarse.values().map(|mass| u128::from(*mass)).sum::<u128>().max(1);
+    let share = |of: u64| (u128::from(of) * u128::from(gaps.coarse_gaps) + mass / 2) / mass;
+    gaps.coarse.iter().map(|(gap_ms, of)| (*gap_ms, share(*of) as u64)).collect()
 }
 
 /// Parameters to four significant digits: finer than any fit knows them.
