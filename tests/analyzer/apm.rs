@@ -210,7 +210,7 @@ fn events_are_written_as_tables() {
     let directory = tempfile::tempdir().unwrap();
     let input = directory.path().join("spans.json");
     fs_err::write(&input, spans()).unwrap();
-    let names = "started_at,ended_at,duration_s,client,method,route,endpoint,status,bytes_out,kind\n";
+    let names = "started_at,ended_at,duration_s,client,method,route,endpoint,status,bytes_out,kind,weight\n";
     let csv = directory.path().join("events.csv");
     check_table(&input, &csv, names);
     let text = fs_err::read_to_string(&csv).unwrap();

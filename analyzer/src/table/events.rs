@@ -80,7 +80,7 @@ fn as_instants(name: &'static str, ns: Vec<Option<i64>>) -> Result<Column, Error
 /// Writes tables of events one after the other as one.
 pub(crate) enum EventsWriter<'w> {
     Csv { out: &'w mut dyn Write, with_names: bool },
-    Parquet(BatchedWriter<&'w mut dyn Write>),
+    Parquet(Box<BatchedWriter<&'w mut dyn Write>>),
 }
 
 impl<'w> EventsWriter<'w> {
@@ -91,7 +91,7 @@ impl<'w> EventsWriter<'w> {
     pub(crate) fn parquet(out: &'w mut dyn Write) -> Result<Self, Error> {
         let empty = Events::default().frame(as_instants)?;
         let writer = ParquetWriter::new(out).batched(empty.schema());
-        Ok(Self::Parquet(writer.context("cannot write a table of events")?))
+        Ok(Self::Parquet(Box::new(writer.context("cannot write a table of events")?)))
     }
 
     pub(crate) fn write(&mut self, events: Events) -> Result<(), Error> {
