@@ -52,7 +52,10 @@ pub(super) fn formats(head: &[u8], options: &Options) -> Vec<Format> {
                 true
             });
         }
-        let guess = Guess::of(&sampled, options)?;
+        let mut guess = Guess::of(&sampled, options)?;
+        if syntax == Syntax::Ltsv {
+            guess.host_is_the_client();
+        }
         let label = guess.label(syntax.name(), options);
         let labelled = Labelled::new(syntax, &guess.fields, guess.meaning, guess.certainty);
         Some(Format::new(&label, Reader::Labelled(labelled)))
@@ -186,6 +189,18 @@ impl Guess {
         }
         let slots: Vec<Slot> = fields.iter().map(|(_, slot)| *slot).collect();
         covers(&slots).then_some(Self { fields, meaning, certainty })
+    }
+
+    /// ltsv.org calls the remote host `host`, and the one that was asked `vhost`. People who name the client otherwise
+    /// mean by `host` what everybody means.
+    fn host_is_the_client(&mut self) {
+        if self.fields.iter().any(|(_, slot)| *slot == Slot::Client) {
+            return;
+        }
+        let host = self.fields.iter_mut().find(|(name, slot)| name == "host" && *slot == Slot::Host);
+        if let Some((_, slot)) = host {
+            *slot = Slot::Client;
+        }
     }
 
     fn label(&self, syntax: &str, options: &Options) -> String {
