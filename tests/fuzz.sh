@@ -9,7 +9,7 @@ seconds=${1:-300}
 shift || true
 targets=("$@")
 if [[ ${#targets[@]} -eq 0 ]]; then
-    targets=(lines log_format configuration document input)
+    targets=(lines headed mapped log_format configuration document input)
 fi
 if ! cargo fuzz --version >/dev/null 2>&1; then
     printf 'tests/fuzz.sh: cargo-fuzz is missing; cargo install cargo-fuzz --locked\n' >&2

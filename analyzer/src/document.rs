@@ -17,16 +17,16 @@ pub enum Document {
 }
 
 /// Takes one record of a document: a request, or why it is none.
-pub(crate) type Sink<'s> = dyn FnMut(Result<Request<'_>, Reject>) + 's;
+pub type Sink<'s> = dyn FnMut(Result<Request<'_>, Reject>) + 's;
 
 impl Document {
     /// All kinds, the more specific first.
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> {
         [Self::Har, Self::GoReplay].into_iter().chain(Export::all().map(Self::Apm))
     }
 
     /// The name shown to people, such as `jaeger:json`.
-    pub(crate) fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Har => "browser:har",
             Self::GoReplay => "goreplay:gor",
@@ -43,7 +43,7 @@ impl Document {
     }
 
     /// How sure the first bytes make that an input is of this kind, 0..=1.
-    pub(crate) fn recognise(self, head: &[u8]) -> f64 {
+    pub fn recognise(self, head: &[u8]) -> f64 {
         match self {
             Self::Har => har::recognise(head),
             Self::GoReplay => goreplay::recognise(head),
@@ -56,7 +56,7 @@ impl Document {
     /// # Errors
     /// Why the document cannot be read further, in a sentence without a word of its text. What came before the
     /// fault has been given.
-    pub(crate) fn read(self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), String> {
+    pub fn read(self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), String> {
         match self {
             Self::Har => har::read(bytes, sink),
             Self::GoReplay => goreplay::read(bytes, sink),

@@ -229,7 +229,7 @@ const SERVERS: [(&str, &str, u64); 36] = [
     ("aws-alb-logs__", "aws:alb", 14),
     ("base-upsun-generic-test__", "json+tagged+nginx:combined", 1),
     ("base-upsun-httplog-logs__", "json+tagged+nginx:combined", 1),
-    ("bunkerweb-bad-user-agent__", "nginx:combined", 3),
+    ("bunkerweb-bad-user-agent__", "nginx:host+combined", 3),
     ("bunkerweb-http-path-traversal__", "nginx:host+combined", 9),
     ("bunkerweb-http-sensitive-files__", "nginx:host+combined", 9),
     ("caddy-basic-auth-bf__", "caddy:json", 6),

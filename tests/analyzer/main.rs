@@ -12,6 +12,7 @@ mod apachelogs;
 mod apm;
 mod cli;
 mod containers;
+mod conversion;
 mod determinism;
 mod documentation;
 mod formats;

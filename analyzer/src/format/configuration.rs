@@ -33,6 +33,8 @@ const KINDS: &[Kind] = &[
 /// What `--from` names.
 struct Configuration<'a> {
     path: &'a Path,
+    /// Where what it includes is looked for; `None` for a text without a place, which includes nothing.
+    directory: Option<PathBuf>,
     text: String,
     /// Name of the format wanted.
     name: Option<&'a str>,
@@ -52,17 +54,27 @@ pub fn format(from: &str, options: &Options) -> Result<Format, Error> {
     let bytes =
         fs_err::read(path).map_err(|source| Error::Read { input: path.display().to_string(), source })?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let configuration = Configuration { path, text, name, options };
-    match KINDS.iter().find(|kind| (kind.recognise)(&configuration.text)) {
-        Some(kind) => (kind.format)(&configuration),
-        None => {
-            let problem = "found no configuration of a server that is known here".to_owned();
-            Err(Error::Configuration { path: path.to_owned(), problem })
-        }
-    }
+    let directory = Some(path.parent().map_or_else(PathBuf::new, Path::to_owned));
+    Configuration { path, directory, text, name, options }.format()
+}
+
+/// The format that the configuration `text` uses, without what it includes.
+///
+/// # Errors
+/// [`Error::LogFormat`], [`Error::Configuration`].
+pub fn format_of_text(text: &str, name: Option<&str>, options: &Options) -> Result<Format, Error> {
+    let (path, text) = (Path::new("configuration"), text.to_owned());
+    Configuration { path, directory: None, text, name, options }.format()
 }
 
 impl Configuration<'_> {
+    fn format(&self) -> Result<Format, Error> {
+        match KINDS.iter().find(|kind| (kind.recognise)(&self.text)) {
+            Some(kind) => (kind.format)(self),
+            None => Err(self.refused("found no configuration of a server that is known here".to_owned())),
+        }
+    }
+
     /// `missing`: what is included and cannot be read.
     fn wrong(&self, problem: String, missing: &[String]) -> Error {
         let problem = match missing {
@@ -74,10 +86,6 @@ impl Configuration<'_> {
 
     fn refused(&self, problem: String) -> Error {
         Error::Configuration { path: self.path.to_owned(), problem }
-    }
-
-    fn directory(&self) -> PathBuf {
-        self.path.parent().map_or_else(PathBuf::new, Path::to_owned)
     }
 }
 
@@ -103,7 +111,7 @@ fn envoy(configuration: &Configuration<'_>) -> Result<Format, Error> {
 
 fn nginx(configuration: &Configuration<'_>) -> Result<Format, Error> {
     // Relative to the directory of the main file, wherever the directive stands.
-    let mut includes = Includes::new(configuration.path, vec![configuration.directory()]);
+    let mut includes = Includes::new(configuration.path, configuration.directory.iter().cloned().collect());
     let text = nginx_conf::included(&configuration.text, &mut |pattern| includes.read(pattern));
     let directive = nginx_conf::find(&text, configuration.name)
         .map_err(|problem| configuration.wrong(problem, &includes.missing))?;
@@ -112,9 +120,10 @@ fn nginx(configuration: &Configuration<'_>) -> Result<Format, Error> {
 
 fn apache(configuration: &Configuration<'_>) -> Result<Format, Error> {
     // A copy of a configuration may lie anywhere: then what it includes lies beside it, or beside its directory.
-    let directory = configuration.directory();
-    let root = httpd_conf::server_root(&configuration.text).map(|root| directory.join(root));
-    let roots = root.into_iter().chain([directory.clone(), directory.join("..")]);
+    let roots = configuration.directory.iter().flat_map(|directory| {
+        let root = httpd_conf::server_root(&configuration.text).map(|root| directory.join(root));
+        root.into_iter().chain([directory.clone(), directory.join("..")])
+    });
     let mut includes = Includes::new(configuration.path, roots.collect());
     let text = httpd_conf::included(&configuration.text, &mut |pattern| includes.read(pattern));
     let (name, format) = httpd_conf::find(&text, configuration.name)

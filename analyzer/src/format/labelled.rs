@@ -226,6 +226,24 @@ mod tests {
     }
 
     #[test]
+    fn host_is_the_client_unless_another_field_is() {
+        const REST: &str = "time:2026-11-02T00:00:00Z\treq:GET / HTTP/1.1\tstatus:200";
+        for (fields, client, host) in [
+            ("host:192.0.2.1\tvhost:www.example.com", "192.0.2.1", Some("www.example.com")),
+            ("host:192.0.2.1", "192.0.2.1", None),
+            ("host:client.example.net", "client.example.net", None),
+            ("remote_addr:192.0.2.1\thost:www.example.com", "192.0.2.1", Some("www.example.com")),
+        ] {
+            let line = format!("{fields}\t{REST}");
+            let detected = detect(format!("{line}\n").as_bytes(), &Options::default());
+            let mut cache = Cache::default();
+            let request = detected[0].format.parse(line.as_bytes(), &mut cache).unwrap();
+            let found = (request.client, request.host);
+            assert_eq!(found, (client.as_bytes(), host.map(str::as_bytes)), "{line}");
+        }
+    }
+
+    #[test]
     fn logfmt_lines() {
         check(
             r#"time=2026-11-02T00:00:00Z method=GET path="/a b\"" status=200 ua="x y""#,

@@ -64,7 +64,7 @@ pub mod nginx_conf;
 pub mod nginx_format;
 pub(crate) mod number;
 mod other_record;
-mod preset;
+pub mod preset;
 mod program;
 pub(crate) mod records;
 mod request_line;
@@ -154,8 +154,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Starts a block of lines, in front of which `header` is in force.
-    pub(crate) fn begin(&mut self, header: Option<&[u8]>) {
+    /// Starts a block of lines, in front of which `header` is in force: the lines that say what the columns are.
+    pub fn begin(&mut self, header: Option<&[u8]>) {
         self.in_force.begin(header);
     }
 }

@@ -57,13 +57,19 @@ pub(crate) fn recognise(text: &str) -> bool {
     text.split('$').skip(1).any(name) || nginx_conf::log_format_directive(text).is_some()
 }
 
-/// Compiles a format given verbatim: the string alone, with `escape=json` or the like in front where the directive has
-/// it, or the whole `log_format NAME '…' '…';` directive.
+/// Compiles a format given verbatim: the string alone, bare or in single quotes, with `escape=json` or the like in front
+/// where the directive has it, or the whole `log_format NAME '…' '…';` directive.
 ///
 /// # Errors
 /// [`Error::LogFormat`] when it is no format, or leaves out what no profile can be made without.
 pub fn compile(text: &str, identity: &Identity) -> Result<Format, Error> {
-    match nginx_conf::log_format_directive(text) {
+    let quoted = text.strip_prefix("escape=").and_then(|rest| rest.split_once(' '));
+    let quoted = quoted.map_or(text, |(_, rest)| rest).trim();
+    let whole = match quoted.starts_with('\'') && quoted.trim_end_matches(';').ends_with('\'') {
+        true => nginx_conf::log_format_directive(&format!("log_format log_format {text}")),
+        false => nginx_conf::log_format_directive(text),
+    };
+    match whole {
         Some(directive) => compile_directive(&directive, identity),
         None => {
             let given = text.strip_prefix("escape=").and_then(|rest| rest.split_once(' '));
@@ -433,5 +439,16 @@ mod tests {
                 assert_eq!(request.target, b"/\x01");
             },
         );
+        for text in [
+            "escape=json '{\"c\":\"$remote_addr\",\"t\":\"$msec\",'\n  '\"r\":\"$request\",\"s\":$status}';",
+            "'$remote_addr [$time_local] \"$request\" $status'",
+        ] {
+            let format = compile(text, &Identity::Ip).unwrap();
+            assert_eq!(format.label, "nginx:log_format", "{text}");
+        }
+        let quoted =
+            "escape=json '{\"c\":\"$remote_addr\",\"t\":\"$msec\",' '\"r\":\"$request\",\"s\":$status}'";
+        let line = r#"{"c":"192.0.2.1","t":"1793610303.250","r":"GET /a HTTP/1.1","s":200}"#;
+        parse(quoted, line, |request| assert_eq!(request.target, b"/a"));
     }
 }

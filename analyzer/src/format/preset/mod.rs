@@ -31,7 +31,7 @@ const FAMILIES: [Family; 9] = [
 ];
 
 /// All fixed formats of lines, the more specific of a family first.
-pub(crate) fn all(options: &Options) -> Vec<Format> {
+pub fn all(options: &Options) -> Vec<Format> {
     FAMILIES.into_iter().flat_map(|family| family(options)).collect()
 }
 
