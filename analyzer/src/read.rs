@@ -181,6 +181,7 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
         };
         Error::UnknownFormat { input: input.name.clone(), found }
     })?;
+    detection.format.check_map()?;
     match detection.format.can_hold(&settings.identity) {
         true => Ok(detection),
         false => Err(Error::NoIdentity {

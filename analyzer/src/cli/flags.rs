@@ -29,14 +29,15 @@ pub(crate) struct InputFlags {
     from: Option<String>,
     /// What a field means, as FIELD=ROLE[:UNIT][:start|end]; may be repeated
     ///
-    /// For JSON lines, LTSV and logfmt; fields not named here are known by their names. In JSON, FIELD is the keys down
-    /// to the value, such as `request.headers.X-User[0]`.
+    /// For JSON lines, LTSV, logfmt, tables and logs with a header, and for format strings; fields not named here are
+    /// known by their names. FIELD is the keys down to the value in JSON, such as `request.headers.X-User[0]`, and what
+    /// stands in a format string, such as `$upstream_response_time` or `%{X-Real-IP}i`.
     ///
     /// Roles: time, other_time, request, method, url, path, query, status, duration, first_byte, client, forwarded_for,
     /// user, session, identity, host, scheme, protocol, bytes_out, bytes_in, referer, user_agent, cookies, request_id,
     /// route, weight, sample_rate. Units: s, ms, us, ns for durations; iso, clf, epoch_s, epoch_ms, epoch_us, epoch_ns,
     /// any for times. `time` takes `:start` or `:end`: which moment of the request it marks.
-    #[arg(long, value_name = "FIELD=ROLE", help_heading = "Input", value_delimiter = ',', conflicts_with_all = ["log_format", "from"])]
+    #[arg(long, value_name = "FIELD=ROLE", help_heading = "Input", value_delimiter = ',')]
     map: Vec<MapRule>,
     /// Who wrote the logs, where the text leaves it open
     #[arg(long, value_name = "PRODUCT", help_heading = "Input", value_parser = producers())]

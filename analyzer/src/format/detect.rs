@@ -104,20 +104,18 @@ fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
     });
     let any_line: Look = |_| Mark::Shown;
     let extended = extended::all(options).into_iter().map(|extended| (extended.format, extended.mark));
-    let headed = headed::recognise(head, &options.identity);
+    let headed = headed::recognise(head, options);
     let presets = preset::all(options)
         .into_iter()
         .filter(|format| headed.is_none() || !matches!(format.reader, Reader::Headed(_)))
-        .chain(headed.clone())
         .map(|format| (format, any_line));
     let builtin = [Builtin::Combined, Builtin::Common]
         .map(|shape| (shape.format(options.producer, &options.identity), any_line));
     let guessed = guess::formats(head, options).into_iter().map(|format| (format, any_line));
-    let fixed = extended.chain(presets).chain(builtin);
     // Who says what the fields mean does not want a fixed format.
-    let fixed =
-        fixed.filter(|(format, _)| options.map.is_empty() || matches!(format.reader, Reader::Headed(_)));
-    let lines = fixed.chain(guessed).map(|(format, mark)| {
+    let fixed = extended.chain(presets).chain(builtin).filter(|_| options.map.is_empty());
+    let headed = headed.clone().into_iter().map(|format| (format, any_line));
+    let lines = headed.chain(fixed).chain(guessed).map(|(format, mark)| {
         let understood = understood(&format, head, mark);
         let settled = !format.producer_unknown || understood.evidence.producer().is_some();
         let share = understood.share * format.certainty();

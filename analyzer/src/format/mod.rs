@@ -32,6 +32,7 @@
 //! | `other_record` | records of access logs that are no requests |
 
 use crate::document::Document;
+use crate::error::Error;
 use crate::reject::Reject;
 use crate::request::Request;
 use crate::session::identity::Identity;
@@ -113,6 +114,12 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self { identity: Identity::IpAndUserAgent, producer: None, map: Vec::new() }
+    }
+}
+
+impl From<Identity> for Options {
+    fn from(identity: Identity) -> Self {
+        Self { identity, ..Self::default() }
     }
 }
 
@@ -248,6 +255,15 @@ impl Format {
                 program.meaning.cookie.is_some() || program.fields.iter().any(|field| field.also_identity)
             }
             _ => true,
+        }
+    }
+
+    /// # Errors
+    /// [`Error::MapField`] where a rule of `--map` names a column that the log's own header does not have.
+    pub(crate) fn check_map(&self) -> Result<(), Error> {
+        match &self.reader {
+            Reader::Headed(headed) => headed.check(&self.label),
+            _ => Ok(()),
         }
     }
 
