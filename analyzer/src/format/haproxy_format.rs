@@ -592,7 +592,7 @@ mod tests {
             "haproxy:web",
             r#"%ci:%cp [%tr] [%Tl] %Ta %ST %hr %hs %{+Q}r"#,
             &captured,
-            &Identity::Field("x-other".to_owned()),
+            &Identity::Field("x-other".to_owned()).into(),
         )
         .unwrap();
         let text = r#"192.0.2.7:1 [06/Feb/2009:12:14:14.655] [06/Feb/2009:12:14:13 +0100] 5 200 {www.example.com|z|a#7Cb c} "GET / HTTP/1.1""#;
