@@ -393,6 +393,9 @@ pub(crate) fn records(
     if let Reader::Document(document) = format.reader {
         return document.read(&block.bytes, &mut |record| visit(0, b"", record)).err();
     }
+    if let Reader::Table(columns) = &format.reader {
+        return columns.read_parquet(&block.bytes, &mut |record| visit(0, b"", record)).err();
+    }
     if let Reader::Records(record) = &format.reader {
         let read = format::records::each(&block.bytes, |start, text| {
             visit(block.offset + start as u64, text, record.parse(text, cache));

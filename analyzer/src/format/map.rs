@@ -10,6 +10,7 @@ use super::number::Unit;
 use super::time::TimeFormat;
 use super::values::Slot;
 use crate::error::Error;
+use crate::table::columns::Columns;
 
 /// What one field of a log means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,6 +155,13 @@ impl MapRule {
     fn names_variable(&self, variable: &str) -> bool {
         self.field == variable || variable.strip_prefix('$') == Some(&self.field)
     }
+}
+
+/// What `rules` say of the columns of a table, where there are any.
+pub(super) fn columns(rules: &[MapRule]) -> Option<Columns> {
+    let mut meaning = Meaning { time: TimeFormat::Any, client_port: true, ..Meaning::default() };
+    let slots = apply(rules, &mut meaning);
+    (!slots.is_empty()).then_some(Columns { slots, meaning })
 }
 
 /// Whether a field that holds `slot` by its name does not count, as a rule says where that stands.

@@ -87,6 +87,8 @@ pub use labelled::Labelled;
 pub use map::MapRule;
 pub use program::Program;
 
+pub use crate::table::columns::Columns;
+
 /// A format that lines can be read with.
 #[derive(Debug, Clone)]
 pub struct Format {
@@ -138,6 +140,8 @@ pub enum Reader {
     Labelled(Labelled),
     /// JSON documents of records that are each a line of this format.
     Records(Box<Format>),
+    /// A Parquet file, by the names of its columns.
+    Table(Columns),
     /// The input as a whole.
     Document(Document),
 }
@@ -180,6 +184,7 @@ impl Format {
             Reader::Json(json) => json.meaning.stamp,
             Reader::Labelled(labelled) => labelled.meaning.stamp,
             Reader::Records(record) => record.stamp(),
+            Reader::Table(columns) => columns.meaning.stamp,
             // Spans and recordings are stamped at their start.
             Reader::Document(_) => Stamp::Start,
         }
@@ -190,7 +195,7 @@ impl Format {
         match &self.reader {
             Reader::Text(_) | Reader::Combined(_) | Reader::Json(_) | Reader::Labelled(_) => Framing::Lines,
             Reader::Headed(headed) => headed.framing(),
-            Reader::Records(_) | Reader::Document(_) => Framing::Whole,
+            Reader::Records(_) | Reader::Table(_) | Reader::Document(_) => Framing::Whole,
         }
     }
 
@@ -202,7 +207,7 @@ impl Format {
             Reader::Json(json) => json.richness(),
             Reader::Labelled(labelled) => labelled.richness(),
             Reader::Records(record) => record.richness(),
-            Reader::Document(_) => usize::MAX,
+            Reader::Table(_) | Reader::Document(_) => usize::MAX,
         }
     }
 
@@ -243,7 +248,7 @@ impl Format {
             Reader::Json(json) => json.parse(line, cache),
             Reader::Labelled(labelled) => labelled.parse(line, cache),
             Reader::Records(record) => record.read(line, cache),
-            Reader::Document(_) => Err(Reject::OtherFormat),
+            Reader::Table(_) | Reader::Document(_) => Err(Reject::OtherFormat),
         }
     }
 
@@ -273,7 +278,8 @@ impl Format {
             Reader::Json(json) => json.certainty,
             Reader::Labelled(labelled) => labelled.certainty,
             Reader::Records(record) => record.certainty(),
-            Reader::Text(_) | Reader::Combined(_) | Reader::Headed(_) | Reader::Document(_) => 1.0,
+            Reader::Text(_) | Reader::Combined(_) | Reader::Headed(_) => 1.0,
+            Reader::Table(_) | Reader::Document(_) => 1.0,
         }
     }
 
