@@ -89,8 +89,8 @@ fn parse(format: &Format, text: &[u8]) -> u64 {
 
 fn fields(criterion: &mut Criterion) {
     let combined = Builtin::Combined.format(None, &Identity::Ip);
-    let timed =
-        nginx_format::compile(TIMED, &Identity::Ip).expect("the format has a time, a request and a status");
+    let timed = nginx_format::compile(TIMED, &Identity::Ip.into())
+        .expect("the format has a time, a request and a status");
     let mut group = criterion.benchmark_group("parse");
     let plain = text(false, false);
     group.throughput(Throughput::Bytes(plain.len() as u64));

@@ -89,6 +89,26 @@ pub enum Error {
         /// What was found.
         format: String,
     },
+    /// A rule about a field that is not there.
+    #[error(
+        "--map: the format `{format}` has no field `{field}`\n  found: {fields}\n  expected: one of these in front of the `=`\n  hint: write the field as it stands in the format or in the header of the log"
+    )]
+    MapField {
+        /// The field of the rule.
+        field: String,
+        /// The format.
+        format: String,
+        /// The fields it has.
+        fields: String,
+    },
+    /// Rules for a format whose fields have no names.
+    #[error(
+        "--map: found the format `{format}`, which says itself what its fields are\n  expected: no --map beside it, or a format string after --log-format\n  hint: paste the format string of the server, with the fields in it that --map names"
+    )]
+    MapFixed {
+        /// The format.
+        format: String,
+    },
     /// A format given by hand that cannot be used.
     #[error("the log format {problem}\n  hint: {hint}")]
     LogFormat {

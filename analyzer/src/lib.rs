@@ -67,6 +67,7 @@ pub use read::Reading;
 pub use route::Hint;
 pub use settings::Settings;
 
+use format::Reader;
 use privacy::pseudonym::Key;
 use reject::Reject;
 use shared::Profile;
@@ -155,7 +156,14 @@ fn nothing_understood(reading: &Reading) -> Error {
 
 /// That a document holds no request, and what it holds instead.
 pub(crate) fn no_requests(input: &read::InputSummary) -> Option<Error> {
-    let document = input.document().filter(|_| input.requests == 0)?;
+    let request = match &input.format.reader {
+        Reader::Document(document) => document.request_name(),
+        Reader::Table(_) => "row of requests",
+        _ => return None,
+    };
+    if input.requests > 0 {
+        return None;
+    }
     let records = input.lines;
     let failed = input.rejects.0.iter().filter(|(reject, _)| **reject != Reject::NotARequest);
     let failed: Vec<String> = failed
@@ -172,6 +180,6 @@ pub(crate) fn no_requests(input: &read::InputSummary) -> Option<Error> {
             None => format!("{records} records, none of them a request: {}", failed.join(", ")),
         },
         format: input.format.label.clone(),
-        request: document.request_name(),
+        request,
     })
 }

@@ -235,6 +235,7 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
         };
         Error::UnknownFormat { input: input.name.clone(), found }
     })?;
+    detection.format.check_map()?;
     match detection.format.can_hold(&settings.identity) {
         true => Ok(detection),
         false => Err(Error::NoIdentity {
@@ -494,6 +495,9 @@ pub(crate) fn records(
 ) -> Option<String> {
     if let Reader::Document(document) = format.reader {
         return document.read(&block.bytes, &mut |record| visit(0, b"", record)).err();
+    }
+    if let Reader::Table(columns) = &format.reader {
+        return columns.read_parquet(&block.bytes, &mut |record| visit(0, b"", record)).err();
     }
     if let Reader::Records(record) = &format.reader {
         let read = format::records::each(&block.bytes, |start, text| {

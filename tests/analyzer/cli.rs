@@ -117,6 +117,8 @@ fn flags_that_make_no_sense_are_named_with_what_is_expected() {
     let full_conf = sample_conf();
     let unknown_name = format!("{}:nobody", full_conf.display());
     let broken = "$remote_addr$status [$time_local] $request";
+    let timed = "$remote_addr [$time_local] \"$request\" $status $took";
+    let timed_conf = place.file("timed.conf", format!("http {{ log_format timed '{timed}'; }}"));
     for (arguments, parts) in [
         (&["--log-format", "$"][..], &["log format", "found `$`", "expected", "hint:"][..]),
         (&["--log-format", broken], &["`$remote_addr` and `$status` touch", "hint:"]),
@@ -136,6 +138,16 @@ fn flags_that_make_no_sense_are_named_with_what_is_expected() {
         (&["--min-parsed", "110%"], &["--min-parsed", "found `110%`", "expected"]),
         (&["--k", "0"], &["--k", "0"]),
         (&["--threads", "0"], &["--threads", "0"]),
+        (&["--map", "upstream=duration"], &["format of", "hint:"]),
+        (
+            &["--map", "$rt=duration", "--log-format", timed],
+            &["no field `$rt`", "found: `$remote_addr`", "hint:"],
+        ),
+        (
+            &["--map", "$rt=duration", "--from", &timed_conf],
+            &["no field `$rt`", "found:", "expected", "hint:"],
+        ),
+        (&["--map", "$status=status", "--log-format", "combined"], &["--map", "found", "expected", "hint:"]),
         (&["--log-format", "x", "--from", "y"], &["--log-format", "--from"]),
         (&["--nonsense"], &["--nonsense"]),
     ] {
@@ -340,6 +352,28 @@ fn failed_runs_leave_no_files_and_keep_what_was_there() {
     assert_eq!(fs_err::read_to_string(&out).unwrap(), "precious\n");
     let run = run(&["profile", &good, "-o", &place.name("no such directory/new.yaml")]);
     assert!(run.stderr.contains("no such directory"), "{}", run.stderr);
+}
+
+#[test]
+fn fields_mean_what_people_say() {
+    let place = Place::new();
+    let format = "$remote_addr [$time_local] \"$request\" $status $took";
+    let line = "192.0.2.1 [02/Nov/2026:10:05:03 +0100] \"GET /a HTTP/1.1\" 200 250\n";
+    let timed = place.file("timed.log", line);
+    let conf = place.file("nginx.conf", format!("http {{ log_format timed '{format}'; }}"));
+    let table =
+        place.file("table.csv", "time,url,status,ip,took\n2026-11-02T09:05:03Z,/a,200,192.0.2.1,250\n");
+    for arguments in [
+        &[&timed, "--log-format", format, "--map", "$took=duration:ms"][..],
+        &[&timed, "--from", &conf, "--map", "took=duration:ms"],
+        &[&table, "--map", "took=duration:ms"],
+    ] {
+        let run = run(&[&["events"], arguments].concat());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let event: Value = serde_json::from_slice(&run.stdout).unwrap();
+        assert_eq!((&event["duration_s"], &event["status"]), (&0.25.into(), &200.into()), "{arguments:?}");
+    }
+    check(&["events", &table, "--map", "wait=duration:ms"], 2, &["no field `wait`", "found: `time`, `url`"]);
 }
 
 /// A full disk is found out while writing; the target is not touched.

@@ -328,7 +328,7 @@ proptest! {
         thread_local! {
             static COMPILED: [analyzer::format::Format; 2] = ["default", "json"].map(|escape| {
                 let identity = Identity::Cookie("sid".to_owned());
-                nginx_format::compile(&ROUND_TRIP.replace("ESCAPE", escape), &identity).unwrap()
+                nginx_format::compile(&ROUND_TRIP.replace("ESCAPE", escape), &identity.into()).unwrap()
             });
         }
         let print = if json { escaped_json } else { escaped };

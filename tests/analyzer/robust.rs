@@ -134,8 +134,10 @@ fn formats() -> Vec<Format> {
             Identity::Ip,
         ),
     ];
-    let mut formats: Vec<Format> =
-        given.iter().map(|(text, identity)| nginx_format::compile(text, identity).unwrap()).collect();
+    let mut formats: Vec<Format> = given
+        .iter()
+        .map(|(text, identity)| nginx_format::compile(text, &identity.clone().into()).unwrap())
+        .collect();
     formats.extend([Builtin::Combined, Builtin::Common].map(|builtin| builtin.format(None, &Identity::Ip)));
     formats
 }
@@ -286,7 +288,7 @@ fn no_format_string_makes_the_compiler_panic() {
             text = format!("{text}[$time_local] \"$request\" $status {text}");
         }
         let identity = random.below(identities.len());
-        match nginx_format::compile(&text, &identities[identity]) {
+        match nginx_format::compile(&text, &identities[identity].clone().into()) {
             Ok(format) => {
                 compiled += 1;
                 for line in LINES {

@@ -140,7 +140,9 @@ impl Export {
                 } else if let Some(columns) = table::columns::known(&has) {
                     columns.read(&table, sink);
                 } else {
-                    return Err("a table whose columns are of no known export".to_owned());
+                    return Err(
+                        "a table whose columns are of no known export; --map says what they mean".to_owned()
+                    );
                 }
                 Ok(())
             }

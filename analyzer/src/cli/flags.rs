@@ -37,13 +37,14 @@ pub(crate) struct InputFlags {
     from: Option<String>,
     /// What a field means, such as `took=duration:ms`; may be repeated
     ///
-    /// As FIELD=ROLE[:UNIT][:start|end], for JSON lines, LTSV and logfmt; fields not named here are known by their
-    /// names. In JSON, FIELD is the keys down to the value, such as `request.headers.X-User[0]`.
+    /// As FIELD=ROLE[:UNIT][:start|end]; fields not named here are known by their names. FIELD is the keys down to the
+    /// value in JSON, such as `request.headers.X-User[0]`, and what stands in a format string, such as
+    /// `$upstream_response_time` or `%{X-Real-IP}i`.
     ///
     /// Roles: time, request, method, url, path, query, status, duration, client, user_agent, user, session, identity,
     /// cookies, host, referer, bytes_out, and more in docs/formats.md. Units of durations: s, ms, us, ns; of times: iso,
     /// clf, epoch_s, epoch_ms, epoch_us, epoch_ns, any. A time marks the `start` or the `end` of the request.
-    #[arg(long, value_name = "FIELD=ROLE", help_heading = "Input", value_delimiter = ',', conflicts_with_all = ["log_format", "from"])]
+    #[arg(long, value_name = "FIELD=ROLE", help_heading = "Input", value_delimiter = ',')]
     map: Vec<MapRule>,
     /// Who wrote the logs, where the text leaves it open
     #[arg(long, value_name = "PRODUCT", help_heading = "Input", value_parser = producers())]

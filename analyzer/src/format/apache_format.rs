@@ -23,7 +23,7 @@ use super::program::Extent;
 use super::time::TimeFormat;
 use super::time_pattern::TimePattern;
 use super::values::Slot;
-use super::{Format, Reader, httpd_conf};
+use super::{Format, Options, Reader, httpd_conf, map as rules};
 use crate::error::Error;
 use crate::session::identity::Identity;
 
@@ -42,16 +42,16 @@ const WORDS: Words = Words {
 ///
 /// # Errors
 /// [`Error::LogFormat`] when it is no format, or leaves out what no profile can be made without.
-pub(crate) fn compile(text: &str, producer: Producer, identity: &Identity) -> Result<Format, Error> {
+pub(crate) fn compile(text: &str, producer: Producer, options: &Options) -> Result<Format, Error> {
     match httpd_conf::log_format_directive(text) {
         Some((name, format)) => {
             let name = name.as_deref().unwrap_or("LogFormat");
-            compile_named(&format!("{}:{name}", producer.name()), &format, producer, identity)
+            compile_named(&format!("{}:{name}", producer.name()), &format, producer, options)
         }
         // As it stands between the quotes of the configuration.
         None => {
             let label = format!("{}:LogFormat", producer.name());
-            compile_named(&label, &text.trim().replace("\\\"", "\""), producer, identity)
+            compile_named(&label, &text.trim().replace("\\\"", "\""), producer, options)
         }
     }
 }
@@ -64,8 +64,9 @@ pub(crate) fn compile_named(
     label: &str,
     format: &str,
     producer: Producer,
-    identity: &Identity,
+    options: &Options,
 ) -> Result<Format, Error> {
+    let identity = &options.identity;
     let wrong = |problem: String, hint: &str| Error::LogFormat { problem, hint: hint.to_owned() };
     let (rest, tokens) =
         tokens(format).map_err(|_| wrong("cannot be read".to_owned(), "check its quotes"))?;
@@ -80,7 +81,8 @@ pub(crate) fn compile_named(
     let stamped = language.with_stamps(&joined(tokens)).map_err(|problem| {
         wrong(problem, "see strftime(3) for what `%{…}t` takes, and `sec`, `msec_frac` and the like")
     })?;
-    let (pieces, meaning) = language.pieces(stamped);
+    let (mut pieces, mut meaning) = language.pieces(stamped);
+    rules::claim(&options.map, label, &mut pieces, &mut meaning)?;
     let program = assemble::program(pieces, Quotes::Escaped, meaning).map_err(|problem| {
         wrong(problem, "put the character that separates them in the log into the format")
     })?;
@@ -632,8 +634,8 @@ mod tests {
 
     #[track_caller]
     fn read(producer: Producer, format: &str, line: &str, check: impl Fn(Request<'_>)) {
-        let format = compile(format, producer, &Identity::Cookie("sid".to_owned()))
-            .or_else(|_| compile(format, producer, &Identity::Ip))
+        let format = compile(format, producer, &Identity::Cookie("sid".to_owned()).into())
+            .or_else(|_| compile(format, producer, &Identity::Ip.into()))
             .unwrap();
         let mut cache = Cache::default();
         let request =
@@ -850,13 +852,15 @@ mod tests {
             (r#"%t "%r" %s"#, "no field for the client"),
             (r#"%h %t "%r" %400s"#, "no field for the status"),
         ] {
-            let message = compile(format, Producer::Apache, &Identity::Ip).unwrap_err().to_string();
+            let message = compile(format, Producer::Apache, &Identity::Ip.into()).unwrap_err().to_string();
             assert!(message.contains(expected) && message.contains("hint:"), "{format}: {message}");
         }
-        let java = compile(r#"%h %{dd/MMM/yyyy}t "%r" %s"#, Producer::Tomcat, &Identity::Ip).unwrap_err();
+        let java =
+            compile(r#"%h %{dd/MMM/yyyy}t "%r" %s"#, Producer::Tomcat, &Identity::Ip.into()).unwrap_err();
         assert!(java.to_string().contains("layout is of Java"));
         let cookie =
-            compile(r#"%h %t "%r" %s"#, Producer::Apache, &Identity::Cookie("sid".to_owned())).unwrap_err();
+            compile(r#"%h %t "%r" %s"#, Producer::Apache, &Identity::Cookie("sid".to_owned()).into())
+                .unwrap_err();
         assert!(cookie.to_string().contains("add `%{sid}C`"));
     }
 

@@ -82,7 +82,8 @@ impl Builtin {
     /// # Errors
     /// [`Error::LogFormat`] when it is not.
     pub(crate) fn checked(self, producer: Option<Producer>, identity: &Identity) -> Result<Format, Error> {
-        nginx_format::compile_named("", self.text(), identity).map(|_| self.format(producer, identity))
+        nginx_format::compile_named("", self.text(), &identity.clone().into())
+            .map(|_| self.format(producer, identity))
     }
 
     /// The format's own name.
@@ -109,7 +110,7 @@ impl Builtin {
             Identity::Ip | Identity::IpAndUserAgent => identity.clone(),
             Identity::Cookie(_) | Identity::Field(_) => Identity::IpAndUserAgent,
         };
-        let mut format = nginx_format::compile_named(&self.label(by), self.text(), &plain)
+        let mut format = nginx_format::compile_named(&self.label(by), self.text(), &plain.into())
             .expect("the built-in formats have a time, a request and a status");
         format.producer_unknown = producer.is_none();
         if let Reader::Text(mut program) = format.reader {

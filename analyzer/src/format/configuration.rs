@@ -93,20 +93,20 @@ fn haproxy(configuration: &Configuration<'_>) -> Result<Format, Error> {
     let found = haproxy_cfg::find(&configuration.text, configuration.name)
         .map_err(|problem| configuration.refused(problem))?;
     let label = format!("haproxy:{}", found.name);
-    haproxy_format::compile_named(&label, &found.format, &found.captured, &configuration.options.identity)
+    haproxy_format::compile_named(&label, &found.format, &found.captured, configuration.options)
 }
 
 fn squid(configuration: &Configuration<'_>) -> Result<Format, Error> {
     let found = squid_conf::find(&configuration.text, configuration.name)
         .map_err(|problem| configuration.refused(problem))?;
     let label = format!("squid:{}", found.name);
-    squid_format::compile_named(&label, &found.format, found.tail, &configuration.options.identity)
+    squid_format::compile_named(&label, &found.format, found.tail, configuration.options)
 }
 
 fn envoy(configuration: &Configuration<'_>) -> Result<Format, Error> {
     let (name, format) = envoy_yaml::find(&configuration.text, configuration.name)
         .map_err(|problem| configuration.refused(problem))?;
-    envoy_format::compile_named(&format!("envoy:{name}"), &format, &configuration.options.identity)
+    envoy_format::compile_named(&format!("envoy:{name}"), &format, configuration.options)
 }
 
 fn nginx(configuration: &Configuration<'_>) -> Result<Format, Error> {
@@ -115,7 +115,7 @@ fn nginx(configuration: &Configuration<'_>) -> Result<Format, Error> {
     let text = nginx_conf::included(&configuration.text, &mut |pattern| includes.read(pattern));
     let directive = nginx_conf::find(&text, configuration.name)
         .map_err(|problem| configuration.wrong(problem, &includes.missing))?;
-    nginx_format::compile_directive(&directive, &configuration.options.identity)
+    nginx_format::compile_directive(&directive, configuration.options)
 }
 
 fn apache(configuration: &Configuration<'_>) -> Result<Format, Error> {
@@ -134,7 +134,7 @@ fn apache(configuration: &Configuration<'_>) -> Result<Format, Error> {
         _ => Producer::Apache,
     };
     let label = format!("{}:{name}", producer.name());
-    apache_format::compile_named(&label, &format, producer, &configuration.options.identity)
+    apache_format::compile_named(&label, &format, producer, configuration.options)
 }
 
 #[cfg(test)]

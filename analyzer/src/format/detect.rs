@@ -3,7 +3,8 @@
 use super::builtin::{Builtin, Evidence};
 use super::extended::{self, Look, Mark};
 use super::wrapper::Wrapper;
-use super::{Cache, Format, Options, Reader, guess, headed, preset, records};
+use super::{Cache, Format, Options, Reader, guess, headed, map, preset, records};
+use crate::apm::Export;
 use crate::document::Document;
 use crate::reject::Reject;
 
@@ -68,7 +69,8 @@ fn wrapped(head: &[u8], deep: usize, detect: &dyn Fn(&[u8]) -> Vec<Detection>) -
             within = wrapped(&inside, deep - 1, detect);
         }
         seen.push(inside);
-        let lines = within.into_iter().filter(|within| !matches!(within.format.reader, Reader::Document(_)));
+        let is_lines = |format: &Format| !matches!(format.reader, Reader::Table(_) | Reader::Document(_));
+        let lines = within.into_iter().filter(|within| is_lines(&within.format));
         found.extend(lines.map(|within| Detection {
             format: within.format.wrapped_in(wrapper),
             confidence: within.confidence * share,
@@ -99,25 +101,27 @@ fn peeled(wrapper: Wrapper, head: &[u8]) -> (f64, Vec<u8>) {
 
 fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
     let documents = Document::all().map(|document| {
-        let format = Format::new(document.label(), Reader::Document(document));
+        let reader = match (document, map::columns(&options.map)) {
+            (Document::Apm(Export::Parquet), Some(columns)) => Reader::Table(columns),
+            _ => Reader::Document(document),
+        };
+        let format = Format::new(document.label(), reader);
         Detection { format, confidence: document.recognise(head) }
     });
     let any_line: Look = |_| Mark::Shown;
     let extended = extended::all(options).into_iter().map(|extended| (extended.format, extended.mark));
-    let headed = headed::recognise(head, &options.identity);
+    let headed = headed::recognise(head, options);
     let presets = preset::all(options)
         .into_iter()
         .filter(|format| headed.is_none() || !matches!(format.reader, Reader::Headed(_)))
-        .chain(headed.clone())
         .map(|format| (format, any_line));
     let builtin = [Builtin::Combined, Builtin::Common]
         .map(|shape| (shape.format(options.producer, &options.identity), any_line));
     let guessed = guess::formats(head, options).into_iter().map(|format| (format, any_line));
-    let fixed = extended.chain(presets).chain(builtin);
     // Who says what the fields mean does not want a fixed format.
-    let fixed =
-        fixed.filter(|(format, _)| options.map.is_empty() || matches!(format.reader, Reader::Headed(_)));
-    let lines = fixed.chain(guessed).map(|(format, mark)| {
+    let fixed = extended.chain(presets).chain(builtin).filter(|_| options.map.is_empty());
+    let headed = headed.clone().into_iter().map(|format| (format, any_line));
+    let lines = headed.chain(fixed).chain(guessed).map(|(format, mark)| {
         let understood = understood(&format, head, mark);
         let settled = !format.producer_unknown || understood.evidence.producer().is_some();
         let share = understood.share * format.certainty();

@@ -23,7 +23,7 @@ use super::program::Extent;
 use super::time::TimeFormat;
 use super::time_pattern::TimePattern;
 use super::values::Slot;
-use super::{Format, Reader, header, request_line};
+use super::{Format, Options, Reader, header, map as rules, request_line};
 use crate::error::Error;
 use crate::session::identity::Identity;
 
@@ -70,15 +70,16 @@ pub(crate) fn recognise(text: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::LogFormat`] when it is no format, or leaves out what no profile can be made without.
-pub(crate) fn compile(text: &str, identity: &Identity) -> Result<Format, Error> {
-    compile_named("envoy:format", text, identity)
+pub(crate) fn compile(text: &str, options: &Options) -> Result<Format, Error> {
+    compile_named("envoy:format", text, options)
 }
 
 /// Compiles a format string under the name that people know it by.
 ///
 /// # Errors
 /// As [`compile`].
-pub(crate) fn compile_named(label: &str, format: &str, identity: &Identity) -> Result<Format, Error> {
+pub(crate) fn compile_named(label: &str, format: &str, options: &Options) -> Result<Format, Error> {
+    let identity = &options.identity;
     let wrong = |problem: String, hint: &str| Error::LogFormat { problem, hint: hint.to_owned() };
     // Typed into a shell, a line end comes as a backslash and an `n`, as it stands in the configuration.
     let format = format.trim_end().trim_end_matches("\\n");
@@ -109,7 +110,7 @@ pub(crate) fn compile_named(label: &str, format: &str, identity: &Identity) -> R
         Identity::Cookie(name) if pieces.iter().any(has_cookies) => Some(name.as_bytes().into()),
         _ => None,
     };
-    let meaning = Meaning {
+    let mut meaning = Meaning {
         time,
         stamp: Stamp::Start,
         duration: written.iter().find_map(duration_unit).unwrap_or(Unit::Milliseconds),
@@ -120,6 +121,7 @@ pub(crate) fn compile_named(label: &str, format: &str, identity: &Identity) -> R
         cookie,
         ..Meaning::default()
     };
+    rules::claim(&options.map, label, &mut pieces, &mut meaning)?;
     let program = assemble::program(pieces, Quotes::Raw, meaning).map_err(|problem| {
         wrong(problem, "put the character that separates them in the log into the format")
     })?;
@@ -292,7 +294,7 @@ mod tests {
 
     #[track_caller]
     fn parse(format: &str, line: &str, check: impl Fn(Request<'_>)) {
-        let format = compile(format, &Identity::IpAndUserAgent).unwrap();
+        let format = compile(format, &Identity::IpAndUserAgent.into()).unwrap();
         check(format.parse(line.as_bytes(), &mut Cache::default()).unwrap());
     }
 
@@ -350,8 +352,10 @@ mod tests {
     #[test]
     fn connections_are_no_requests() {
         let line = r#"[2026-11-02T00:00:01.250Z] "- - -" 0 - - - "-" 78 16 33 - "-" "-" "-" "-" "10.1.1.1:80" PassthroughCluster 10.1.1.2:5 10.1.1.3:80 10.1.1.4:1 - -"#;
-        let found =
-            compile(ISTIO, &Identity::Ip).unwrap().parse(line.as_bytes(), &mut Cache::default()).unwrap_err();
+        let found = compile(ISTIO, &Identity::Ip.into())
+            .unwrap()
+            .parse(line.as_bytes(), &mut Cache::default())
+            .unwrap_err();
         assert_eq!(found, Reject::NotARequest);
     }
 
@@ -371,7 +375,7 @@ mod tests {
                 "01/Nov/2026:23:00:01.250 +0000|GET|/a?b|200|18|192.0.2.4:7|100%|s-1",
             ),
         ] {
-            let compiled = compile(format, &Identity::Field("x-session-id".to_owned())).unwrap();
+            let compiled = compile(format, &Identity::Field("x-session-id".to_owned()).into()).unwrap();
             let mut cache = Cache::default();
             let request = compiled.parse(line.as_bytes(), &mut cache).unwrap();
             assert_eq!(request.stamp_ns, 1_793_574_001_250 * MS, "{format}");
@@ -394,7 +398,7 @@ mod tests {
             ("%START_TIME% %REQ(:PATH)% %RESPONSE_CODE%", "no field for the client"),
             ("%START_TIME(%H:%M)% %REQ(:PATH)% %RESPONSE_CODE%", "lacks the date"),
         ] {
-            let message = compile(format, &Identity::Ip).unwrap_err().to_string();
+            let message = compile(format, &Identity::Ip.into()).unwrap_err().to_string();
             assert!(message.contains(expected), "{format}: {message}");
         }
     }

@@ -50,7 +50,6 @@ pub(super) fn all(options: &Options) -> Vec<Extended> {
         ("combinedio", Producer::Apache, format!("{APACHE_COMBINED} %I %O"), bytes_of_both_ways),
         ("combined", Producer::Varnish, APACHE_COMBINED.to_owned(), absolute_target),
     ];
-    let identity = &options.identity;
     let nginx = nginx.into_iter().map(|(name, text, mark)| (Producer::Nginx, name, text, mark));
     let counted = counted.into_iter().map(|(name, text, mark)| (Producer::Apache, name, text, mark));
     let by_nginx = nginx.chain(counted).filter_map(|(assumed, name, text, mark)| {
@@ -58,7 +57,7 @@ pub(super) fn all(options: &Options) -> Vec<Extended> {
         // A time in seconds with three decimals is nothing that Apache can print.
         let timed = name.ends_with("request_time") && by == Producer::Apache;
         let label = format!("{}:{name}", by.name());
-        let mut format = nginx_format::compile_named(&label, &text, identity).ok().filter(|_| !timed)?;
+        let mut format = nginx_format::compile_named(&label, &text, options).ok().filter(|_| !timed)?;
         if let Reader::Text(program) = &mut format.reader {
             program.meaning.stamp = by.stamp();
             // As *combined* may, the formats that end like it may have more fields at the end.
@@ -72,7 +71,7 @@ pub(super) fn all(options: &Options) -> Vec<Extended> {
     let by_others = apache.into_iter().filter_map(|(name, by, text, mark)| {
         let label = format!("{}:{name}", by.name());
         let possible = options.producer.is_none_or(|producer| producer == by);
-        let format = apache_format::compile_named(&label, &text, by, identity).ok().filter(|_| possible)?;
+        let format = apache_format::compile_named(&label, &text, by, options).ok().filter(|_| possible)?;
         Some(Extended { format, mark })
     });
     by_nginx.chain(by_others).collect()

@@ -150,9 +150,7 @@ impl Guess {
             .iter()
             .filter_map(|(name, values)| Some((headed::known_name(name)?, name, values)))
             .filter(|((_, slot, unit), _, values)| {
-                let spoken_for =
-                    mapped.contains(slot) || is_request(*slot) && mapped.iter().any(|m| is_request(*m));
-                !spoken_for && fits(*slot, *unit, values)
+                !map::overrule(&options.map, *slot) && fits(*slot, *unit, values)
             })
             .collect();
         known.sort_by_key(|((rank, _, _), name, _)| (*rank, (*name).clone()));

@@ -21,7 +21,7 @@ use super::other_record::OtherRecords;
 use super::program::{Extent, Tail};
 use super::time::TimeFormat;
 use super::values::Slot;
-use super::{Format, Reader, haproxy_cfg, header};
+use super::{Format, Options, Reader, haproxy_cfg, header, map as rules};
 use crate::error::Error;
 use crate::session::identity::Identity;
 
@@ -79,9 +79,9 @@ pub(crate) fn recognise(text: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::LogFormat`] when it is no format, or leaves out what no profile can be made without.
-pub(crate) fn compile(text: &str, identity: &Identity) -> Result<Format, Error> {
+pub(crate) fn compile(text: &str, options: &Options) -> Result<Format, Error> {
     let directive = haproxy_cfg::log_format_directive(text);
-    compile_named("haproxy:log-format", directive.as_deref().unwrap_or(text), &[], identity)
+    compile_named("haproxy:log-format", directive.as_deref().unwrap_or(text), &[], options)
 }
 
 /// Compiles a format string under the name that people know it by. `captured` are the names of the request headers
@@ -93,8 +93,9 @@ pub(crate) fn compile_named(
     label: &str,
     format: &str,
     captured: &[String],
-    identity: &Identity,
+    options: &Options,
 ) -> Result<Format, Error> {
+    let identity = &options.identity;
     let wrong = |problem: String, hint: &str| Error::LogFormat { problem, hint: hint.to_owned() };
     let (rest, written) =
         pieces(format).map_err(|_| wrong("cannot be read".to_owned(), "check its quotes"))?;
@@ -116,6 +117,7 @@ pub(crate) fn compile_named(
     meaning.captured = captured.iter().map(captured_slot).collect();
     let quotes = if meaning.escape.escapes_quotes() { Quotes::Escaped } else { Quotes::Raw };
     let tail = optional_tail(&mut pieces);
+    rules::claim(&options.map, label, &mut pieces, &mut meaning)?;
     let mut program = assemble::program(pieces, quotes, meaning).map_err(|problem| {
         wrong(problem, "put the character that separates them in the log into the format")
     })?;
@@ -459,7 +461,7 @@ mod tests {
     }
 
     fn preset(text: &str) -> Format {
-        compile(text, &Identity::Ip).unwrap()
+        compile(text, &Identity::Ip.into()).unwrap()
     }
 
     /// Line of `option httplog` with other values in the places that vary.
@@ -590,7 +592,7 @@ mod tests {
             "haproxy:web",
             r#"%ci:%cp [%tr] [%Tl] %Ta %ST %hr %hs %{+Q}r"#,
             &captured,
-            &Identity::Field("x-other".to_owned()),
+            &Identity::Field("x-other".to_owned()).into(),
         )
         .unwrap();
         let text = r#"192.0.2.7:1 [06/Feb/2009:12:14:14.655] [06/Feb/2009:12:14:13 +0100] 5 200 {www.example.com|z|a#7Cb c} "GET / HTTP/1.1""#;
@@ -603,7 +605,7 @@ mod tests {
 
     #[test]
     fn the_captured_cookie_is_an_identity() {
-        let format = compile(HTTPLOG, &Identity::Cookie("SID".to_owned())).unwrap();
+        let format = compile(HTTPLOG, &Identity::Cookie("SID".to_owned()).into()).unwrap();
         let text = line("0/0/0/1/1", "200", "5", "SID=abc", "1/1/1/1/0", r#""GET / HTTP/1.1""#);
         parse(&format, &text, |request| assert_eq!(request.identity, Some(&b"abc"[..])));
     }
@@ -632,7 +634,7 @@ mod tests {
             ("[%tr] %ST %r", "no field for the client"),
             ("%ci %ST %r", "no field for a time"),
         ] {
-            let message = compile(format, &Identity::Ip).unwrap_err().to_string();
+            let message = compile(format, &Identity::Ip.into()).unwrap_err().to_string();
             assert!(message.contains(expected), "{format}: {message}");
         }
     }

@@ -20,53 +20,53 @@ const LANGUAGES: &[Language] = &[
     Language {
         name: "w3c",
         recognise: |text| text.trim_start().starts_with('#'),
-        compile: |text, options| headed::given(text, &options.identity),
+        compile: |text, options| headed::given(text, options),
     },
     Language {
         name: "nginx",
         recognise: nginx_format::recognise,
-        compile: |text, options| nginx_format::compile(text, &options.identity),
+        compile: |text, options| nginx_format::compile(text, options),
     },
     Language {
         name: "envoy",
         recognise: envoy_format::recognise,
-        compile: |text, options| envoy_format::compile(text, &options.identity),
+        compile: |text, options| envoy_format::compile(text, options),
     },
     Language {
         name: "squid",
         recognise: squid_format::recognise,
-        compile: |text, options| squid_format::compile(text, &options.identity),
+        compile: |text, options| squid_format::compile(text, options),
     },
     Language {
         name: "haproxy",
         recognise: haproxy_format::recognise,
-        compile: |text, options| haproxy_format::compile(text, &options.identity),
+        compile: |text, options| haproxy_format::compile(text, options),
     },
     Language {
         name: "apache",
         recognise: apache_format::recognise,
-        compile: |text, options| apache_format::compile(text, Producer::Apache, &options.identity),
+        compile: |text, options| apache_format::compile(text, Producer::Apache, options),
     },
     // The rest speak Apache's language: nothing but a name tells them apart.
     Language {
         name: "varnish",
         recognise: |_| false,
-        compile: |text, options| apache_format::compile(text, Producer::Varnish, &options.identity),
+        compile: |text, options| apache_format::compile(text, Producer::Varnish, options),
     },
     Language {
         name: "fastly",
         recognise: apache_format::recognise_fastly,
-        compile: |text, options| apache_format::compile(text, Producer::Fastly, &options.identity),
+        compile: |text, options| apache_format::compile(text, Producer::Fastly, options),
     },
     Language {
         name: "litespeed",
         recognise: |_| false,
-        compile: |text, options| apache_format::compile(text, Producer::LiteSpeed, &options.identity),
+        compile: |text, options| apache_format::compile(text, Producer::LiteSpeed, options),
     },
     Language {
         name: "tomcat",
         recognise: |_| false,
-        compile: |text, options| apache_format::compile(text, Producer::Tomcat, &options.identity),
+        compile: |text, options| apache_format::compile(text, Producer::Tomcat, options),
     },
 ];
 
@@ -76,8 +76,13 @@ const LANGUAGES: &[Language] = &[
 /// # Errors
 /// [`Error::LogFormat`] when it is no format, or leaves out what no profile can be made without.
 pub fn compile(text: &str, options: &Options) -> Result<Format, Error> {
+    // A fixed format has fields by their place alone.
+    let fixed = |format: Format| match options.map.is_empty() {
+        true => Ok(format),
+        false => Err(Error::MapFixed { format: format.label }),
+    };
     if let Some(format) = preset::named(text, options) {
-        return Ok(format);
+        return fixed(format);
     }
     let named = |name: &str| LANGUAGES.iter().find(|language| language.name == name);
     let (said, text) = match text.split_once(':').and_then(|(name, rest)| Some((named(name)?, rest))) {
@@ -86,14 +91,14 @@ pub fn compile(text: &str, options: &Options) -> Result<Format, Error> {
     };
     if let Some(shape) = Builtin::named(text) {
         let producer = said.and_then(|language| Producer::named(language.name));
-        return shape.checked(producer, &options.identity);
+        return shape.checked(producer, &options.identity).and_then(fixed);
     }
     let language = said.or_else(|| LANGUAGES.iter().find(|language| (language.recognise)(text)));
     match language {
         Some(language) => (language.compile)(text, options),
         // In no language: the errors of the one that it looks most like say what is missing.
-        None if text.contains('%') => apache_format::compile(text, Producer::Apache, &options.identity),
-        None => nginx_format::compile(text, &options.identity),
+        None if text.contains('%') => apache_format::compile(text, Producer::Apache, options),
+        None => nginx_format::compile(text, options),
     }
 }
 

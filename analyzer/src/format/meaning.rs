@@ -160,7 +160,8 @@ impl Meaning {
         let mut sum = None;
         for slot in [Slot::Duration, Slot::Duration2, Slot::Duration3] {
             let Some(text) = values.get(slot) else { continue };
-            match number::duration_ns(text, self.duration).ok_or(Reject::BadNumber)? {
+            let read = number::duration_ns(text, self.duration);
+            match read.or_else(|| number::durations_ns(text, self.duration)).ok_or(Reject::BadNumber)? {
                 Some(part) => sum = Some(sum.unwrap_or(0_i64).saturating_add(part)),
                 None => return Ok(None),
             }

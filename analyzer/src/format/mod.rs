@@ -32,6 +32,7 @@
 //! | `other_record` | records of access logs that are no requests |
 
 use crate::document::Document;
+use crate::error::Error;
 use crate::reject::Reject;
 use crate::request::Request;
 use crate::session::identity::Identity;
@@ -86,6 +87,8 @@ pub use labelled::Labelled;
 pub use map::MapRule;
 pub use program::Program;
 
+pub use crate::table::columns::Columns;
+
 /// A format that lines can be read with.
 #[derive(Debug, Clone)]
 pub struct Format {
@@ -116,6 +119,12 @@ impl Default for Options {
     }
 }
 
+impl From<Identity> for Options {
+    fn from(identity: Identity) -> Self {
+        Self { identity, ..Self::default() }
+    }
+}
+
 /// How the requests of an input are read.
 #[derive(Debug, Clone)]
 pub enum Reader {
@@ -131,6 +140,8 @@ pub enum Reader {
     Labelled(Labelled),
     /// JSON documents of records that are each a line of this format.
     Records(Box<Format>),
+    /// A Parquet file, by the names of its columns.
+    Table(Columns),
     /// The input as a whole.
     Document(Document),
 }
@@ -173,6 +184,7 @@ impl Format {
             Reader::Json(json) => json.meaning.stamp,
             Reader::Labelled(labelled) => labelled.meaning.stamp,
             Reader::Records(record) => record.stamp(),
+            Reader::Table(columns) => columns.meaning.stamp,
             // Spans and recordings are stamped at their start.
             Reader::Document(_) => Stamp::Start,
         }
@@ -183,7 +195,7 @@ impl Format {
         match &self.reader {
             Reader::Text(_) | Reader::Combined(_) | Reader::Json(_) | Reader::Labelled(_) => Framing::Lines,
             Reader::Headed(headed) => headed.framing(),
-            Reader::Records(_) | Reader::Document(_) => Framing::Whole,
+            Reader::Records(_) | Reader::Table(_) | Reader::Document(_) => Framing::Whole,
         }
     }
 
@@ -195,7 +207,7 @@ impl Format {
             Reader::Json(json) => json.richness(),
             Reader::Labelled(labelled) => labelled.richness(),
             Reader::Records(record) => record.richness(),
-            Reader::Document(_) => usize::MAX,
+            Reader::Table(_) | Reader::Document(_) => usize::MAX,
         }
     }
 
@@ -236,7 +248,7 @@ impl Format {
             Reader::Json(json) => json.parse(line, cache),
             Reader::Labelled(labelled) => labelled.parse(line, cache),
             Reader::Records(record) => record.read(line, cache),
-            Reader::Document(_) => Err(Reject::OtherFormat),
+            Reader::Table(_) | Reader::Document(_) => Err(Reject::OtherFormat),
         }
     }
 
@@ -251,13 +263,23 @@ impl Format {
         }
     }
 
+    /// # Errors
+    /// [`Error::MapField`] where a rule of `--map` names a column that the log's own header does not have.
+    pub(crate) fn check_map(&self) -> Result<(), Error> {
+        match &self.reader {
+            Reader::Headed(headed) => headed.check(&self.label),
+            _ => Ok(()),
+        }
+    }
+
     /// How sure the format is that fields mean what it takes them for, 0..=1.
     pub(crate) fn certainty(&self) -> f64 {
         match &self.reader {
             Reader::Json(json) => json.certainty,
             Reader::Labelled(labelled) => labelled.certainty,
             Reader::Records(record) => record.certainty(),
-            Reader::Text(_) | Reader::Combined(_) | Reader::Headed(_) | Reader::Document(_) => 1.0,
+            Reader::Text(_) | Reader::Combined(_) | Reader::Headed(_) => 1.0,
+            Reader::Table(_) | Reader::Document(_) => 1.0,
         }
     }
 

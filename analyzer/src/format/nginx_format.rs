@@ -19,7 +19,7 @@ use super::number::Unit;
 use super::program::Extent;
 use super::time::TimeFormat;
 use super::values::Slot;
-use super::{Format, Reader, nginx_conf};
+use super::{Format, Options, Reader, map as rules, nginx_conf};
 use crate::error::Error;
 use crate::session::identity::Identity;
 
@@ -62,7 +62,7 @@ pub(crate) fn recognise(text: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::LogFormat`] when it is no format, or leaves out what no profile can be made without.
-pub fn compile(text: &str, identity: &Identity) -> Result<Format, Error> {
+pub fn compile(text: &str, options: &Options) -> Result<Format, Error> {
     let quoted = text.strip_prefix("escape=").and_then(|rest| rest.split_once(' '));
     let quoted = quoted.map_or(text, |(_, rest)| rest).trim();
     let whole = match quoted.starts_with('\'') && quoted.trim_end_matches(';').ends_with('\'') {
@@ -70,13 +70,13 @@ pub fn compile(text: &str, identity: &Identity) -> Result<Format, Error> {
         false => nginx_conf::log_format_directive(text),
     };
     match whole {
-        Some(directive) => compile_directive(&directive, identity),
+        Some(directive) => compile_directive(&directive, options),
         None => {
             let given = text.strip_prefix("escape=").and_then(|rest| rest.split_once(' '));
             let given = given.and_then(|(name, rest)| Some((escape(name)?, rest.trim_start())));
             let (escape, text) = given.unwrap_or((Escape::Backslash, text));
             // Typed into a shell, a tab comes as a backslash and a `t`, as it stands in the configuration.
-            compile_escaped("nginx:log_format", &text.replace("\\t", "\t"), escape, identity)
+            compile_escaped("nginx:log_format", &text.replace("\\t", "\t"), escape, options)
         }
     }
 }
@@ -85,20 +85,21 @@ pub fn compile(text: &str, identity: &Identity) -> Result<Format, Error> {
 ///
 /// # Errors
 /// As [`compile`].
-pub(crate) fn compile_directive(directive: &LogFormat, identity: &Identity) -> Result<Format, Error> {
+pub(crate) fn compile_directive(directive: &LogFormat, options: &Options) -> Result<Format, Error> {
     let label = format!("nginx:{}", directive.name);
-    compile_escaped(&label, &directive.format, directive.escape, identity)
+    compile_escaped(&label, &directive.format, directive.escape, options)
 }
 
 /// Compiles a format string with the usual escapes under the name that people know it by.
 ///
 /// # Errors
 /// As [`compile`].
-pub(crate) fn compile_named(label: &str, format: &str, identity: &Identity) -> Result<Format, Error> {
-    compile_escaped(label, format, Escape::Backslash, identity)
+pub(crate) fn compile_named(label: &str, format: &str, options: &Options) -> Result<Format, Error> {
+    compile_escaped(label, format, Escape::Backslash, options)
 }
 
-fn compile_escaped(label: &str, format: &str, escape: Escape, identity: &Identity) -> Result<Format, Error> {
+fn compile_escaped(label: &str, format: &str, escape: Escape, options: &Options) -> Result<Format, Error> {
+    let identity = &options.identity;
     let wrong = |problem: String, hint: &str| Error::LogFormat { problem, hint: hint.to_owned() };
     let (rest, tokens) =
         tokens(format).map_err(|_| wrong("cannot be read".to_owned(), "check its quotes"))?;
@@ -120,7 +121,7 @@ fn compile_escaped(label: &str, format: &str, escape: Escape, identity: &Identit
         Identity::Cookie(name) if logs_cookies => Some(name.as_bytes().into()),
         _ => None,
     };
-    let meaning = Meaning {
+    let mut meaning = Meaning {
         time,
         coarse_time,
         stamp: Stamp::End,
@@ -130,6 +131,7 @@ fn compile_escaped(label: &str, format: &str, escape: Escape, identity: &Identit
         cookie,
         ..Meaning::default()
     };
+    rules::claim(&options.map, label, &mut pieces, &mut meaning)?;
     let quotes = if escape == Escape::None { Quotes::Raw } else { Quotes::Escaped };
     let program = assemble::program(pieces, quotes, meaning).map_err(|problem| {
         wrong(problem, "put the character that separates them in the log into the format")
@@ -310,7 +312,7 @@ mod tests {
 
     #[track_caller]
     fn parse(format: &str, line: &str, check: impl Fn(crate::request::Request<'_>)) {
-        let format = compile(format, &Identity::Ip).unwrap();
+        let format = compile(format, &Identity::Ip.into()).unwrap();
         check(format.parse(line.as_bytes(), &mut Cache::default()).unwrap());
     }
 
@@ -421,7 +423,7 @@ mod tests {
             (r#"[$time_local] "$request" $status"#, "no field for the client"),
             ("", "no field for a time"),
         ] {
-            let message = compile(format, &Identity::Ip).unwrap_err().to_string();
+            let message = compile(format, &Identity::Ip.into()).unwrap_err().to_string();
             assert!(message.contains(expected), "{format}: {message}");
         }
     }
@@ -430,7 +432,7 @@ mod tests {
     fn a_whole_directive_may_be_pasted() {
         let directive = r#"log_format timed escape=default '$remote_addr [$time_local] '
             '"$request" $status';"#;
-        assert_eq!(compile(directive, &Identity::Ip).unwrap().label, "nginx:timed");
+        assert_eq!(compile(directive, &Identity::Ip.into()).unwrap().label, "nginx:timed");
         let format = r#"escape=json {"c":"$remote_addr","t":"$msec","r":"$request","s":$status}"#;
         parse(
             format,
@@ -443,7 +445,7 @@ mod tests {
             "escape=json '{\"c\":\"$remote_addr\",\"t\":\"$msec\",'\n  '\"r\":\"$request\",\"s\":$status}';",
             "'$remote_addr [$time_local] \"$request\" $status'",
         ] {
-            let format = compile(text, &Identity::Ip).unwrap();
+            let format = compile(text, &Identity::Ip.into()).unwrap();
             assert_eq!(format.label, "nginx:log_format", "{text}");
         }
         let quoted =

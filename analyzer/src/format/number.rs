@@ -39,6 +39,17 @@ pub(crate) fn duration_ns(text: &[u8], unit: Unit) -> Option<Option<i64>> {
     }
 }
 
+/// The sum of several durations, as nginx prints those of an upstream that was tried again: `1.000, 0.250 : -`.
+#[cold]
+pub(crate) fn durations_ns(text: &[u8], unit: Unit) -> Option<Option<i64>> {
+    let parts = text.split(|byte| *byte == b' ').map(|part| part.strip_suffix(b",").unwrap_or(part));
+    let mut sum = None;
+    for part in parts.filter(|part| !matches!(*part, b"" | b":" | b"-")) {
+        sum = Some(sum.unwrap_or(0_i64).checked_add(duration_ns(part, unit)??)?);
+    }
+    sum.map(Some)
+}
+
 /// A decimal number times `scale`, cut to an integer; exact where it is printed without an exponent.
 pub(crate) fn scaled(text: &[u8], scale: i64) -> Option<i64> {
     match billionths(text) {

@@ -24,7 +24,7 @@ use super::program::{Extent, Tail};
 use super::time::TimeFormat;
 use super::time_pattern::TimePattern;
 use super::values::Slot;
-use super::{Format, Reader, header, request_line, squid_conf};
+use super::{Format, Options, Reader, header, map as rules, request_line, squid_conf};
 use crate::error::Error;
 use crate::session::identity::Identity;
 
@@ -65,10 +65,10 @@ pub(crate) fn recognise(text: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::LogFormat`] when it is no format, or leaves out what no profile can be made without.
-pub(crate) fn compile(text: &str, identity: &Identity) -> Result<Format, Error> {
+pub(crate) fn compile(text: &str, options: &Options) -> Result<Format, Error> {
     match squid_conf::logformat_directive(text) {
-        Some((name, format)) => compile_named(&format!("squid:{name}"), &format, Tail::Nothing, identity),
-        None => compile_named("squid:logformat", text, Tail::Nothing, identity),
+        Some((name, format)) => compile_named(&format!("squid:{name}"), &format, Tail::Nothing, options),
+        None => compile_named("squid:logformat", text, Tail::Nothing, options),
     }
 }
 
@@ -80,8 +80,9 @@ pub(crate) fn compile_named(
     label: &str,
     format: &str,
     tail: Tail,
-    identity: &Identity,
+    options: &Options,
 ) -> Result<Format, Error> {
+    let identity = &options.identity;
     let wrong = |problem: String, hint: &str| Error::LogFormat { problem, hint: hint.to_owned() };
     let (rest, written) =
         pieces(format).map_err(|_| wrong("cannot be read".to_owned(), "check its quotes"))?;
@@ -104,7 +105,7 @@ pub(crate) fn compile_named(
         Identity::Cookie(name) if pieces.iter().any(has_cookies) => Some(name.as_bytes().into()),
         _ => None,
     };
-    let meaning = Meaning {
+    let mut meaning = Meaning {
         time,
         other_time: TimeFormat::EpochSeconds,
         stamp,
@@ -116,6 +117,7 @@ pub(crate) fn compile_named(
         cookie,
         ..Meaning::default()
     };
+    rules::claim(&options.map, label, &mut pieces, &mut meaning)?;
     let mut program = assemble::program(pieces, Quotes::Escaped, meaning).map_err(|problem| {
         wrong(problem, "put the character that separates them in the log into the format")
     })?;
@@ -277,7 +279,7 @@ mod tests {
 
     #[track_caller]
     fn parse(format: &str, line: &str, check: impl Fn(Request<'_>)) {
-        let format = compile(format, &Identity::IpAndUserAgent).unwrap();
+        let format = compile(format, &Identity::IpAndUserAgent.into()).unwrap();
         check(format.parse(line.as_bytes(), &mut Cache::default()).unwrap());
     }
 
@@ -326,7 +328,7 @@ mod tests {
             assert_eq!((request.offset_s, request.protocol), (7200, Some(&b"HTTP/1.1"[..])));
         });
         let other = line.replace("TCP_MISS:HIER_DIRECT", "192.0.2.1:80");
-        let format = compile(COMBINED, &Identity::Ip).unwrap();
+        let format = compile(COMBINED, &Identity::Ip.into()).unwrap();
         assert!(format.parse(other.as_bytes(), &mut Cache::default()).is_err());
     }
 
@@ -370,7 +372,7 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_told_from_broken_lines() {
-        let format = compile(NATIVE, &Identity::Ip).unwrap();
+        let format = compile(NATIVE, &Identity::Ip.into()).unwrap();
         for (line, expected) in [
             (
                 "1525344856.899      0 192.0.2.4 UDP_HIT/000 66 ICP_QUERY http://x.example/ - HIER_NONE/- -",
@@ -397,7 +399,7 @@ mod tests {
             ("%{%H:%M}tl %>a %>Hs %rm %ru", "lacks the date"),
             ("%{%Q}tl %>a %>Hs %rm %ru", "holds `%Q`"),
         ] {
-            let message = compile(format, &Identity::Ip).unwrap_err().to_string();
+            let message = compile(format, &Identity::Ip.into()).unwrap_err().to_string();
             assert!(message.contains(expected), "{format}: {message}");
         }
     }
@@ -405,9 +407,10 @@ mod tests {
     #[test]
     fn headers_may_be_identities() {
         let identity = Identity::Field("X-Session-Id".to_owned());
-        let format = compile(r#"%ts %>a %rm %ru %>Hs "%{X-Session-Id}>h""#, &identity).unwrap();
+        let format =
+            compile(r#"%ts %>a %rm %ru %>Hs "%{X-Session-Id}>h""#, &identity.clone().into()).unwrap();
         let line = br#"19 192.0.2.4 GET /a 200 "abc""#;
         assert_eq!(format.parse(line, &mut Cache::default()).unwrap().identity, Some(&b"abc"[..]));
-        assert!(compile(NATIVE, &identity).is_err());
+        assert!(compile(NATIVE, &identity.clone().into()).is_err());
     }
 }

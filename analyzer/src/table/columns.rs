@@ -11,12 +11,27 @@ use shared::profile::Stamp;
 
 /// Columns by name, and what their cells mean.
 #[derive(Debug, Clone)]
-pub(crate) struct Columns {
+pub struct Columns {
     pub(crate) slots: Vec<(String, Slot)>,
     pub(crate) meaning: Meaning,
 }
 
 impl Columns {
+    /// Gives every row of a Parquet file as a request, or why it is none.
+    ///
+    /// # Errors
+    /// That the file cannot be read, or lacks one of the columns.
+    pub(crate) fn read_parquet(&self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), String> {
+        let table = super::read_parquet(bytes)?;
+        match self.slots.iter().find(|(name, _)| !table.has(name)) {
+            Some((name, _)) => Err(format!("a table without the column `{name}` that --map names")),
+            None => {
+                self.read(&table, sink);
+                Ok(())
+            }
+        }
+    }
+
     /// Gives every row of `table` as a request, or why it is none.
     pub(crate) fn read(&self, table: &Table, sink: &mut Sink<'_>) {
         let (mut cache, mut scratch) = (Cache::default(), Vec::new());

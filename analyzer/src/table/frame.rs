@@ -154,7 +154,7 @@ mod tests {
         ]);
         check(&of_balancer, Ok(&given));
         let unknown = parquet(vec![text_column("a", ["1", "2"])]);
-        check(&unknown, Err("a table whose columns are of no known export"));
+        check(&unknown, Err("a table whose columns are of no known export; --map says what they mean"));
         check(b"PAR1", Err("a Parquet file that is damaged, or of columns inside columns"));
     }
 }

@@ -8,6 +8,7 @@ use super::super::meaning::Meaning;
 use super::super::number::Unit;
 use super::super::time::TimeFormat;
 use super::super::values::{Slot, Values};
+use super::super::{Options, map};
 use super::columns::{self, Known};
 use crate::reject::Reject;
 use crate::request::Request;
@@ -51,6 +52,8 @@ struct Column {
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     pub(super) producer: Producer,
+    /// The names of the columns.
+    pub(super) names: Box<[Box<str>]>,
     columns: Vec<Column>,
     cells: Cells,
     /// Cells in double quotes may hold the separator.
@@ -94,15 +97,15 @@ pub(super) const IIS: [&str; 5] = [
 
 impl Layout {
     /// The layout that the header lines in force describe; `None` where they describe no requests.
-    pub(super) fn of_directives(lines: &HeaderLines, identity: &Identity) -> Option<Self> {
+    pub(super) fn of_directives(lines: &HeaderLines, options: &Options) -> Option<Self> {
         let fields = lines.value("fields")?;
         match lines.value("separator").is_some() || memchr::memmem::find(fields, b"id.orig_h").is_some() {
-            true => Self::zeek(lines, fields, identity),
-            false => Self::w3c(lines, fields, identity),
+            true => Self::zeek(lines, fields, options),
+            false => Self::w3c(lines, fields, options),
         }
     }
 
-    fn w3c(lines: &HeaderLines, fields: &[u8], identity: &Identity) -> Option<Self> {
+    fn w3c(lines: &HeaderLines, fields: &[u8], options: &Options) -> Option<Self> {
         let text = std::str::from_utf8(fields).ok()?;
         let names: Vec<&str> = text.split_ascii_whitespace().collect();
         let has =
@@ -125,13 +128,13 @@ impl Layout {
         if has(&["x-session", "x-fullpath"]) {
             return None;
         }
-        let (columns, found) = bind(&names, &columns::w3c, identity)?;
+        let (columns, found) = bind(&names, &columns::w3c, options)?;
         let (unit, escape, header_escape) = match producer {
             Producer::CloudFront => (Some(Unit::Seconds), Escape::PercentOfPercent, Some(Escape::Percent)),
             Producer::Iis => (Some(Unit::Milliseconds), Escape::None, Some(Escape::Plus)),
             _ => (None, Escape::DoubledQuote, Some(Escape::Plus)),
         };
-        let mut layout = Self::new(producer, columns, Cells::AtBlankOrTab, &found, unit, identity);
+        let mut layout = Self::new(producer, &names, columns, Cells::AtBlankOrTab, &found, unit);
         layout.quotes = producer == Producer::W3c;
         layout.meaning.stamp = Stamp::End;
         layout.meaning.time = match (found.time_with_date, found.local) {
@@ -147,63 +150,59 @@ impl Layout {
             layout.date = Some(date.get(..10)?.into());
             layout.meaning.time = TimeFormat::Iso8601Utc;
         }
-        Some(layout.settled(unit))
+        Some(layout.settled(found.unit.or(unit), options))
     }
 
-    fn zeek(lines: &HeaderLines, fields: &[u8], identity: &Identity) -> Option<Self> {
+    fn zeek(lines: &HeaderLines, fields: &[u8], options: &Options) -> Option<Self> {
         let mut separator = Vec::new();
         Escape::Backslash.decode(lines.value("separator").unwrap_or(b"\\x09").trim_ascii(), &mut separator);
         let [separator] = *separator.as_slice() else { return None };
         let names: Vec<&str> = std::str::from_utf8(fields).ok()?.split(char::from(separator)).collect();
-        let (columns, found) = bind(&names, &columns::zeek, identity)?;
-        let mut layout = Self::new(Producer::Zeek, columns, Cells::At(separator), &found, None, identity);
+        let (columns, found) = bind(&names, &columns::zeek, options)?;
+        let mut layout = Self::new(Producer::Zeek, &names, columns, Cells::At(separator), &found, None);
         layout.meaning.time = TimeFormat::EpochSeconds;
         layout.meaning.escape = Escape::Backslash;
         if let Some(unset) = lines.value("unset_field") {
             layout.absent = unset.into();
         }
-        Some(layout.settled(None))
+        Some(layout.settled(found.unit, options))
     }
 
     /// The layout of a table whose first line is `header`; `None` where that names no columns of requests.
-    pub(super) fn of_table(header: &[u8], identity: &Identity) -> Option<Self> {
+    pub(super) fn of_table(header: &[u8], options: &Options) -> Option<Self> {
         let layouts = [b'\t', b';', b'|', b','].into_iter().filter_map(|separator| {
             let cells: Vec<&[u8]> = QuotedCells { rest: Some(header), separator }.collect::<Option<_>>()?;
             let names: Option<Vec<&str>> = cells.iter().map(|cell| std::str::from_utf8(cell).ok()).collect();
             let names: Vec<&str> = names?.into_iter().map(str::trim).collect();
-            let (columns, found) = bind(&names, &columns::table, identity)?;
+            let (columns, found) = bind(&names, &columns::table, options)?;
             let mut layout =
-                Self::new(Producer::Table, columns, Cells::At(separator), &found, found.unit, identity);
+                Self::new(Producer::Table, &names, columns, Cells::At(separator), &found, found.unit);
             layout.quotes = true;
             layout.meaning.time = TimeFormat::Any;
             layout.meaning.escape = Escape::DoubledQuote;
             layout.meaning.client_port = true;
-            Some(layout.settled(found.unit))
+            Some(layout.settled(found.unit, options))
         });
         layouts.max_by_key(Self::richness)
     }
 
     fn new(
         producer: Producer,
+        names: &[&str],
         columns: Vec<Column>,
         cells: Cells,
         found: &Found,
         unit: Option<Unit>,
-        identity: &Identity,
     ) -> Self {
-        let cookie = match identity {
-            Identity::Cookie(name) => Some(name.as_bytes().into()),
-            _ => None,
-        };
         let meaning = Meaning {
             duration: unit.unwrap_or(Unit::Milliseconds),
             first_byte: found.first_byte_unit.or(unit).unwrap_or(Unit::Milliseconds),
-            cookie,
             ..Meaning::default()
         };
         let least = columns.len();
         Self {
             producer,
+            names: names.iter().map(|name| (*name).into()).collect(),
             columns,
             cells,
             quotes: false,
@@ -215,8 +214,13 @@ impl Layout {
         }
     }
 
-    /// What follows from the meaning, once that is complete; `unit` is that of the durations, where it is known.
-    fn settled(mut self, unit: Option<Unit>) -> Self {
+    /// What follows from the meaning, once that is complete but for what people say; `unit` is that of the durations,
+    /// where it is known.
+    fn settled(mut self, unit: Option<Unit>, options: &Options) -> Self {
+        if let Identity::Cookie(name) = &options.identity {
+            self.meaning.cookie = Some(name.as_bytes().into());
+        }
+        map::apply(&options.map, &mut self.meaning);
         if self.producer == Producer::CloudFront {
             self.least = self.least.min(CLOUDFRONT_LEAST);
         }
@@ -225,8 +229,9 @@ impl Layout {
         }
         if unit.is_none() {
             let seconds = Unit::Seconds;
-            self.with_point =
-                Some(Meaning { duration: seconds, first_byte: seconds, ..self.meaning.clone() });
+            let mut with_point = Meaning { duration: seconds, first_byte: seconds, ..self.meaning.clone() };
+            map::apply(&options.map, &mut with_point);
+            self.with_point = Some(with_point);
         }
         self
     }
@@ -234,7 +239,9 @@ impl Layout {
     /// Whether a column holds what `--identity` asks for.
     pub(super) fn has_identity(&self) -> bool {
         let cookies = |column: &Column| column.slot == Some(Slot::Cookies) && self.meaning.cookie.is_some();
-        self.columns.iter().any(|column| column.identity || cookies(column))
+        self.columns
+            .iter()
+            .any(|column| column.identity || column.slot == Some(Slot::Identity) || cookies(column))
     }
 
     /// The name shown to people.
@@ -405,9 +412,17 @@ struct Found {
 fn bind(
     names: &[&str],
     known: &dyn Fn(&str) -> Option<Known>,
-    identity: &Identity,
+    options: &Options,
 ) -> Option<(Vec<Column>, Found)> {
-    let all: Vec<Option<Known>> = names.iter().map(|name| known(name)).collect();
+    let rules = &options.map;
+    let said = |name: &str| {
+        rules.iter().enumerate().find_map(|(rank, rule)| {
+            let (slot, unit) = rule.of_column(name)?;
+            Some(Known { slot, rank, unit: unit.or_else(|| known(name)?.unit) })
+        })
+    };
+    let by_name = |name: &str| known(name).filter(|known| !map::overrule(rules, known.slot));
+    let all: Vec<Option<Known>> = names.iter().map(|name| said(name).or_else(|| by_name(name))).collect();
     let best = |slot: Slot| {
         let of_slot = all
             .iter()
@@ -421,8 +436,9 @@ fn bind(
     }
     let time = best(Slot::Time)?;
     // `time` is a time of day where there is a date beside it; W3C has no other.
-    let local = names[time].eq_ignore_ascii_case("time-local");
-    let time_of_day = local || names[time].eq_ignore_ascii_case("time");
+    let is = |name: &str| said(names[time]).is_none() && names[time].eq_ignore_ascii_case(name);
+    let local = is("time-local");
+    let time_of_day = local || is("time");
     let with_date = time_of_day && has(&[Slot::Date]);
     let unit_of = |slot| best(slot).and_then(|at| all[at]).and_then(|known| known.unit);
     let found = Found {
@@ -441,7 +457,7 @@ fn bind(
         Column {
             slot: slot.filter(|slot| *slot != Slot::Date || with_date),
             second: !first,
-            identity: matches!(identity, Identity::Field(field) if names_field(name, field)),
+            identity: matches!(&options.identity, Identity::Field(field) if names_field(name, field)),
             escape: Escape::None,
         }
     });

@@ -11,7 +11,7 @@ use layout::Layout;
 
 use super::number::Unit;
 use super::values::{Slot, Values};
-use super::{Cache, Format, Reader};
+use super::{Cache, Format, Options, Reader, map};
 use crate::error::Error;
 use crate::reject::Reject;
 use crate::request::Request;
@@ -23,7 +23,7 @@ use shared::profile::Stamp;
 #[derive(Debug, Clone)]
 pub struct Headed {
     header: Header,
-    identity: Identity,
+    options: Options,
     stamp: Stamp,
     richness: usize,
 }
@@ -74,9 +74,9 @@ impl InForce {
     ///
     /// # Errors
     /// [`Reject::NotARequest`] where the header describes something else.
-    fn take(&mut self, identity: &Identity) -> Result<Option<Box<Layout>>, Reject> {
+    fn take(&mut self, options: &Options) -> Result<Option<Box<Layout>>, Reject> {
         if matches!(self.layout, Described::Unread) {
-            self.layout = match Layout::of_directives(&self.lines, identity) {
+            self.layout = match Layout::of_directives(&self.lines, options) {
                 Some(layout) => Described::Requests(Box::new(layout)),
                 None if self.lines.value("fields").is_none() => Described::Nothing,
                 None => Described::OtherRecords,
@@ -94,9 +94,9 @@ impl InForce {
 }
 
 impl Headed {
-    fn new(header: Header, layout: &Layout, identity: &Identity) -> Self {
+    fn new(header: Header, layout: &Layout, options: &Options) -> Self {
         let (stamp, richness) = (layout.meaning.stamp, layout.richness());
-        Self { header, identity: identity.clone(), stamp, richness }
+        Self { header, options: options.clone(), stamp, richness }
     }
 
     pub(super) fn stamp(&self) -> Stamp {
@@ -105,6 +105,14 @@ impl Headed {
 
     pub(super) fn richness(&self) -> usize {
         self.richness
+    }
+
+    /// # Errors
+    /// [`Error::MapField`] where a rule names a column that is not there.
+    pub(super) fn check(&self, label: &str) -> Result<(), Error> {
+        let (Header::Directives(layout) | Header::Fixed(layout) | Header::FirstLine(_, layout)) =
+            &self.header;
+        map::check_columns(&self.options.map, label, &layout.names)
     }
 
     pub(super) fn framing(&self) -> Framing {
@@ -130,7 +138,7 @@ impl Headed {
                 cache.in_force.note(line);
                 return Err(Reject::NotARequest);
             }
-            Header::Directives(fallback) => match cache.in_force.take(&self.identity)? {
+            Header::Directives(fallback) => match cache.in_force.take(&self.options)? {
                 None => fallback,
                 Some(layout) => {
                     let mut values = Values::NONE;
@@ -161,7 +169,7 @@ pub(super) fn known_name(name: &str) -> Option<((usize, usize), Slot, Option<Uni
 }
 
 /// The format of a text that begins with `head`, if its columns are named in it.
-pub(super) fn recognise(head: &[u8], identity: &Identity) -> Option<Format> {
+pub(super) fn recognise(head: &[u8], options: &Options) -> Option<Format> {
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
@@ -169,33 +177,34 @@ pub(super) fn recognise(head: &[u8], identity: &Identity) -> Option<Format> {
     let mut directives = HeaderLines::default();
     for line in lines.clone().filter(|line| line.starts_with(b"#")) {
         if directives.note(line)
-            && let Some(layout) = Layout::of_directives(&directives, identity)
+            && let Some(layout) = Layout::of_directives(&directives, options)
         {
-            let headed = Headed::new(Header::Directives(Box::new(layout.clone())), &layout, identity);
+            let headed = Headed::new(Header::Directives(Box::new(layout.clone())), &layout, options);
             return Some(Format::new(layout.label(), Reader::Headed(headed)));
         }
     }
     let first = lines.find(|line| !line.is_empty())?;
-    let layout = Layout::of_table(first, identity)?;
+    let layout = Layout::of_table(first, options)?;
     let label = layout.label();
-    let headed = Headed::new(Header::FirstLine(first.into(), Box::new(layout.clone())), &layout, identity);
+    let headed = Headed::new(Header::FirstLine(first.into(), Box::new(layout.clone())), &layout, options);
     Some(Format::new(label, Reader::Headed(headed)))
 }
 
 /// What logs look like that lost their header, because somebody cut their end off.
-pub(super) fn without_header(identity: &Identity) -> Vec<Format> {
+pub(super) fn without_header(options: &Options) -> Vec<Format> {
     let known = layout::IIS.into_iter().chain([layout::CLOUDFRONT]);
-    known.filter_map(|fields| of_fields(fields, identity)).map(|(_, format)| format).collect()
+    known.filter_map(|fields| of_fields(fields, options)).map(|(_, format)| format).collect()
 }
 
 /// The format that a `#Fields:` line describes, given by itself.
 ///
 /// # Errors
 /// [`Error::LogFormat`] when it leaves out what no profile can be made without, or what `identity` names.
-pub(super) fn given(text: &str, identity: &Identity) -> Result<Format, Error> {
+pub(super) fn given(text: &str, options: &Options) -> Result<Format, Error> {
+    let identity = &options.identity;
     let wrong =
         |problem: &str, hint: &str| Error::LogFormat { problem: problem.to_owned(), hint: hint.to_owned() };
-    let (layout, format) = of_fields(text, identity).ok_or_else(|| {
+    let (layout, format) = of_fields(text, options).ok_or_else(|| {
         wrong(
             "is a header that names no time, no request or no status",
             "give the whole `#Fields:` line as it stands in the log, with `date`, `time`, `cs-uri-stem` and `sc-status`",
@@ -206,17 +215,17 @@ pub(super) fn given(text: &str, identity: &Identity) -> Result<Format, Error> {
             &format!("has no field for `{identity}`"),
             &format!("add `cs(Cookie)` or `cs({name})` to the log, or choose another --identity"),
         )),
-        _ => Ok(format),
+        _ => map::check_columns(&options.map, layout.label(), &layout.names).map(|()| format),
     }
 }
 
-fn of_fields(text: &str, identity: &Identity) -> Option<(Layout, Format)> {
+fn of_fields(text: &str, options: &Options) -> Option<(Layout, Format)> {
     let mut directives = HeaderLines::default();
     for line in text.lines() {
         directives.note(line.as_bytes());
     }
-    let layout = Layout::of_directives(&directives, identity)?;
-    let headed = Headed::new(Header::Directives(Box::new(layout.clone())), &layout, identity);
+    let layout = Layout::of_directives(&directives, options)?;
+    let headed = Headed::new(Header::Directives(Box::new(layout.clone())), &layout, options);
     let format = Format::new(layout.label(), Reader::Headed(headed));
     Some((layout, format))
 }
@@ -266,7 +275,7 @@ mod tests {
     /// What each line gives: a few fields, or why none.
     #[track_caller]
     fn check(text: &str, label: &str, expected: &[&str]) {
-        let format = recognise(text.as_bytes(), &Identity::Cookie("c".to_owned())).unwrap();
+        let format = recognise(text.as_bytes(), &Identity::Cookie("c".to_owned()).into()).unwrap();
         assert_eq!(format.label, label);
         let mut cache = Cache::default();
         let found: Vec<String> = text
@@ -382,7 +391,7 @@ mod tests {
                 Some(true),
             ),
         ] {
-            let format = recognise(format!("#Fields: {fields}\n").as_bytes(), &Identity::Ip);
+            let format = recognise(format!("#Fields: {fields}\n").as_bytes(), &Identity::Ip.into());
             let zone_printed = format
                 .map(|format| format.parse(line.as_bytes(), &mut Cache::default()).unwrap().zone_printed);
             assert_eq!(zone_printed, expected, "{fields}");
@@ -407,17 +416,18 @@ mod tests {
 
     #[test]
     fn a_header_can_be_given_where_the_log_lost_it() {
-        let format = given("#Fields: date time cs-method cs-uri-stem sc-status c-ip", &Identity::Ip).unwrap();
+        let format =
+            given("#Fields: date time cs-method cs-uri-stem sc-status c-ip", &Identity::Ip.into()).unwrap();
         let mut cache = Cache::default();
         let line = b"2026-11-02 00:00:01 GET /a 200 192.0.2.1";
         assert_eq!(format.parse(line, &mut cache).unwrap().target, b"/a");
         assert_eq!(format.stamp(), Stamp::End);
-        assert!(given("#Fields: date time", &Identity::Ip).is_err());
+        assert!(given("#Fields: date time", &Identity::Ip.into()).is_err());
         let fields = "#Fields: date time cs-method cs-uri-stem sc-status c-ip cs(X-Shop)";
-        let format = given(fields, &Identity::Field("x-shop".to_owned())).unwrap();
+        let format = given(fields, &Identity::Field("x-shop".to_owned()).into()).unwrap();
         let line = b"2026-11-02 00:00:01 GET /a 200 192.0.2.1 seven";
         assert_eq!(format.parse(line, &mut cache).unwrap().identity, Some(&b"seven"[..]));
-        assert!(given(fields, &Identity::Field("other".to_owned())).is_err());
+        assert!(given(fields, &Identity::Field("other".to_owned()).into()).is_err());
     }
 
     #[test]
@@ -455,9 +465,9 @@ mod tests {
 
     #[test]
     fn nothing_makes_a_header_panic() {
-        let identity = Identity::Field("User-Agent".to_owned());
+        let options = Identity::Field("User-Agent".to_owned()).into();
         super::super::tests::mutate(&[IIS, CLOUDFRONT, ZEEK, TABLE], |text| {
-            let Some(format) = recognise(text, &identity) else { return };
+            let Some(format) = recognise(text, &options) else { return };
             let mut cache = Cache::default();
             for line in text.split(|byte| *byte == b'\n') {
                 let _ = format.parse(line, &mut cache);

@@ -15,7 +15,7 @@ pub(super) fn formats(options: &Options) -> Vec<Format> {
         producer => producer.unwrap_or(Producer::Apache),
     };
     let compiled = FORMATS.iter().map(|(name, text)| {
-        apache_format::compile_named(&format!("{}:{name}", by.name()), text, by, &options.identity)
+        apache_format::compile_named(&format!("{}:{name}", by.name()), text, by, options)
     });
     compiled.filter_map(Result::ok).collect()
 }

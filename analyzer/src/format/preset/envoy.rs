@@ -6,6 +6,6 @@ use crate::format::{Format, Options};
 
 pub(super) fn formats(options: &Options) -> Vec<Format> {
     [("istio:default", ISTIO), ("envoy:default", DEFAULT)]
-        .map(|(label, text)| with_identity(options, |identity| compile_named(label, text, identity)))
+        .map(|(label, text)| with_identity(options, |options| compile_named(label, text, options)))
         .into()
 }

@@ -3,5 +3,5 @@
 use super::super::{Format, Options, headed};
 
 pub(super) fn formats(options: &Options) -> Vec<Format> {
-    headed::without_header(&options.identity)
+    headed::without_header(options)
 }

@@ -30,8 +30,9 @@ const FAMILIES: [Family; 9] = [
     traefik::formats,
 ];
 
-/// All fixed formats of lines, the more specific of a family first.
+/// All fixed formats of lines, the more specific of a family first. Rules of `--map` are not for them.
 pub fn all(options: &Options) -> Vec<Format> {
+    let options = &Options { map: Vec::new(), ..options.clone() };
     FAMILIES.into_iter().flat_map(|family| family(options)).collect()
 }
 
@@ -41,9 +42,9 @@ pub(crate) fn named(name: &str, options: &Options) -> Option<Format> {
 }
 
 /// A format that keeps what `--identity` names; one that does not have it tells clients apart by their address.
-fn with_identity(options: &Options, compile: impl Fn(&Identity) -> Result<Format, Error>) -> Format {
-    compile(&options.identity)
-        .or_else(|_| compile(&Identity::IpAndUserAgent))
+fn with_identity(options: &Options, compile: impl Fn(&Options) -> Result<Format, Error>) -> Format {
+    compile(options)
+        .or_else(|_| compile(&Identity::IpAndUserAgent.into()))
         .expect("the built-in formats have a time, a request, a status and a client")
 }
 

@@ -35,7 +35,7 @@ pub(super) fn formats(options: &Options) -> Vec<Format> {
     ];
     ingress
         .chain(others.map(|(label, text)| (label, text.to_owned())))
-        .filter_map(|(label, text)| nginx_format::compile_named(label, &text, &options.identity).ok())
+        .filter_map(|(label, text)| nginx_format::compile_named(label, &text, options).ok())
         .collect()
 }
 

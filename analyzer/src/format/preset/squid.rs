@@ -9,7 +9,7 @@ pub(super) fn formats(options: &Options) -> Vec<Format> {
     // `log_mime_hdrs` adds blocks of headers at the end.
     [("squid:native", NATIVE), ("squid:combined", COMBINED), ("squid:common", COMMON)]
         .map(|(label, text)| {
-            with_identity(options, |identity| compile_named(label, text, Tail::Anything, identity))
+            with_identity(options, |options| compile_named(label, text, Tail::Anything, options))
         })
         .into()
 }
