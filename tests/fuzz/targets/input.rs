@@ -12,8 +12,9 @@ fuzz_target!(|data: &[u8]| {
             inputs: vec!["-".into()],
             stdin: Some(data.into()),
             threads: 1,
-            block_bytes: 64,
+            block_bytes: 256,
             line_limit: 4096,
+            ratio_limit: 50,
             ..ReadSettings::default()
         },
         ..Settings::default()
