@@ -231,7 +231,7 @@ mod tests {
         for (fields, client, host) in [
             ("host:192.0.2.1\tvhost:www.example.com", "192.0.2.1", Some("www.example.com")),
             ("host:192.0.2.1", "192.0.2.1", None),
-            ("host:client.example.net", "client.example.net", None),
+            ("host:www.example.com", "", Some("www.example.com")),
             ("remote_addr:192.0.2.1\thost:www.example.com", "192.0.2.1", Some("www.example.com")),
         ] {
             let line = format!("{fields}\t{REST}");
