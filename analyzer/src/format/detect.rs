@@ -42,7 +42,7 @@ pub fn detect(head: &[u8], options: &Options) -> Vec<Detection> {
 /// `format` with what is around the lines of `head`, where they cannot be read as they are.
 pub(crate) fn with_wrappers(format: &Format, head: &[u8]) -> Detection {
     let detection = |confidence| Detection { format: format.clone(), confidence };
-    let share = |text: &[u8]| understood(format, text, |_| Mark::Shown).share;
+    let share = |text: &[u8]| understood(format, &sampled(text), |_| Mark::Shown).share;
     if matches!(format.reader, Reader::Document(_)) || share(head) >= LEAST_SHARE {
         return detection(1.0);
     }
@@ -121,8 +121,9 @@ fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
     // Who says what the fields mean does not want a fixed format.
     let fixed = extended.chain(presets).chain(builtin).filter(|_| options.map.is_empty());
     let headed = headed.clone().into_iter().map(|format| (format, any_line));
+    let sample = sampled(head);
     let lines = headed.chain(fixed).chain(guessed).map(|(format, mark)| {
-        let understood = understood(&format, head, mark);
+        let understood = understood(&format, &sample, mark);
         let settled = !format.producer_unknown || understood.evidence.producer().is_some();
         let share = understood.share * format.certainty();
         let confidence = if settled { share } else { share * PRODUCER_OPEN };
@@ -141,15 +142,24 @@ fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
     found.into_iter().map(|(_, _, detection)| detection).collect()
 }
 
-/// The lines of `head` that are looked at, without their ends. A cut last line is none of them.
-fn sampled(head: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let lines = head.split_inclusive(|byte| *byte == b'\n').take(SAMPLE_LINES).enumerate();
-    lines.filter_map(|(at, line)| {
-        let cut = !line.ends_with(b"\n") && at > 0;
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
+/// The lines of `head` that are looked at, without their ends. A cut last line is none of them, unless it is the
+/// only one.
+fn sampled(head: &[u8]) -> Vec<&[u8]> {
+    let mut lines = Vec::new();
+    let mut rest = head;
+    for at in 0..SAMPLE_LINES {
+        let (line, after) = match memchr::memchr(b'\n', rest) {
+            Some(end) => (&rest[..end], &rest[end + 1..]),
+            None if at == 0 => (rest, &[][..]),
+            None => break,
+        };
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        (!cut && !line.is_empty()).then_some(line)
-    })
+        if !line.is_empty() {
+            lines.push(line);
+        }
+        rest = after;
+    }
+    lines
 }
 
 /// What a format understands of a sample.
@@ -160,12 +170,12 @@ struct Understood {
     evidence: Evidence,
 }
 
-/// What `format` understands of the lines of `head`.
-fn understood(format: &Format, head: &[u8], mark: Look) -> Understood {
+/// What `format` understands of the lines of a sample.
+fn understood(format: &Format, sample: &[&[u8]], mark: Look) -> Understood {
     let (mut lines, mut good, mut marked) = (0_u32, 0_u32, false);
     let mut evidence = Evidence::default();
     let mut cache = Cache::default();
-    for line in sampled(head) {
+    for &line in sample {
         lines += 1;
         match mark(line) {
             Mark::Shown => marked = true,
@@ -193,6 +203,20 @@ mod tests {
     fn check(head: &str, expected: Option<&str>) {
         let found = detect(head.as_bytes(), &Options::default());
         assert_eq!(found.first().map(|found| found.format.label.as_str()), expected, "{found:?}");
+    }
+
+    #[test]
+    fn a_sample_has_whole_lines_or_the_only_one() {
+        let check = |head: &str, expected: &[&str]| {
+            let lines = sampled(head.as_bytes());
+            assert_eq!(lines, expected.iter().map(|line| line.as_bytes()).collect::<Vec<_>>(), "{head:?}");
+        };
+        check("a\r\nb\ncut", &["a", "b"]);
+        check("cut", &["cut"]);
+        check("\n\na\n", &["a"]);
+        check("\ncut", &[]);
+        check("", &[]);
+        assert_eq!(sampled("a\n".repeat(SAMPLE_LINES + 1).as_bytes()).len(), SAMPLE_LINES);
     }
 
     const COMMON: &str =

@@ -216,8 +216,14 @@ pub(super) fn zeek(name: &str) -> Option<Known> {
     known(ZEEK, name, None)
 }
 
+/// Bytes of the longest name looked up: what is longer is a line of text taken for a header.
+const LONGEST_NAME: usize = 128;
+
 /// What column `name` of a table holds: `Response Time (ms)` and `response_time_ms` are the same.
 pub(super) fn table(name: &str) -> Option<Known> {
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
     let mut words = String::new();
     for character in name.trim().trim_start_matches('@').chars() {
         match character {
@@ -267,6 +273,7 @@ mod tests {
             assert_eq!(found.map(|found| (found.slot, found.unit)), expected, "{name}");
         }
         assert_eq!(table("status_ms"), None);
+        assert_eq!(table(&format!("status{}", "_".repeat(LONGEST_NAME))), None);
         assert_eq!(w3c("cs(User-Agent)").map(|found| found.slot), Some(Slot::UserAgent));
         assert_eq!(zeek("uid"), None);
     }

@@ -1,0 +1,263 @@
+//! What a thread makes of a block of an input: events, counts, and what only the whole input settles.
+
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::FixedState;
+
+use crate::counts::{Counts, Hour};
+use crate::duplicate::Identified;
+use crate::error::Error;
+use crate::event::Event;
+use crate::format::builtin::Evidence;
+use crate::format::{self, Cache, Format, Reader};
+use crate::given::Given;
+use crate::kind::{self, Kind};
+use crate::local::{LocalStamps, Understood};
+use crate::privacy::pseudonym::{ClientResolver, Key};
+use crate::record::Record;
+use crate::reject::{Position, Reject, Rejects};
+use crate::request::Request;
+use crate::resource::Interner;
+use crate::settings::ReadSettings;
+use crate::source::Block;
+use crate::store::{EventBlock, Store};
+use crate::tally::Requested;
+use crate::weight::Weight;
+
+/// What one block gave.
+pub(super) struct BlockResult {
+    pub(super) input: usize,
+    pub(super) index: u64,
+    pub(super) lines: u64,
+    pub(super) requests: u64,
+    pub(super) recovered: u64,
+    pub(super) unweighted: u64,
+    pub(super) clients_by_trace: u64,
+    pub(super) rejects: Rejects,
+    pub(super) resolution_ns: i64,
+    pub(super) timed: u64,
+    /// What the requests whose weight is known stand for, in thousandths.
+    pub(super) mass: u64,
+    pub(super) local: LocalStamps,
+    pub(super) identified: Vec<Identified>,
+    pub(super) evidence: Evidence,
+    pub(super) span_ns: Option<(i64, i64)>,
+    /// Sum of the hashes of all lines, where there are inputs to be put in order: tells contents apart, whatever
+    /// the blocks.
+    pub(super) content: u64,
+    pub(super) records: Vec<Record>,
+    /// Why a document ended before its end.
+    pub(super) broken: Option<String>,
+    /// Whose numbers the resources of `records` and `identified` have.
+    pub(super) worker: usize,
+}
+
+/// What a thread keeps from block to block.
+pub(super) struct Worker<'k> {
+    number: usize,
+    clients: ClientResolver<'k>,
+    pub(super) interner: Interner,
+    pub(super) requested: Vec<[Requested; Kind::ALL.len()]>,
+    pub(super) counts: Counts,
+    pub(super) statuses: Box<[u64; 1000]>,
+    hour: Hour,
+    line_limit: usize,
+    events: bool,
+    several_inputs: bool,
+    records: usize,
+    raw: bool,
+    key: &'k Key,
+    given: Given,
+    find_duplicates: bool,
+    scratch: Vec<Event>,
+    /// The partition of each event in `scratch`.
+    partitions: Vec<u8>,
+}
+
+impl<'k> Worker<'k> {
+    pub(super) fn new(number: usize, settings: &ReadSettings, key: &'k Key, several_inputs: bool) -> Self {
+        Self {
+            number,
+            clients: ClientResolver::new(key, &settings.identity),
+            interner: Interner::new(settings.templates),
+            requested: Vec::new(),
+            counts: Counts::default(),
+            statuses: Box::new([0; 1000]),
+            hour: Hour::default(),
+            line_limit: settings.line_limit,
+            events: settings.events,
+            several_inputs,
+            records: settings.records,
+            raw: settings.raw,
+            key,
+            given: Given::new(settings),
+            find_duplicates: !settings.keep_duplicates,
+            scratch: Vec::new(),
+            partitions: Vec::new(),
+        }
+    }
+
+    pub(super) fn block(
+        &mut self,
+        input: usize,
+        block: &Block,
+        format: &Format,
+        cache: &mut Cache,
+        store: &Store,
+    ) -> Result<BlockResult, Error> {
+        self.scratch.clear();
+        self.partitions.clear();
+        let mut result = BlockResult {
+            input,
+            index: block.index,
+            lines: 0,
+            requests: 0,
+            recovered: 0,
+            unweighted: 0,
+            clients_by_trace: 0,
+            rejects: Rejects::default(),
+            resolution_ns: 1,
+            timed: 0,
+            mass: 0,
+            local: LocalStamps::default(),
+            identified: Vec::new(),
+            evidence: Evidence::default(),
+            span_ns: None,
+            content: 0,
+            records: Vec::new(),
+            broken: None,
+            worker: self.number,
+        };
+        let several_inputs = self.several_inputs;
+        result.broken = records(block, format, self.line_limit, cache, |at, line, record| {
+            result.lines += 1;
+            if several_inputs {
+                result.content = result.content.wrapping_add(FixedState::default().hash_one(line));
+            }
+            match record {
+                Err(reject) => result.rejects.add(reject, Position { line: result.lines, byte: at }),
+                Ok(mut request) => {
+                    let local = self.given.complete(&mut request);
+                    if format.producer_unknown {
+                        result.evidence.add(format.as_produced(line), &request);
+                    }
+                    self.accept(&request, local, &mut result);
+                }
+            }
+        });
+        if !self.scratch.is_empty() {
+            let grouped =
+                EventBlock::group((input, block.index), self.number, &self.scratch, &self.partitions);
+            if !result.identified.is_empty() || result.local.ambiguous().next().is_some() {
+                let position = grouped.positions(&self.partitions);
+                result.local.renumber(&position);
+                result.identified.iter_mut().for_each(|found| *found = found.renumbered(&position));
+            }
+            store.add(grouped).map_err(|source| Error::Spill { source })?;
+        }
+        Ok(result)
+    }
+
+    /// Takes one request into the result of its block.
+    fn accept(&mut self, request: &Request<'_>, local: Option<Understood>, result: &mut BlockResult) {
+        result.requests += 1;
+        result.recovered += u64::from(request.truncated);
+        result.unweighted += u64::from(request.weight.is_none());
+        result.clients_by_trace += u64::from(request.client_is_trace);
+        result.resolution_ns = result.resolution_ns.max(request.resolution_ns);
+        let (first, last) = result.span_ns.unwrap_or((request.stamp_ns, request.stamp_ns));
+        result.span_ns = Some((first, last.max(request.stamp_ns)));
+        match local {
+            // When it was will be known when all lines are.
+            Some(Understood::Twice(_)) => self.counts.add_amounts(request),
+            _ => self.counts.add(request, &mut self.hour),
+        }
+        self.statuses[usize::from(request.status).min(999)] += 1;
+        result.timed += u64::from(request.duration_ns.is_some());
+        if request.weight.is_some() {
+            result.mass += Weight::nearest(request.weight).mass();
+        }
+        // One server logs each request once, unless it is one of a mesh, where each host has two that log.
+        let may_come_twice = self.find_duplicates
+            && request.request_id.is_some()
+            && (self.several_inputs || request.inbound.is_some());
+        // Durations tell what stamps mark, and ids what came twice, whether or not anything else is asked of events.
+        let event = (self.events || may_come_twice || request.duration_ns.is_some())
+            .then(|| (self.scratch.len(), self.event(request)));
+        if let Some(understood) = local {
+            let number = event.and_then(|(number, _)| u32::try_from(number).ok());
+            result.local.add(request, understood, (result.index, result.lines), number);
+        }
+        if may_come_twice && let Some((number, _)) = event {
+            let found = Identified::new(request, self.key, self.scratch[number], number, result.lines);
+            result.identified.extend(found);
+        }
+        let resource = event.map_or(0, |(_, resource)| resource);
+        if result.records.len() < self.records {
+            result.records.push(match self.raw {
+                true => Record::raw(request, result.lines),
+                false => Record::pseudonymous(request, result.lines, self.key, resource),
+            });
+        }
+    }
+
+    /// Keeps one request as an event and gives the number of its resource.
+    fn event(&mut self, request: &Request<'_>) -> u32 {
+        let (client, agent) = self.clients.client(request);
+        let asked = self.interner.asked(request);
+        let kind = kind::of_known_path(request, asked.path, agent);
+        let event = Event::new(request, client, asked.resource, kind);
+        self.partitions.push((client >> 56) as u8);
+        self.scratch.push(event);
+        let number = event.resource() as usize;
+        if number >= self.requested.len() {
+            self.requested.resize(number + 1, Default::default());
+        }
+        self.requested[number][kind as usize].add(request.status);
+        asked.resource
+    }
+}
+
+/// Gives every record of `block` to `visit`: its offset in the input, its line, and the request or why it is none.
+/// A document's records have neither offset nor line. Gives why a document could not be read to its end.
+pub(crate) fn records(
+    block: &Block,
+    format: &Format,
+    line_limit: usize,
+    cache: &mut Cache,
+    mut visit: impl FnMut(u64, &[u8], Result<Request<'_>, Reject>),
+) -> Option<String> {
+    if let Reader::Document(document) = format.reader {
+        return document.read(&block.bytes, &mut |record| visit(0, b"", record)).err();
+    }
+    if let Reader::Table(columns) = &format.reader {
+        return columns.read_parquet(&block.bytes, &mut |record| visit(0, b"", record)).err();
+    }
+    if let Reader::Records(record) = &format.reader {
+        let read = format::records::each(&block.bytes, |start, text| {
+            visit(block.offset + start as u64, text, record.parse(text, cache));
+        });
+        return read.err();
+    }
+    cache.begin(block.header.as_deref());
+    for (start, line) in lines(&block.bytes) {
+        let at = block.offset + start as u64;
+        match line.len() > line_limit {
+            true => visit(at, line, Err(Reject::TooLong)),
+            false => visit(at, line, format.parse(line, cache)),
+        }
+    }
+    None
+}
+
+/// Lines with the offset of their first byte, without their ends.
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut start = 0;
+    let open_end = !bytes.is_empty() && !bytes.ends_with(b"\n");
+    memchr::memchr_iter(b'\n', bytes).chain(open_end.then_some(bytes.len())).map(move |end| {
+        let line = &bytes[start..end];
+        let at = start;
+        start = end + 1;
+        (at, line.strip_suffix(b"\r").unwrap_or(line))
+    })
+}
