@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use analyzer::model::sample::{Gap, Step, Walk};
 use analyzer::model::think::family;
 use analyzer::model::think::fit::{Fit, families};
 use analyzer::model::think::gaps::{Gaps, Window};
+use analyzer::model::think::pooling::{LEAST_PAUSES, Place, pool};
 use analyzer::model::think::sideband::{self, Counts};
+use analyzer::model::think::{pace, session_gap};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use shared::distribution::{Law, normal_quantile};
+use shared::distribution::{Law, normal_cdf, normal_quantile};
 
 struct Random(ChaCha8Rng);
 
@@ -315,7 +318,6 @@ fn goal_5(logs: u64, sessions_per_day: f64) {
         corrected.1,
         100.0 * share(raw),
     );
-    //A
     assert!(median.0.abs() <= 0.02 && (starts.0 - 1.0).abs() <= 0.02 && share(corrected) >= 0.9);
 }
 
@@ -330,4 +332,199 @@ fn merged_sessions_are_taken_apart_in_many_logs() {
     goal_5(40, 0.1);
     goal_5(40, 1.0);
     goal_5(40, 5.0);
+}
+
+/// Sessions of the shop, four to a client, whose pauses correlate by `rho`, with whole-second stamps or exact ones.
+///
+/// Endpoints answer at speeds of their own, which shift whole-second gaps off each other's lattice.
+fn walks(
+    sessions: u32,
+    rho: f64,
+    coarse: bool,
+    random: &mut Random,
+    law_of: impl Fn(usize, usize) -> Law,
+) -> Vec<Walk> {
+    let site = shop(0, 0.0);
+    let mut walks = Vec::new();
+    for session in 0..sessions {
+        let of_session = random.normal();
+        let mut steps = Vec::new();
+        let mut endpoint = random.pick(&site.starts);
+        let mut gap = None;
+        while endpoint < 5 {
+            steps.push(Step { endpoint: endpoint as u32, gap });
+            let next = random.pick(&site.rows[endpoint]);
+            if next < 5 {
+                let z = rho.sqrt() * of_session + (1.0 - rho).sqrt() * random.normal();
+                let pause_s = law_of(endpoint, next).quantile(normal_cdf(z));
+                let duration_s = [0.005, 0.25, 0.5, 0.75, 0.1][next];
+                let seconds = if coarse {
+                    (random.uniform() + duration_s + pause_s).floor() - duration_s
+                } else {
+                    pause_s
+                };
+                gap = Some(Gap { ms: (seconds * 1000.0).round() as i64, coarse, paced: false });
+            }
+            endpoint = next;
+        }
+        let client = session / 4;
+        walks.push(Walk { start_s: i64::from(session) * 31, steps, ended: true, mass: 1000, client });
+    }
+    walks
+}
+
+fn lognormal(median_s: f64) -> Law {
+    Law::Lognormal { mu: median_s.ln(), sigma: 1.0 }
+}
+
+/// Places that differ get laws of their own, and others do not: false splits in at most 5 % of logs, the slow transition
+/// found in at least 90 %.
+fn places(logs: u64) {
+    for (median_s, coarse) in [(1.0, true), (8.0, true), (8.0, false)] {
+        let (mut split, mut found, mut alone, mut pauses) = (0, 0, 0, 0);
+        for seed in 0..logs {
+            let random = &mut Random::new(2000 + seed);
+            let same = pool(&walks(3000, 0.4, coarse, random, |_, _| lognormal(median_s)), |_| 0, 10);
+            split += u64::from(same.groups.len() > 1);
+            // From the cart to payment, one pause in thirty.
+            let slow = |from, to| lognormal(if (from, to) == (2, 3) { 2.0 * median_s } else { median_s });
+            let differing = pool(&walks(3000, 0.4, coarse, random, slow), |_| 0, 10);
+            let own: Vec<Place> = differing.places[&0].keys().copied().filter(|place| *place != Place::Anywhere).collect();
+            found += u64::from(own.contains(&Place::Between(2, 3)));
+            alone += u64::from(own == [Place::Between(2, 3)]);
+            pauses += differing.groups.last().map_or(0, |group| group.n());
+        }
+        let share = |count: u64| 100.0 * count as f64 / logs as f64;
+        println!(
+            "pooling, median {median_s} s, {} stamps, {logs} logs: false splits <= 5 %: {:.1} %, slow transition of {} \
+             pauses found >= 90 %: {:.1} %, and nothing else {:.1} %",
+            if coarse { "whole-second" } else { "exact" },
+            share(split),
+            pauses / logs,
+            share(found),
+            share(alone),
+        );
+        assert!(pauses / logs >= LEAST_PAUSES);
+        assert!(20 * split <= logs && 10 * found >= 9 * logs);
+    }
+}
+
+#[test]
+fn places_that_differ_have_laws_of_their_own() {
+    places(2);
+}
+
+#[test]
+#[ignore = "two hundred logs of each kind; the short form runs without it"]
+fn places_that_differ_have_laws_of_their_own_in_many_logs() {
+    places(200);
+}
+
+/// Planted correlations of 0, 0.3 and 0.6 within 0.05, in the mean of some logs; no correlation where there is none.
+fn paces(logs: u64, sessions: u32) {
+    for (median_s, coarse) in [(1.0, true), (8.0, true), (8.0, false)] {
+        for rho in [0.0, 0.3, 0.6] {
+            let found: Vec<Option<f64>> = (0..logs)
+                .map(|seed| {
+                    let slow = |from, _| lognormal(if from == 2 { 2.0 * median_s } else { median_s });
+                    let walks = walks(sessions, rho, coarse, &mut Random::new(3000 + seed), slow);
+                    let pooling = pool(&walks, |_| 0, 10);
+                    let laws: Vec<Option<Law>> = pooling
+                        .groups
+                        .iter()
+                        .map(|group| Some(families(&Gaps::whole(group.whole(), Window::OPEN)?)[0].law.clone()))
+                        .collect();
+                    pace::of_classes(&walks, |_| 0, &pooling, &laws).get(&0).map(|pace| pace.rho)
+                })
+                .collect();
+            let told: Vec<f64> = found.iter().flatten().copied().collect();
+            let (mean, error) = mean(&told);
+            println!(
+                "pace, median {median_s} s, {} stamps, {logs} logs of {sessions} sessions: planted {rho}, within 0.05: \
+                 {mean:.3} ± {error:.3}, told from 0 in {}",
+                if coarse { "whole-second" } else { "exact" },
+                told.len(),
+            );
+            if rho > 0.0 {
+                assert_eq!(told.len() as u64, logs);
+                assert!((mean - rho).abs() < 0.05, "{mean}");
+            } else {
+                assert!(20 * told.len() as u64 <= logs, "{told:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn pace_comes_back() {
+    paces(1, 2000);
+}
+
+#[test]
+#[ignore = "forty logs of each kind; the short form runs without it"]
+fn pace_comes_back_in_many_logs() {
+    paces(40, 4000);
+}
+
+/// How the session gap of two humps compares with others on logs whose sessions are known.
+fn session_gaps(logs: u64) {
+    let log_width = shared::distribution::log_width(0.01);
+    for (think_s, per_day, clients, days) in
+        [(8.0, 0.3, 1500, 7.0), (8.0, 5.0, 400, 2.0), (30.0, 1.0, 800, 4.0), (60.0, 5.0, 400, 2.0), (8.0, 0.02, 3000, 7.0)]
+    {
+        let site = Site { think: lognormal(think_s), days, ..shop(clients, per_day) };
+        let mut sums = [[0.0; 3]; 4];
+        for seed in 0..logs {
+            let log = site.log(&mut Random::new(4000 + seed));
+            let mut counts = BTreeMap::new();
+            let pairs = || log.iter().flat_map(|client| client.windows(2));
+            let gap_s = |pair: &[Request]| (pair[1].start_ms - pair[0].end_ms) as f64 / 1000.0;
+            for gap_s in pairs().map(gap_s) {
+                let bin = (gap_s > 0.0).then(|| shared::distribution::bin_index(gap_s, log_width));
+                *counts.entry(bin).or_insert(0) += 1;
+            }
+            let found = session_gap::find(&counts, log_width);
+            let fits = families(&Gaps::exact(&counts, log_width, Window::OPEN).unwrap());
+            let tail = fits.iter().find_map(|fit| match &fit.law {
+                Law::LognormalMixture { components } if components.len() == 2 => {
+                    Some(3.0 * (components[0].mu + 2.576 * components[0].sigma).exp())
+                }
+                _ => None,
+            });
+            let sessions = log.iter().flatten().filter(|request| request.opens_session).count() as f64;
+            // The best there is: where what is merged is as much as what is cut.
+            let wrong = |longest_s: f64| {
+                let (mut merged, mut cut) = (0.0, 0.0);
+                for pair in pairs() {
+                    let apart = gap_s(pair) > longest_s;
+                    merged += f64::from(u8::from(!apart && pair[1].opens_session));
+                    cut += f64::from(u8::from(apart && !pair[1].opens_session));
+                }
+                (merged / sessions, cut / sessions)
+            };
+            let best = (0..60).map(|i| 30.0 * 1.1_f64.powi(i)).min_by(|a, b| {
+                let sum = |(merged, cut): (f64, f64)| merged + cut;
+                sum(wrong(*a)).total_cmp(&sum(wrong(*b)))
+            });
+            let rules =
+                [found.gap_s, tail.unwrap_or(1800.0).clamp(60.0, 1800.0), 1800.0, best.unwrap()];
+            for (sum, longest_s) in sums.iter_mut().zip(rules) {
+                let (merged, cut) = wrong(longest_s);
+                sum[0] += longest_s / logs as f64;
+                sum[1] += 100.0 * merged / logs as f64;
+                sum[2] += 100.0 * cut / logs as f64;
+            }
+        }
+        for (name, [gap_s, merged, cut]) in ["two humps", "tail of pauses", "30 min", "best"].iter().zip(sums) {
+            println!(
+                "session gap, pauses of {think_s} s, {per_day} sessions per client and day, {logs} logs: {name}: \
+                 {gap_s:.0} s, merged {merged:.2} %, cut {cut:.2} % of sessions"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_session_gap_is_found() {
+    session_gaps(2);
 }

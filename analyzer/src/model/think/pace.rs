@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 
 use shared::distribution::{Law, normal_quantile};
 
+use super::pooling::Pooling;
+use crate::model::sample::Walk;
+
 /// How the pauses of one session hang together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
@@ -25,7 +28,7 @@ pub struct Pace {
 
 /// Normal scores of the pauses of one place, by milliseconds.
 #[derive(Debug, Clone)]
-pub struct Scores {
+struct Scores {
     by_gap: BTreeMap<i64, f64>,
     /// Correlation of the score with that of the pause without the blur.
     reliability: f64,
@@ -35,13 +38,13 @@ pub struct Scores {
 const TOLD_FROM_ZERO: f64 = 2.58;
 
 impl Scores {
-    /// Scores of pauses known exactly: counts by milliseconds, or by any number that grows with their length.
-    pub fn exact(counts: &BTreeMap<i64, u64>) -> Self {
+    /// Scores of pauses known exactly, counted by milliseconds.
+    fn exact(counts: &BTreeMap<i64, u64>) -> Self {
         Self { by_gap: normal_scores(counts), reliability: 1.0 }
     }
 
     /// Scores of pauses between whole-second stamps, counted by milliseconds, that follow `law`.
-    pub fn whole(counts: &BTreeMap<i64, u64>, law: &Law) -> Self {
+    fn whole(counts: &BTreeMap<i64, u64>, law: &Law) -> Self {
         let by_gap = normal_scores(counts);
         let phased = counts.keys().any(|gap_ms| gap_ms % 1000 != 0);
         let reliability = reliability(&by_gap, law, phased);
@@ -54,11 +57,51 @@ impl Scores {
     }
 }
 
-/// The correlation of pauses within sessions: for each client its sessions, each a list of places (positions in
-/// `scores`) and gaps in milliseconds.
+/// A session's pauses: which group each belongs to, and its length in milliseconds.
+type Pauses = Vec<(usize, i64)>;
+
+/// The pace of each class, where it can be told from zero. `class_of` is that of `pooling`, and `laws` are those of its
+/// groups, in order; pauses between whole-second stamps without a law are left out.
+///
+/// The same for any order of `walks`.
+pub fn of_classes(
+    walks: &[Walk],
+    class_of: impl Fn(usize) -> u32,
+    pooling: &Pooling,
+    laws: &[Option<Law>],
+) -> BTreeMap<u32, Pace> {
+    let mut counts: Vec<BTreeMap<i64, u64>> = vec![BTreeMap::new(); pooling.groups.len()];
+    let mut by_class: BTreeMap<u32, BTreeMap<u32, Vec<Pauses>>> = BTreeMap::new();
+    for (at, walk) in walks.iter().enumerate() {
+        let class = class_of(at);
+        let pauses = walk.steps.windows(2).filter_map(|pair| {
+            let gap = pair[1].gap.filter(|gap| gap.coarse == pooling.coarse)?;
+            Some((pooling.group(class, pair[0].endpoint, pair[1].endpoint)?, gap.ms))
+        });
+        let pauses: Pauses = pauses.collect();
+        pauses.iter().for_each(|(group, gap_ms)| *counts[*group].entry(*gap_ms).or_insert(0) += 1);
+        by_class.entry(class).or_default().entry(walk.client).or_default().push(pauses);
+    }
+    let scores = counts.iter().zip(laws).map(|(counts, law)| match law {
+        _ if !pooling.coarse => Scores::exact(counts),
+        Some(law) => Scores::whole(counts, law),
+        None => Scores::exact(&BTreeMap::new()),
+    });
+    let scores: Vec<Scores> = scores.collect();
+    let estimates = by_class.into_iter().map(|(class, clients)| {
+        // Sums of floating-point numbers depend on their order, so clients come by what they did, not by their numbers.
+        let mut clients: Vec<Vec<Pauses>> = clients.into_values().collect();
+        clients.iter_mut().for_each(|sessions| sessions.sort());
+        clients.sort();
+        (class, estimate(clients, &scores))
+    });
+    estimates.filter_map(|(class, pace)| Some((class, pace?))).collect()
+}
+
+/// The correlation of pauses within the sessions of each client.
 ///
 /// `None` where it cannot be told from zero, or is negative: nobody is fast because of having been slow.
-pub fn estimate(clients: impl IntoIterator<Item = Vec<Vec<(usize, i64)>>>, scores: &[Scores]) -> Option<Pace> {
+fn estimate(clients: impl IntoIterator<Item = Vec<Pauses>>, scores: &[Scores]) -> Option<Pace> {
     let (mut product, mut weight, mut n) = (0.0, 0.0, 0);
     let mut by_client = Vec::new();
     for sessions in clients {

@@ -70,6 +70,8 @@ pub struct Pooling {
     /// Positions in `groups` by class and place. Each class that has pauses has an entry for [`Place::Anywhere`], and
     /// others only where they differ from it.
     pub places: BTreeMap<u32, BTreeMap<Place, usize>>,
+    /// Whether they are pauses between whole-second stamps; of a mixed sample, the kind that is rarer is left out.
+    pub coarse: bool,
 }
 
 impl Pooling {
@@ -86,12 +88,14 @@ impl Pooling {
 ///
 /// The same for any order of `walks`, and for any numbers that tell the same clients apart.
 pub fn pool(walks: &[Walk], class_of: impl Fn(usize) -> u32, k: u64) -> Pooling {
-    let (pauses, bins) = pauses::pauses(walks, class_of);
+    let coarse = pauses::are_coarse(walks);
+    let (pauses, bins) = pauses::pauses(walks, coarse, class_of);
     let sample = Sample { pauses: &pauses, bins, k };
     let mut parts = sample.parts();
     parts.sort_by(|a, b| (&a.classes, a.place).cmp(&(&b.classes, b.place)));
     let groups = sample.join(&parts);
-    named(&sample, &parts, groups)
+    let (groups, places) = named(&sample, &parts, groups);
+    Pooling { groups, places, coarse }
 }
 
 /// Pauses of some classes at one place. Members are positions in the sample, ascending.
@@ -265,7 +269,11 @@ fn discovered(p: &[f64]) -> f64 {
 }
 
 /// Groups counted, and which of them each place has; places that have what they would have anyway are left out.
-fn named(sample: &Sample, parts: &[Part], groups: Vec<Vec<usize>>) -> Pooling {
+fn named(
+    sample: &Sample,
+    parts: &[Part],
+    groups: Vec<Vec<usize>>,
+) -> (Vec<Group>, BTreeMap<u32, BTreeMap<Place, usize>>) {
     let mut counted: Vec<(Vec<usize>, Group)> = groups
         .into_iter()
         .map(|of| {
@@ -298,7 +306,7 @@ fn named(sample: &Sample, parts: &[Part], groups: Vec<Vec<usize>>) -> Pooling {
         };
         *of_class = needed(of_class);
     }
-    Pooling { groups: counted.into_iter().map(|(_, group)| group).collect(), places }
+    (counted.into_iter().map(|(_, group)| group).collect(), places)
 }
 
 #[cfg(test)]

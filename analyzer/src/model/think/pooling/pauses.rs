@@ -31,14 +31,20 @@ pub(super) const TEST_LOG_WIDTH: f64 = 0.02;
 /// Gaps shorter than this cannot be told apart between whole-second stamps, in milliseconds.
 const SHORTEST_WHOLE_MS: f64 = 500.0;
 
-/// The pauses of `walks`, client by client, and the number of bins they fill.
+/// Whether most pauses of `walks` are between whole-second stamps.
+pub(super) fn are_coarse(walks: &[Walk]) -> bool {
+    let gaps = || walks.iter().flat_map(|walk| walk.steps.iter().filter_map(|step| step.gap));
+    2 * gaps().filter(|gap| gap.coarse).count() > gaps().count()
+}
+
+/// The pauses of `walks` that are `coarse` or are not, client by client, and the number of bins they fill.
 ///
-/// Pauses between whole-second stamps and exact ones are not compared: the kind that is rarer in the sample is left out.
 /// `class_of` gives the class of the walk at a position.
-pub(super) fn pauses(walks: &[Walk], class_of: impl Fn(usize) -> u32) -> (Vec<Pause>, usize) {
-    let steps = || walks.iter().flat_map(|walk| walk.steps.iter().filter_map(|step| step.gap));
-    let coarse = steps().filter(|gap| gap.coarse).count();
-    let coarse = 2 * coarse > steps().count();
+pub(super) fn pauses(
+    walks: &[Walk],
+    coarse: bool,
+    class_of: impl Fn(usize) -> u32,
+) -> (Vec<Pause>, usize) {
     let hasher = FixedState::with_seed(0);
     let mut found = Vec::new();
     for (session, walk) in walks.iter().enumerate() {
