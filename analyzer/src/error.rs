@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::part::PartError;
+
 /// Why the analyzer could not do its work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -192,6 +194,9 @@ pub enum Error {
         #[source]
         source: rayon::ThreadPoolBuildError,
     },
+    /// A part of a tally.
+    #[error(transparent)]
+    Part(#[from] PartError),
     /// The profile.
     #[error(transparent)]
     Profile(#[from] shared::Error),

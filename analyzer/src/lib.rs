@@ -20,6 +20,7 @@
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
 //! | `route` | which endpoint: segments, hints, inference |
 //! | [`kind`] | pages, static files, bots, health checks |
+//! | [`part`] | what several machines read, put together |
 //! | `store` | where events wait until all are there |
 //! | [`session`] | which session: identity and gap |
 //! | `tally` | how many: counts that add up over any split |
@@ -42,6 +43,7 @@ mod given;
 pub mod kind;
 mod local;
 mod model;
+pub mod part;
 pub mod privacy;
 pub mod read;
 mod recent;
@@ -67,9 +69,13 @@ pub use read::Reading;
 pub use route::Hint;
 pub use settings::Settings;
 
-use format::Reader;
+use std::path::{Path, PathBuf};
+
+use format::Whole;
+use part::Shard;
 use privacy::pseudonym::Key;
 use reject::Reject;
+use settings::ReadSettings;
 use shared::Profile;
 use tally::civil::CivilClock;
 
@@ -94,6 +100,39 @@ pub fn analyze(settings: &Settings, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<A
     pool.install(|| {
         let reading = read::read(&settings.read, &key, on_bytes)?;
         let profile = model(&reading, settings)?;
+        Ok(Analysis { profile, reading })
+    })
+}
+
+/// Reads the inputs of `settings` into a part at `output`, with the clients of `shard`. `on_bytes` hears of every block
+/// read.
+///
+/// # Errors
+/// What keeps an input from being read or the part from being written.
+pub fn tally(
+    settings: &ReadSettings,
+    key: &Key,
+    shard: Shard,
+    output: &Path,
+    on_bytes: &(dyn Fn(u64) + Sync),
+) -> Result<Reading, Error> {
+    threads(settings.threads)?.install(|| {
+        let reading = read::read(settings, key, on_bytes)?;
+        part::write(output, &reading, settings, key, shard)?;
+        Ok(reading)
+    })
+}
+
+/// Makes a profile of parts, the same that one run over all their inputs would make. Of `settings.read` only threads
+/// and memory are looked at.
+///
+/// # Errors
+/// [`part::PartError`], and what keeps a profile from being made.
+pub fn merge(parts: &[PathBuf], settings: &Settings) -> Result<Analysis, Error> {
+    let mut settings = settings.clone();
+    threads(settings.read.threads)?.install(|| {
+        let reading = part::merge(parts, &mut settings.read)?;
+        let profile = model(&reading, &settings)?;
         Ok(Analysis { profile, reading })
     })
 }
@@ -156,10 +195,9 @@ fn nothing_understood(reading: &Reading) -> Error {
 
 /// That a document holds no request, and what it holds instead.
 pub(crate) fn no_requests(input: &read::InputSummary) -> Option<Error> {
-    let request = match &input.format.reader {
-        Reader::Document(document) => document.request_name(),
-        Reader::Table(_) => "row of requests",
-        _ => return None,
+    let request = match input.format.whole? {
+        Whole::Document(document) => document.request_name(),
+        Whole::Table => "row of requests",
     };
     if input.requests > 0 {
         return None;

@@ -10,8 +10,10 @@ mod events;
 mod flags;
 mod inspect;
 mod memory;
+mod merge;
 mod profile;
 mod progress;
+mod tally;
 mod validate;
 
 /// Access logs in, a profile of the traffic out.
@@ -37,6 +39,8 @@ enum Command {
     Profile(profile::Arguments),
     Inspect(inspect::Arguments),
     Events(events::Arguments),
+    Tally(tally::Arguments),
+    Merge(merge::Arguments),
     Validate(validate::Arguments),
     /// Print the JSON Schema of the profile.
     #[command(after_help = "Example:\n  analyzer schema > profile.schema.json")]
@@ -67,6 +71,8 @@ pub fn run() -> ExitCode {
         Command::Profile(arguments) => profile::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Events(arguments) => events::run(arguments),
+        Command::Tally(arguments) => tally::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Schema => print(&shared::schema::text()).map(|()| Outcome::Done),
     };

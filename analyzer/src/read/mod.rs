@@ -14,8 +14,9 @@ use shared::profile::{Stamp, StampCheck};
 use self::assemble::assemble;
 pub(crate) use self::open::{Found, Opened, Source, open};
 pub use self::summary::InputSummary;
-pub(crate) use self::summary::{label, stamp};
 use self::worker::{BlockResult, Worker};
+pub(crate) use self::assemble::{ranks, sampling};
+pub(crate) use self::summary::OrderKey;
 pub(crate) use self::worker::{lines, records};
 use crate::counts::Counts;
 use crate::error::Error;
@@ -57,6 +58,28 @@ impl Reading {
     /// [`Error::Spill`].
     pub(crate) fn partition(&self, partition: usize) -> Result<Vec<Event>, Error> {
         self.events.partition(partition).map_err(|source| Error::Spill { source })
+    }
+
+    /// What was read elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Spill`].
+    pub(crate) fn of_parts(
+        inputs: Vec<InputSummary>,
+        counts: Counts,
+        resources: Vec<Resource>,
+        requested: Vec<[Requested; Kind::ALL.len()]>,
+        events: Events,
+    ) -> Result<Self, Error> {
+        let (passed_over, duplicates) = (Vec::new(), HashSet::new());
+        let mut reading = Self { inputs, passed_over, counts, resources, requested, duplicates, events };
+        reading.check_stamps()?;
+        Ok(reading)
+    }
+
+    /// Events of one partition as they were stamped, by input: in the order of the inputs' ranks, and of their lines.
+    pub(crate) fn pieces(&self, partition: usize) -> std::io::Result<Vec<(usize, Vec<Event>)>> {
+        self.events.pieces(partition)
     }
 
     /// What the inputs' own durations say about their stamps. Where the log contradicts what is known of its format,

@@ -24,6 +24,10 @@ use crate::store::{EventBlock, Store};
 use crate::tally::Requested;
 use crate::weight::Weight;
 
+/// Bytes of an input whose requests are asked what stamps mark, where nothing else is asked of them: hundreds of
+/// thousands, and 50 of them can say it.
+const STAMP_CHECK_BYTES: u64 = 64 << 20;
+
 /// What one block gave.
 pub(super) struct BlockResult {
     pub(super) input: usize,
@@ -141,7 +145,7 @@ impl<'k> Worker<'k> {
                     if format.producer_unknown {
                         result.evidence.add(format.as_produced(line), &request);
                     }
-                    self.accept(&request, local, &mut result);
+                    self.accept(at, &request, local, &mut result);
                 }
             }
         });
@@ -158,8 +162,14 @@ impl<'k> Worker<'k> {
         Ok(result)
     }
 
-    /// Takes one request into the result of its block.
-    fn accept(&mut self, request: &Request<'_>, local: Option<Understood>, result: &mut BlockResult) {
+    /// Takes one request, whose line is at a byte of the input, into the result of its block.
+    fn accept(
+        &mut self,
+        at: u64,
+        request: &Request<'_>,
+        local: Option<Understood>,
+        result: &mut BlockResult,
+    ) {
         result.requests += 1;
         result.recovered += u64::from(request.truncated);
         result.unweighted += u64::from(request.weight.is_none());
@@ -182,7 +192,8 @@ impl<'k> Worker<'k> {
             && request.request_id.is_some()
             && (self.several_inputs || request.inbound.is_some());
         // Durations tell what stamps mark, and ids what came twice, whether or not anything else is asked of events.
-        let event = (self.events || may_come_twice || request.duration_ns.is_some())
+        let tells_stamps = request.duration_ns.is_some() && at < STAMP_CHECK_BYTES;
+        let event = (self.events || may_come_twice || tells_stamps)
             .then(|| (self.scratch.len(), self.event(request)));
         if let Some(understood) = local {
             let number = event.and_then(|(number, _)| u32::try_from(number).ok());

@@ -8,6 +8,7 @@ use std::hash::Hash;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::kind::Kind;
@@ -169,7 +170,7 @@ fn merge_bins<K: Ord>(into: &mut BTreeMap<K, Bin>, from: BTreeMap<K, Bin>, k: u6
 }
 
 /// Requests for a resource that are in the model.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Requested {
     /// All of them.
     pub(crate) requests: u64,
@@ -181,6 +182,23 @@ impl Requested {
     pub(crate) fn add(&mut self, status: u16) {
         self.requests += 1;
         self.answered += u64::from(is_answer(status));
+    }
+
+    /// Counts of resources, by kind of request, that several numbered each in its own way: `numbers` are those that
+    /// they have in all.
+    pub(crate) fn unite(
+        of_each: &[Vec<[Self; Kind::ALL.len()]>],
+        numbers: &[Vec<u32>],
+        resources: usize,
+    ) -> Vec<[Self; Kind::ALL.len()]> {
+        let mut all = vec![<[Self; Kind::ALL.len()]>::default(); resources];
+        for (counts, numbers) in of_each.iter().zip(numbers) {
+            for (counts, number) in counts.iter().zip(numbers) {
+                let sums = &mut all[*number as usize];
+                sums.iter_mut().zip(counts).for_each(|(sum, count)| sum.merge(*count));
+            }
+        }
+        all
     }
 
     pub(crate) fn merge(&mut self, other: Self) {

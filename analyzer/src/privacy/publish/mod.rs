@@ -20,7 +20,7 @@ use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::model::arrivals;
-use crate::read::{Reading, label, stamp};
+use crate::read::Reading;
 use crate::request::SECOND_NS;
 use crate::route::Routes;
 use crate::settings::Settings;
@@ -94,7 +94,7 @@ pub(crate) fn publish(
 }
 
 fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Settings) -> Source {
-    let evidence = reading.inputs.iter().filter(|input| input.format.producer_unknown).fold(
+    let evidence = reading.inputs.iter().filter(|input| input.counted && input.format.producer_unknown).fold(
         Evidence::default(),
         |mut all, input| {
             all.merge(input.evidence);
@@ -102,11 +102,11 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
         },
     );
     let labels: BTreeSet<String> =
-        reading.inputs.iter().map(|input| label(&input.format, evidence)).collect();
+        reading.inputs.iter().map(|input| input.format.label_by(evidence)).collect();
     let stamps: BTreeSet<Stamp> = reading
         .inputs
         .iter()
-        .map(|input| input.stamp_given.unwrap_or_else(|| stamp(&input.format, evidence)))
+        .map(|input| input.stamp_given.unwrap_or_else(|| input.format.stamp_by(evidence)))
         .collect();
     let mut stamps = stamps.into_iter();
     let stamp = match (stamps.next(), stamps.next()) {
