@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::privacy::pseudonym::{Domain, Key};
+use crate::privacy::pseudonym::{Domain, Key, canonical};
 use crate::request::{Request, SECOND_NS};
 
 /// One request of a log.
@@ -71,8 +71,8 @@ impl Record {
         Self {
             method: request.known_method().map(text),
             protocol: request.known_protocol().map(text),
-            host: request.host.map(|host| of(Domain::Host, host)),
-            client: of(Domain::Address, request.client),
+            host: request.host.map(|host| of(Domain::Host, &canonical(host))),
+            client: of(Domain::Address, &canonical(request.client)),
             user: request.user.map(|user| of(Domain::User, user)),
             referer: request.referer.map(|referer| of(Domain::Referer, referer)),
             user_agent: request.user_agent.map(|agent| of(Domain::UserAgent, agent)),

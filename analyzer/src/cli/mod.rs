@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Error;
 use clap::{Parser, Subcommand};
 
+mod crash;
 mod events;
 mod flags;
 mod inspect;
@@ -58,6 +59,7 @@ pub(crate) enum Outcome {
 
 /// Runs the program and gives its exit code.
 pub fn run() -> ExitCode {
+    crash::leave_nothing_behind();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
