@@ -30,8 +30,15 @@ impl Parts {
     fn tally_under(&self, key: &str, inputs: &[PathBuf], shard: &str, name: &str) -> PathBuf {
         let (key, output) = (self.path(key), self.path(name));
         let inputs = inputs.iter().map(|input| input.to_str().unwrap());
-        let flags =
-            ["--quiet", "--shard", shard, "--key-file", key.to_str().unwrap(), "-o", output.to_str().unwrap()];
+        let flags = [
+            "--quiet",
+            "--shard",
+            shard,
+            "--key-file",
+            key.to_str().unwrap(),
+            "-o",
+            output.to_str().unwrap(),
+        ];
         let from = self.from.iter().map(String::as_str);
         let arguments: Vec<&str> = ["tally"].into_iter().chain(inputs).chain(flags).chain(from).collect();
         run(&arguments).ok();
@@ -80,7 +87,13 @@ fn shards_of_clients_give_the_profile_of_a_single_run() {
     let expected = parts.profile(&log);
     for of in [1, 2, 7, 64] {
         let mut tallies: Vec<PathBuf> = (1..=of)
-            .map(|number| parts.tally(&[log.clone()], &format!("{number}/{of}"), &format!("{of}.{number}.tally")))
+            .map(|number| {
+                parts.tally(
+                    std::slice::from_ref(&log),
+                    &format!("{number}/{of}"),
+                    &format!("{of}.{number}.tally"),
+                )
+            })
             .collect();
         tallies.reverse();
         check(&expected, &merged(&tallies, &[]), &format!("{of} shards"));
@@ -111,7 +124,11 @@ fn slices_of_time_give_the_profile_of_a_single_run() {
             .iter()
             .flat_map(|at| [(*at, 2), (*at, 1)])
             .map(|(at, number)| {
-                parts.tally(&[logs[at].clone()], &format!("{number}/2"), &format!("{count}.{at}.{number}.tally"))
+                parts.tally(
+                    &[logs[at].clone()],
+                    &format!("{number}/2"),
+                    &format!("{count}.{at}.{number}.tally"),
+                )
             })
             .collect();
         check(&expected, &merged(&both, &[]), &format!("{count} slices in shards"));
@@ -126,7 +143,9 @@ fn real_logs_give_the_profile_of_a_single_run() {
         let parts = Parts::new(&["--producer", "nginx", "--k", "2"]);
         let expected = parts.profile(&log);
         let tallies: Vec<PathBuf> = (1..=3)
-            .map(|number| parts.tally(&[log.clone()], &format!("{number}/3"), &format!("{number}.tally")))
+            .map(|number| {
+                parts.tally(std::slice::from_ref(&log), &format!("{number}/3"), &format!("{number}.tally"))
+            })
             .collect();
         check(&expected, &merged(&tallies, &["--k", "2"]), name);
         let slices: Vec<PathBuf> = slices(&log_text(&log), 3)
@@ -147,7 +166,7 @@ fn what_is_no_part_or_does_not_belong_is_refused() {
     let text = sample();
     let text: Vec<u8> = text.split_inclusive(|byte| *byte == b'\n').take(3000).flatten().copied().collect();
     let log = parts.file("shop.log", &text);
-    let part = parts.tally(&[log.clone()], "1/1", "part.tally");
+    let part = parts.tally(std::slice::from_ref(&log), "1/1", "part.tally");
     let bytes = fs_err::read(&part).unwrap();
     #[cfg(unix)]
     {
@@ -165,19 +184,22 @@ fn what_is_no_part_or_does_not_belong_is_refused() {
         change(&mut bytes);
         parts.file(name, &bytes)
     };
-    refused(&[log.clone()], "found: another kind of file");
+    refused(std::slice::from_ref(&log), "found: another kind of file");
     refused(&[changed("cut", &|bytes| bytes.truncate(bytes.len() / 2))], "cannot use");
     refused(&[changed("short", &|bytes| bytes.truncate(10))], "found: a file that is not whole");
-    refused(&[changed("sum", &|bytes| *bytes.last_mut().unwrap() ^= 1)], "found: a file whose checksum is wrong");
+    refused(
+        &[changed("sum", &|bytes| *bytes.last_mut().unwrap() ^= 1)],
+        "found: a file whose checksum is wrong",
+    );
     refused(&[changed("version", &|bytes| bytes[8] = 99)], "found: version 99 of the format");
     for at in (0..bytes.len()).step_by(bytes.len() / 60) {
         let file = changed("bit", &|bytes| bytes[at] ^= 4);
         assert_eq!(run(&["merge", file.to_str().unwrap()]).code, 2, "a wrong bit in byte {at}");
     }
     parts.file("other-key", "f".repeat(64).as_bytes());
-    let other = parts.tally_under("other-key", &[log.clone()], "1/1", "other.tally");
+    let other = parts.tally_under("other-key", std::slice::from_ref(&log), "1/1", "other.tally");
     refused(&[part.clone(), other], "found: clients under another key");
-    let half = parts.tally(&[log.clone()], "1/2", "half.tally");
-    refused(&[half.clone()], "of 2 shards, number 2 is there 0 times");
+    let half = parts.tally(std::slice::from_ref(&log), "1/2", "half.tally");
+    refused(std::slice::from_ref(&half), "of 2 shards, number 2 is there 0 times");
     refused(&[part, half], "found: shard 1/2");
 }

@@ -159,9 +159,8 @@ pub(crate) fn event_bytes(memory: Option<u64>) -> u64 {
 impl FitFlags {
     /// The settings that the flags ask for.
     pub(crate) fn settings(&self) -> Result<ModelSettings, Error> {
-        let zone = |name: &String| {
-            TimeZone::get(name).map_err(|_| AnalyzerError::TimeZone { name: name.clone() })
-        };
+        let zone =
+            |name: &String| TimeZone::get(name).map_err(|_| AnalyzerError::TimeZone { name: name.clone() });
         let time_zone = self.tz.as_ref().map(zone).transpose()?;
         let keep = match self.keep.contains(&KeepName::All) {
             true => Kind::ALL.to_vec(),
@@ -187,8 +186,11 @@ impl FitFlags {
 
 /// The settings that flags ask for.
 pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
-    let options =
-        Options { identity: model.clients.identity.clone(), producer: input.producer, map: input.map.clone() };
+    let options = Options {
+        identity: model.clients.identity.clone(),
+        producer: input.producer,
+        map: input.map.clone(),
+    };
     let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
     let fit = model.fit.settings()?;
     let defaults = ReadSettings::default();

@@ -32,14 +32,21 @@ pub(crate) fn merge(paths: &[PathBuf], settings: &mut ReadSettings) -> Result<Re
     let mut headers: Vec<Header> = Vec::new();
     let mut first_input = 0;
     for (number, path) in paths.iter().enumerate() {
-        let header = part(path, headers.first().map(|first| (paths[0].as_path(), first)), number, first_input, &store)?;
+        let header = part(
+            path,
+            headers.first().map(|first| (paths[0].as_path(), first)),
+            number,
+            first_input,
+            &store,
+        )?;
         first_input += header.inputs.len();
         headers.push(header);
     }
     check_shards(&headers)?;
     if let Some(first) = headers.first() {
         let ReadAs { identity, templates, keep_duplicates } = first.read_as.clone();
-        settings.identity = identity.parse().map_err(|_| damaged(&paths[0], "an identity that nobody knows"))?;
+        settings.identity =
+            identity.parse().map_err(|_| damaged(&paths[0], "an identity that nobody knows"))?;
         (settings.templates, settings.keep_duplicates) = (templates, keep_duplicates);
     }
     let mut counts = Counts::default();
@@ -69,7 +76,9 @@ fn part(
     store: &Store,
 ) -> Result<Header, Error> {
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => damaged(path, "a file that is not whole"),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
+            damaged(path, "a file that is not whole")
+        }
         _ => PartError::Read { path: path.to_owned(), source },
     };
     let file = fs_err::File::open(path).map_err(failed)?;
@@ -92,7 +101,8 @@ fn part(
                 let count = left.min(BLOCK as u64) as usize;
                 let mut text = vec![0; count * EVENT_BYTES];
                 unpacked.read_exact(&mut text).map_err(failed)?;
-                let events: Vec<Event> = text.as_chunks::<EVENT_BYTES>().0.iter().map(Event::from_bytes).collect();
+                let events: Vec<Event> =
+                    text.as_chunks::<EVENT_BYTES>().0.iter().map(Event::from_bytes).collect();
                 if events.iter().any(|event| event.resource() as usize >= header.resources.len()) {
                     return Err(damaged(path, "events of a resource that it does not have").into());
                 }

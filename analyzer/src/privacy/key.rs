@@ -32,6 +32,8 @@ pub enum Domain {
     ClientName,
     /// The id that a request carries from log to log.
     Request,
+    /// The key itself.
+    Key,
 }
 
 /// The secret of one run, or of several that share a file: a key for each [`Domain`].
@@ -41,8 +43,17 @@ pub struct Key {
 }
 
 /// What tells the domains apart, in their order.
-const TAGS: [&[u8]; 8] =
-    [b"address", b"user_agent", b"identity", b"user", b"referer", b"host", b"client_name", b"request"];
+const TAGS: [&[u8]; 9] = [
+    b"address",
+    b"user_agent",
+    b"identity",
+    b"user",
+    b"referer",
+    b"host",
+    b"client_name",
+    b"request",
+    b"key",
+];
 /// What tells these keys from any other use of the same secret, and from those of later versions.
 const PURPOSE: &[u8] = b"loadprint|pseudonym|v3|";
 /// Bytes of a secret.
@@ -93,6 +104,11 @@ impl Key {
             }
         }
         Self { keys }
+    }
+
+    /// Tells this key from others, and nothing else of it.
+    pub(crate) fn fingerprint(&self) -> Pseudonym {
+        self.pseudonym(Domain::Key, b"")
     }
 
     /// The pseudonym of `value`, which need not be text.

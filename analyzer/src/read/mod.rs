@@ -12,11 +12,11 @@ use rayon::prelude::*;
 use shared::profile::{Stamp, StampCheck};
 
 use self::assemble::assemble;
+pub(crate) use self::assemble::{ranks, sampling};
 pub(crate) use self::open::{Found, Opened, Source, open};
 pub use self::summary::InputSummary;
-use self::worker::{BlockResult, Worker};
-pub(crate) use self::assemble::{ranks, sampling};
 pub(crate) use self::summary::OrderKey;
+use self::worker::{BlockResult, Worker};
 pub(crate) use self::worker::{lines, records};
 use crate::counts::Counts;
 use crate::error::Error;
