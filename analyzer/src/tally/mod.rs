@@ -21,10 +21,12 @@ use crate::store::PARTITIONS;
 pub(crate) mod cell;
 pub(crate) mod civil;
 mod counter;
+pub(crate) mod sample;
 
 use cell::{Bin, Cell};
 use civil::CivilClock;
 use counter::Counter;
+use sample::Sample;
 
 /// Relative error of gaps in histograms.
 pub(crate) const GAP_RELATIVE_ERROR: f64 = 0.01;
@@ -63,6 +65,12 @@ pub(crate) struct Tally {
     pub(crate) arrivals: BTreeMap<i64, Bin>,
     /// The earliest session start, in seconds since 1970.
     pub(crate) first_start_s: Option<i64>,
+    /// The sessions that models are fitted to; `None` of nothing.
+    pub(crate) sample: Option<Sample>,
+    /// Sessions that begin within one gap after the gap that ended the one before, by its last and their first route.
+    pub(crate) sideband: Table<(RouteNumber, RouteNumber)>,
+    /// The second since 1970 in which each session starts, in no order.
+    pub(crate) starts_s: Vec<i64>,
 }
 
 /// What was counted of one endpoint.
@@ -135,6 +143,15 @@ impl Tally {
             self.gaps.entry(route).or_default().merge(gaps, self.k);
         }
         merge_bins(&mut self.arrivals, other.arrivals, self.k);
+        self.sample = match (self.sample.take(), other.sample) {
+            (Some(mut one), Some(other)) => {
+                one.merge(other);
+                Some(one)
+            }
+            (one, other) => one.or(other),
+        };
+        merge_table(&mut self.sideband, other.sideband);
+        self.starts_s.extend(other.starts_s);
         self.first_start_s = [self.first_start_s, other.first_start_s].into_iter().flatten().min();
         self
     }
@@ -239,7 +256,8 @@ pub(crate) fn tally(
     clock: &CivilClock,
     settings: &ModelSettings,
 ) -> Result<Tally, Error> {
-    let counter = || (Counter::new(routes, clock, settings), Vec::new());
+    let log_end_ms = reading.counts.span_ns.map_or(0, |(_, last_ns)| last_ns.div_euclid(1_000_000));
+    let counter = || (Counter::new(routes, clock, settings, log_end_ms), Vec::new());
     (0..PARTITIONS)
         .into_par_iter()
         .try_fold(counter, |(mut counter, mut modelled), partition| {
