@@ -24,7 +24,7 @@
 //! | `store` | where events wait until all are there |
 //! | [`session`] | which session: identity and gap |
 //! | `tally` | how many: counts that add up over any split |
-//! | `model` | what law: rate curve, think time |
+//! | [`model`] | what law: rate curve, think time, flow of a session |
 //! | [`record`] | one request as people and other programs see it |
 //! | [`drift`] | how far two profiles are apart |
 //! | [`report`], [`cli`] | what people see |
@@ -42,8 +42,8 @@ pub mod format;
 mod given;
 pub mod kind;
 mod local;
-mod model;
 pub mod part;
+pub mod model;
 pub mod privacy;
 pub mod read;
 mod recent;
