@@ -42,8 +42,8 @@ pub mod format;
 mod given;
 pub mod kind;
 mod local;
-pub mod part;
 pub mod model;
+pub mod part;
 pub mod privacy;
 pub mod read;
 mod recent;
@@ -142,7 +142,14 @@ fn model(reading: &Reading, settings: &Settings) -> Result<Profile, Error> {
         return Err(nothing_understood(reading));
     }
     let counted = Counted::new(reading, settings)?;
-    privacy::publish::publish(reading, &counted.tally, &counted.routes, &counted.clock, settings)
+    privacy::publish::publish(
+        reading,
+        &counted.tally,
+        &counted.walks,
+        &counted.routes,
+        &counted.clock,
+        settings,
+    )
 }
 
 /// Routes and counts: what lies between reading and publishing.
@@ -150,6 +157,8 @@ pub(crate) struct Counted {
     pub(crate) routes: route::Routes,
     pub(crate) clock: CivilClock,
     pub(crate) tally: tally::Tally,
+    /// The sample of sessions.
+    pub(crate) walks: Vec<model::sample::Walk>,
 }
 
 impl Counted {
@@ -166,8 +175,9 @@ impl Counted {
             }
             None => CivilClock::of_log(&reading.counts.offset_s_by_hour),
         };
-        let tally = tally::tally(reading, &routes, &clock, &settings.model)?;
-        Ok(Self { routes, clock, tally })
+        let mut tally = tally::tally(reading, &routes, &clock, &settings.model)?;
+        let walks = tally.sample.take().map(tally::sample::Sample::walks).unwrap_or_default();
+        Ok(Self { routes, clock, tally, walks })
     }
 }
 

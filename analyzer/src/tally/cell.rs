@@ -29,6 +29,11 @@ impl Cell {
         }
     }
 
+    /// What was counted elsewhere.
+    pub(crate) fn of_sample(count: u64, mass: u64, clients: u64) -> Self {
+        Self { count, mass, clients, last: None }
+    }
+
     /// Adds a cell of other clients.
     pub(crate) fn merge(&mut self, other: Self) {
         self.count += other.count;

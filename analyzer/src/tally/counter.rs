@@ -7,8 +7,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::cell::{Bin, Cell};
-use super::sample::{self, Sample};
 use super::civil::CivilClock;
+use super::sample::{self, Sample};
 use super::{
     ARRIVAL_BIN_S, DURATION_RELATIVE_ERROR, EndpointTally, GAP_RELATIVE_ERROR, GapTally, RouteNumber, Table,
     Tally,

@@ -82,7 +82,8 @@ pub fn select(walks: &[Walk], admission: Admission) -> Rows {
             let mut covered = second[context].clone();
             kept.extend(take(&mut covered, candidates(below(*context, 3).collect(), &third), price));
         }
-        let has_no_parent = |context: &Context| context.parent().is_none_or(|parent| !of_two.contains(&parent));
+        let has_no_parent =
+            |context: &Context| context.parent().is_none_or(|parent| !of_two.contains(&parent));
         let orphans = below(endpoint, 3).filter(has_no_parent).collect();
         kept.extend(take(&mut rest, candidates(orphans, &third), price));
         kept.extend(of_two);

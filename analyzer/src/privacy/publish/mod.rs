@@ -12,6 +12,7 @@ use shared::session::{Class, OTHER};
 use shared::units::{Weekday, round_count, round_probability, round_shares, round_significant, time_of_week};
 
 mod chain;
+mod classes;
 mod think_times;
 
 use super::gate::Gate;
@@ -20,6 +21,7 @@ use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::model::arrivals;
+use crate::model::sample::Walk;
 use crate::read::Reading;
 use crate::request::SECOND_NS;
 use crate::route::Routes;
@@ -36,6 +38,7 @@ use crate::weight::requests;
 pub(crate) fn publish(
     reading: &Reading,
     tally: &Tally,
+    walks: &[Walk],
     routes: &Routes,
     clock: &CivilClock,
     settings: &Settings,
@@ -63,9 +66,9 @@ pub(crate) fn publish(
     };
     let endpoints = endpoints(tally, routes, &named, gate);
     let (think_times, think_time) = think_times::think_times(tally, &id, gate);
-    let (class, transitions_dropped) = chain::class(tally, &id, gate, think_time);
+    let (classes, transitions_dropped) = classes::classes(tally, walks, &named, &id, gate, &think_time);
     let (suppressed, suppressed_requests) = suppressed(tally, &named);
-    let arrivals = arrivals(reading, tally, clock, gate, &class);
+    let arrivals = arrivals(reading, tally, clock, gate, &classes);
     let profile = Profile {
         loadprint: VERSION,
         source: source(reading, tally, clock, settings),
@@ -79,7 +82,7 @@ pub(crate) fn publish(
             },
         },
         endpoints,
-        classes: vec![class],
+        classes,
         think_times,
         arrivals,
         background: Vec::new(),
@@ -279,7 +282,7 @@ fn exposure_s(reading: &Reading, tally: &Tally, clock: &CivilClock) -> Vec<f64> 
     exposure_s
 }
 
-fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, class: &Class) -> Arrivals {
+fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, classes: &[Class]) -> Arrivals {
     let exposure_s = exposure_s(reading, tally, clock);
     let curve = arrivals::fit(&tally.arrivals, &exposure_s, gate.k());
     let days = curve
@@ -295,7 +298,7 @@ fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, cl
     let (peak_per_s, peak_at_s) = week_curve.as_ref().map_or((0.0, 0.0), WeekCurve::peak);
     let mean_per_s =
         week_curve.as_ref().map_or(0.0, |curve| curve.per_week() / f64::from(shared::arrivals::WEEK_S));
-    let requests = class.mean_requests_per_session();
+    let requests: f64 = classes.iter().map(|class| class.weight * class.mean_requests_per_session()).sum();
     Arrivals {
         knots_every_s: curve.knots_every_s,
         week: Week::from_days(days),

@@ -40,7 +40,9 @@ impl Chains {
         // Exponential factors on the shares: a Dirichlet draw of each row.
         let factor = |place: usize, lane: usize| -uniform(hash([seed, place as u64, lane as u64])).ln();
         let draw = |shares: &[f64], from: usize| -> Vec<Lanes> {
-            let at = |(place, share): (usize, &f64)| std::array::from_fn(|lane| share * factor(from + place, lane));
+            let at = |(place, share): (usize, &f64)| {
+                std::array::from_fn(|lane| share * factor(from + place, lane))
+            };
             shares.iter().enumerate().map(at).collect()
         };
         let expected = Expected {

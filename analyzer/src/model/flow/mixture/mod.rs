@@ -75,7 +75,8 @@ impl Mixture {
 
     /// The most probable class of each walk; the heavier of two that are equally probable.
     pub fn most_probable(&self) -> Vec<usize> {
-        let most = |of: &[f64]| (1..of.len()).fold(0, |best, class| if of[class] > of[best] { class } else { best });
+        let most =
+            |of: &[f64]| (1..of.len()).fold(0, |best, class| if of[class] > of[best] { class } else { best });
         self.responsibilities.chunks(self.classes.len().max(1)).map(most).collect()
     }
 
@@ -123,7 +124,12 @@ const MOST_STEPS: usize = 500;
 /// Finds the classes of `walks`, each of which has at least one step.
 pub fn fit(walks: &[Walk], search: Search) -> Mixture {
     if walks.is_empty() {
-        return Mixture { classes: Vec::new(), bic: Vec::new(), responsibilities: Vec::new(), seed: search.seed };
+        return Mixture {
+            classes: Vec::new(),
+            bic: Vec::new(),
+            responsibilities: Vec::new(),
+            seed: search.seed,
+        };
     }
     let pool = Pool::of(walks);
     let thin = pool.thinned(TRIED_ON);
@@ -170,7 +176,9 @@ fn merged(pool: &Pool, mut chains: Chains, walks: &[Walk], search: Search) -> Ve
         let mut clients: Vec<(usize, u32)> = walks
             .iter()
             .zip(&pool.of_walk)
-            .map(|(walk, pattern)| (drawn(&shares[*pattern], uniform(of_walk(walk, search.seed))), walk.client))
+            .map(|(walk, pattern)| {
+                (drawn(&shares[*pattern], uniform(of_walk(walk, search.seed))), walk.client)
+            })
             .collect();
         clients.sort_unstable();
         clients.dedup();
@@ -189,18 +197,21 @@ fn merged(pool: &Pool, mut chains: Chains, walks: &[Walk], search: Search) -> Ve
 fn by_weight(pool: &Pool, chains: &Chains) -> (Vec<Vec<f64>>, Vec<(usize, f64)>) {
     let shares: Vec<_> = pool.patterns.iter().map(|pattern| chains.share(pool, pattern).0).collect();
     let sessions = |class| {
-        let of_class = pool.patterns.iter().zip(&shares).map(|(pattern, share)| share[class] * pattern.sessions);
+        let of_class =
+            pool.patterns.iter().zip(&shares).map(|(pattern, share)| share[class] * pattern.sessions);
         (class, of_class.sum::<f64>())
     };
     let mut classes: Vec<(usize, f64)> = (0..chains.classes).map(sessions).collect();
     classes.sort_by(|one, other| other.1.total_cmp(&one.1));
-    let ordered = shares.iter().map(|share| classes.iter().map(|(class, _)| share[*class]).collect()).collect();
+    let ordered =
+        shares.iter().map(|share| classes.iter().map(|(class, _)| share[*class]).collect()).collect();
     (ordered, classes)
 }
 
 /// The classes whose `shares` of the patterns are given.
 fn mixture(pool: &Pool, shares: &[Vec<f64>], bic: Vec<f64>, seed: u64) -> Mixture {
-    let mut classes = vec![Class { weight: 0.0, starts: BTreeMap::new(), rows: BTreeMap::new() }; shares[0].len()];
+    let mut classes =
+        vec![Class { weight: 0.0, starts: BTreeMap::new(), rows: BTreeMap::new() }; shares[0].len()];
     let total: u64 = pool.patterns.iter().map(|pattern| pattern.mass).sum();
     for (pattern, share) in pool.patterns.iter().zip(shares) {
         let sessions = pattern.mass as f64 / MASS_OF_ONE;
