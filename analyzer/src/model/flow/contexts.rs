@@ -35,6 +35,11 @@ impl Rows {
         self.rows.iter().filter(|(context, _)| context.depth() > 1).map(|(context, row)| (*context, row))
     }
 
+    /// Whether a longer context that ends with `endpoint` was kept.
+    pub fn has_longer(&self, endpoint: u32) -> bool {
+        self.rows.range(Context::extending(endpoint)).next().is_some()
+    }
+
     /// The longest context kept that `steps` end with, and its row; `None` at an endpoint that was never left.
     pub fn at(&self, steps: &[Step]) -> Option<(Context, &Row)> {
         (1..=DEPTH).rev().find_map(|depth| {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use super::END;
 use crate::model::sample::{Step, Walk};
@@ -71,7 +72,7 @@ pub const DEPTH: usize = 3;
 
 /// The last one to three endpoints of a session.
 ///
-/// Sorts by the last endpoint first, so that a context comes right before those that extend it into the past.
+/// Sorts by the last endpoint first, so that a context comes right after those that reach further into the past.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Context {
     /// Newest first; [`END`] where the memory is shorter.
@@ -95,6 +96,11 @@ impl Context {
         let mut newest_first = [END; DEPTH];
         newest_first[0] = endpoint;
         Self { newest_first }
+    }
+
+    /// All contexts of more than one endpoint that end with `endpoint`.
+    pub(super) fn extending(endpoint: u32) -> Range<Self> {
+        Self { newest_first: [endpoint, 0, 0] }..Self::endpoint(endpoint)
     }
 
     /// How many endpoints it remembers.

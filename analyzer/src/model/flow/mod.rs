@@ -14,14 +14,14 @@
 //! | [`perplexity`] | how well sessions that were held out are foretold |
 //! | [`backoff`] | which row a replay takes where a class was rarely seen |
 
-//pub mod backoff;
-//pub mod chain;
+pub mod backoff;
+pub mod chain;
 pub mod contexts;
 pub mod counts;
-//pub mod length;
+pub mod length;
 pub mod mixture;
-//pub mod order;
-//pub mod perplexity;
+pub mod order;
+pub mod perplexity;
 mod scatter;
 
 /// Stands where an endpoint would come next: the session ends. No endpoint has this number.

@@ -12,6 +12,8 @@ use super::pool::{Pattern, Pool};
 const PRIOR: f64 = 0.5;
 /// A class this far behind in log-likelihood has no share in a session: e^-40 is below the last digit.
 const HOPELESS: f64 = -40.0;
+/// Expected times from which on a class does something.
+const DONE: f64 = 0.5;
 
 /// One number per class; those beyond the last class are not looked at.
 pub(super) type Lanes = [f64; MOST_CLASSES];
@@ -47,8 +49,8 @@ impl Chains {
         };
         let expected = Expected {
             weight: [1.0; MOST_CLASSES],
-            start: draw(&pool.start_share, 0),
-            step: draw(&pool.cell_share, pool.starts.len()),
+            start: draw(&pool.starts, 0),
+            step: draw(&pool.cells, pool.starts.len()),
         };
         Self::fitted(pool, classes, &expected)
     }
@@ -71,9 +73,9 @@ impl Chains {
             }
         };
         let (mut start, mut step) = (Vec::new(), Vec::with_capacity(expected.step.len()));
-        logarithms(&expected.start, &pool.start_share, &mut start);
+        logarithms(&expected.start, &pool.starts, &mut start);
         for row in &pool.rows {
-            logarithms(&expected.step[row.clone()], &pool.cell_share[row.clone()], &mut step);
+            logarithms(&expected.step[row.clone()], &pool.cells[row.clone()], &mut step);
         }
         let all: f64 = expected.weight[..classes].iter().sum();
         let weight = expected.weight.map(|weight| (weight / all).max(f64::MIN_POSITIVE).ln());
@@ -101,6 +103,12 @@ impl Chains {
 
     /// One step of expectation-maximisation: the next parameters, and the log-likelihood of these.
     fn step(&self, pool: &Pool, patterns: &[Pattern]) -> (Self, f64) {
+        let (expected, log_likelihood) = self.expected(pool, patterns);
+        (Self::fitted(pool, self.classes, &expected), log_likelihood)
+    }
+
+    /// What the classes are expected to have done, and the log-likelihood.
+    fn expected(&self, pool: &Pool, patterns: &[Pattern]) -> (Expected, f64) {
         let mut expected = Expected {
             weight: [0.0; MOST_CLASSES],
             start: vec![[0.0; MOST_CLASSES]; self.start.len()],
@@ -121,7 +129,21 @@ impl Chains {
                 (0..MOST_CLASSES).for_each(|lane| step[lane] += count * sessions[lane]);
             }
         }
-        (Self::fitted(pool, self.classes, &expected), log_likelihood)
+        (expected, log_likelihood)
+    }
+
+    /// How many probabilities can be chosen freely: of each class only those of what it did. What a class never does
+    /// is no parameter of it, so classes that have little in common do not pay for each other's transitions.
+    pub(super) fn parameters(&self, pool: &Pool) -> usize {
+        let (expected, _) = self.expected(pool, &pool.patterns);
+        let free = |counts: &[Lanes], class: usize| {
+            counts.iter().filter(|count| count[class] >= DONE).count().saturating_sub(1)
+        };
+        let of_class = |class: usize| {
+            let rows = pool.rows.iter().map(|row| free(&expected.step[row.clone()], class));
+            free(&expected.start, class) + rows.sum::<usize>()
+        };
+        (0..self.classes).map(of_class).sum::<usize>() + self.classes - 1
     }
 
     /// Climbs until a step gains less than `gain` of the penalised log-likelihood, at most `most_steps` steps.

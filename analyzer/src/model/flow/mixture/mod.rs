@@ -116,6 +116,8 @@ const TRIED_ON: usize = 4000;
 const FIRST_STEPS: usize = 12;
 /// Starting points that go on.
 const GO_ON: usize = 3;
+/// Numbers of classes that are tried in vain before the search ends.
+const GIVE_UP: usize = 2;
 /// Gain of a step, relative to the log-likelihood, at which a climb ends.
 const GAIN: f64 = 1e-6;
 /// Steps after which a climb ends anyway.
@@ -133,13 +135,19 @@ pub fn fit(walks: &[Walk], search: Search) -> Mixture {
     }
     let pool = Pool::of(walks);
     let thin = pool.thinned(TRIED_ON);
-    let (mut best, mut tried): (Option<(f64, Chains)>, _) = (None, Vec::new());
+    let (mut best, mut tried, mut worse): (Option<(f64, Chains)>, _, _) = (None, Vec::new(), 0);
     for classes in 1..=search.most_classes.clamp(1, MOST_CLASSES) {
         let climbed = best_of(&pool, &thin, classes, search);
-        let bic = bic(&pool, classes, climbed.log_likelihood, walks.len());
+        let bic = bic(&pool, &climbed, walks.len());
         tried.push(bic);
         if best.as_ref().is_none_or(|(least, _)| bic < *least) {
             best = Some((bic, climbed.chains));
+            worse = 0;
+        } else {
+            worse += 1;
+        }
+        if worse == GIVE_UP {
+            break;
         }
     }
     let chains = best.map_or_else(|| Chains::drawn(&pool, 1, search.seed), |(_, chains)| chains);
@@ -161,11 +169,10 @@ fn best_of(pool: &Pool, thin: &[pool::Pattern], classes: usize, search: Search) 
     climbs.swap_remove(0).chains.climb(pool, &pool.patterns, GAIN, MOST_STEPS)
 }
 
-/// `-2 l + d ln n`, n the sessions; d counts what is free of starts, rows and weights.
-fn bic(pool: &Pool, classes: usize, log_likelihood: f64, sessions: usize) -> f64 {
-    let free = pool.cells.len() - pool.rows.len() + pool.starts.len() - 1;
-    let d = (classes * free + classes - 1) as f64;
-    -2.0 * log_likelihood + d * (sessions as f64).ln()
+/// `-2 l + d ln n` with n sessions and d [parameters](Chains::parameters).
+fn bic(pool: &Pool, climbed: &Climbed, sessions: usize) -> f64 {
+    let d = climbed.chains.parameters(pool) as f64;
+    -2.0 * climbed.log_likelihood + d * (sessions as f64).ln()
 }
 
 /// Takes classes away, the lightest first, until each has its share and its clients. Gives how much of each pattern
@@ -218,10 +225,9 @@ fn mixture(pool: &Pool, shares: &[Vec<f64>], bic: Vec<f64>, seed: u64) -> Mixtur
         for (class, share) in classes.iter_mut().zip(share).filter(|(_, share)| **share > 0.0) {
             let expected = share * sessions;
             class.weight += share * pattern.mass as f64 / total as f64;
-            *class.starts.entry(pool.starts[pattern.start]).or_insert(0.0) += expected;
-            for (cell, count) in &pool.steps[pattern.steps.clone()] {
-                let (from, to) = pool.cells[*cell as usize];
-                *class.rows.entry(from).or_default().entry(to).or_insert(0.0) += count * expected;
+            *class.starts.entry(pattern.did.start).or_insert(0.0) += expected;
+            for ((from, to), count) in &pattern.did.steps {
+                *class.rows.entry(*from).or_default().entry(*to).or_insert(0.0) += f64::from(*count) * expected;
             }
         }
     }
