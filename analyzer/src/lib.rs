@@ -19,6 +19,7 @@
 //! | [`counts`] | how many requests, bytes, statuses, by hour |
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
 //! | `route` | which endpoint: segments, hints, inference |
+//! | [`query`] | which query parameters: names and kinds of values |
 //! | [`kind`] | pages, static files, bots, health checks |
 //! | `store` | where events wait until all are there |
 //! | [`session`] | which session: identity and gap |
@@ -43,6 +44,7 @@ pub mod kind;
 mod local;
 mod model;
 pub mod privacy;
+pub mod query;
 pub mod read;
 mod recent;
 pub mod record;
@@ -69,7 +71,9 @@ pub use settings::Settings;
 
 use format::Reader;
 use privacy::pseudonym::Key;
+use query::QuerySettings;
 use reject::Reject;
+use settings::ReadSettings;
 use shared::Profile;
 use tally::civil::CivilClock;
 
@@ -92,7 +96,9 @@ pub fn analyze(settings: &Settings, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<A
     let key = Key::ephemeral()?;
     let pool = threads(settings.read.threads)?;
     pool.install(|| {
-        let reading = read::read(&settings.read, &key, on_bytes)?;
+        let queries =
+            Some(QuerySettings { k: settings.model.k, kinds: tally::modelled_kinds(&settings.model) });
+        let reading = read::read(&ReadSettings { queries, ..settings.read.clone() }, &key, on_bytes)?;
         let profile = model(&reading, settings)?;
         Ok(Analysis { profile, reading })
     })

@@ -13,6 +13,7 @@ use crate::duplicate::{self, Identified};
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::local::SecondPasses;
+use crate::query;
 use crate::record::Record;
 use crate::reject::Rejects;
 use crate::request::SECOND_NS;
@@ -32,15 +33,17 @@ pub(super) fn assemble(
     settings: &ReadSettings,
 ) -> Reading {
     let mut counts = Counts::default();
-    let (mut interners, mut requested_of) = (Vec::new(), Vec::new());
+    let (mut interners, mut requested_of, mut queries) = (Vec::new(), Vec::new(), Vec::new());
     for worker in workers {
         let statuses = worker.statuses.iter().enumerate().filter(|(_, count)| **count > 0);
         let statuses = statuses.map(|(status, count)| (status as u16, *count)).collect();
         counts.merge(Counts { statuses, ..worker.counts });
         interners.push(worker.interner);
         requested_of.push(worker.requested);
+        queries.extend(worker.queries);
     }
     let (resources, numbers) = resource::unify(interners);
+    let queries = query::unify(queries, &numbers);
     let mut requested = vec![<[Requested; Kind::ALL.len()]>::default(); resources.len()];
     for (counts, numbers) in requested_of.iter().zip(&numbers) {
         for (counts, number) in counts.iter().zip(numbers) {
@@ -153,7 +156,7 @@ pub(super) fn assemble(
     }
     let mut events = store.finish(&ranks, numbers);
     events.change(changes.into_iter());
-    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, duplicates, events }
+    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, queries, duplicates, events }
 }
 
 /// The requests of one block that have ids: its place, its worker, and them.
