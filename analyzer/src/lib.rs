@@ -19,6 +19,7 @@
 //! | [`counts`] | how many requests, bytes, statuses, by hour |
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
 //! | `route` | which endpoint: segments, hints, inference |
+//! | [`query`] | which query parameters: names and kinds of values |
 //! | [`kind`] | pages, static files, bots, health checks |
 //! | [`part`] | what several machines read, put together |
 //! | `store` | where events wait until all are there |
@@ -45,6 +46,7 @@ mod local;
 pub mod model;
 pub mod part;
 pub mod privacy;
+pub mod query;
 pub mod read;
 mod recent;
 pub mod record;
@@ -74,6 +76,7 @@ use std::path::{Path, PathBuf};
 use format::Whole;
 use part::Shard;
 use privacy::pseudonym::Key;
+use query::QuerySettings;
 use reject::Reject;
 use settings::ReadSettings;
 use shared::Profile;
@@ -98,7 +101,9 @@ pub fn analyze(settings: &Settings, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<A
     let key = Key::ephemeral()?;
     let pool = threads(settings.read.threads)?;
     pool.install(|| {
-        let reading = read::read(&settings.read, &key, on_bytes)?;
+        let queries =
+            Some(QuerySettings { k: settings.model.k, kinds: tally::modelled_kinds(&settings.model) });
+        let reading = read::read(&ReadSettings { queries, ..settings.read.clone() }, &key, on_bytes)?;
         let profile = model(&reading, settings)?;
         Ok(Analysis { profile, reading })
     })
@@ -131,7 +136,7 @@ pub fn tally(
 pub fn merge(parts: &[PathBuf], settings: &Settings) -> Result<Analysis, Error> {
     let mut settings = settings.clone();
     threads(settings.read.threads)?.install(|| {
-        let reading = part::merge(parts, &mut settings.read)?;
+        let reading = part::merge(parts, &mut settings.read, settings.model.k)?;
         let profile = model(&reading, &settings)?;
         Ok(Analysis { profile, reading })
     })

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::privacy::pseudonym::{Domain, Key, canonical};
+use crate::privacy::stage::Stage;
 use crate::request::{Request, SECOND_NS};
 
 /// One request of a log.
@@ -67,6 +68,9 @@ impl Record {
 
     /// Pseudonyms for who it was; `path` follows when the templates are known, the query never.
     pub(crate) fn pseudonymous(request: &Request<'_>, line: u64, key: &Key, resource: u32) -> Self {
+        if !Stage::Pseudonyms.is_on() {
+            return Self::raw(request, line);
+        }
         let of = |domain, value: &[u8]| format!("{:016x}", key.pseudonym(domain, value));
         Self {
             method: request.known_method().map(text),

@@ -9,6 +9,7 @@ use crate::format::Description;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::local::SecondPasses;
+use crate::query::QueryCounts;
 use crate::read::{InputSummary, OrderKey, Reading, sampling};
 use crate::reject::Rejects;
 use crate::resource::Resource;
@@ -24,6 +25,7 @@ pub(super) struct Header {
     pub(super) inputs: Vec<PartInput>,
     pub(super) counts: Counts,
     pub(super) resources: Vec<Resource>,
+    pub(super) queries: QueryCounts,
     pub(super) requested: Vec<[Requested; Kind::ALL.len()]>,
 }
 
@@ -33,6 +35,8 @@ pub(super) struct ReadAs {
     pub(super) identity: String,
     pub(super) templates: bool,
     pub(super) keep_duplicates: bool,
+    /// Distinct clients that are told apart behind the names of query parameters; `None` where those do not count.
+    pub(super) queries_k: Option<u64>,
 }
 
 impl ReadAs {
@@ -41,6 +45,7 @@ impl ReadAs {
             identity: settings.identity.to_string(),
             templates: settings.templates,
             keep_duplicates: settings.keep_duplicates,
+            queries_k: settings.queries.as_ref().map(|queries| queries.k),
         }
     }
 }
@@ -79,6 +84,7 @@ impl Header {
             inputs: reading.inputs.iter().map(PartInput::of).collect(),
             counts: reading.counts.clone(),
             resources: reading.resources.clone(),
+            queries: reading.queries.clone(),
             requested: reading.requested.clone(),
         }
     }

@@ -113,6 +113,16 @@ pub enum PartError {
         /// What to do.
         hint: &'static str,
     },
+    /// Another threshold than the one that clients were counted up to.
+    #[error("--k {k}: `{path}` was counted with --k {found}\n  expected: the same\n  hint: say --k {found} here, or make the parts again with --k {k}", path = path.display())]
+    Threshold {
+        /// The part.
+        path: PathBuf,
+        /// The threshold it was made with.
+        found: u64,
+        /// The threshold asked for.
+        k: u64,
+    },
     /// A set of shards with a hole in it.
     #[error(
         "of {of} shards, number {number} is there {found} times\n  expected: each shard as often as the first, which is there {expected} times\n  hint: `analyzer tally --shard {number}/{of}` makes it"

@@ -11,6 +11,7 @@ use super::{MAGIC, PartError, Shard, VERSION};
 use crate::counts::Counts;
 use crate::error::Error;
 use crate::event::{EVENT_BYTES, Event};
+use crate::query::{self, QueryCounts};
 use crate::read::{InputSummary, Reading, ranks};
 use crate::resource;
 use crate::settings::ReadSettings;
@@ -22,12 +23,13 @@ const LONGEST_HEADER: u64 = 1 << 32;
 /// Events that are taken in at a time.
 const BLOCK: usize = 1 << 15;
 
-/// What was read when the parts were made, all of it together; `settings` say how much memory events may fill.
+/// What was read when the parts were made, all of it together; `settings` say how much memory events may fill, and
+/// `k` is the threshold that parts must have been made with.
 /// What identifies clients in all of them is left in `settings`.
 ///
 /// # Errors
 /// [`PartError`], [`Error::Spill`].
-pub(crate) fn merge(paths: &[PathBuf], settings: &mut ReadSettings) -> Result<Reading, Error> {
+pub(crate) fn merge(paths: &[PathBuf], settings: &mut ReadSettings, k: u64) -> Result<Reading, Error> {
     let store = Store::new(settings.event_bytes);
     let mut headers: Vec<Header> = Vec::new();
     let mut first_input = 0;
@@ -44,14 +46,17 @@ pub(crate) fn merge(paths: &[PathBuf], settings: &mut ReadSettings) -> Result<Re
     }
     check_shards(&headers)?;
     if let Some(first) = headers.first() {
-        let ReadAs { identity, templates, keep_duplicates } = first.read_as.clone();
+        let ReadAs { identity, templates, keep_duplicates, queries_k } = first.read_as.clone();
+        if let Some(found) = queries_k.filter(|found| *found != k) {
+            return Err(PartError::Threshold { path: paths[0].clone(), found, k }.into());
+        }
         settings.identity =
             identity.parse().map_err(|_| damaged(&paths[0], "an identity that nobody knows"))?;
         (settings.templates, settings.keep_duplicates) = (templates, keep_duplicates);
     }
     let mut counts = Counts::default();
     let mut inputs: Vec<InputSummary> = Vec::new();
-    let (mut resources, mut requested_of) = (Vec::new(), Vec::new());
+    let (mut resources, mut requested_of, mut queries_of) = (Vec::new(), Vec::new(), Vec::new());
     for header in headers {
         let first = header.shard.is_first();
         if first {
@@ -59,12 +64,18 @@ pub(crate) fn merge(paths: &[PathBuf], settings: &mut ReadSettings) -> Result<Re
         }
         inputs.extend(header.inputs.into_iter().map(|input| input.into_summary(first)));
         resources.push(header.resources);
+        queries_of.push(if first { header.queries } else { QueryCounts::new() });
         requested_of.push(header.requested);
     }
     let (resources, numbers) = resource::unite(resources);
     let requested = Requested::unite(&requested_of, &numbers, resources.len());
+    let mut queries = QueryCounts::new();
+    queries_of
+        .into_iter()
+        .zip(&numbers)
+        .for_each(|(from, numbers)| query::merge(&mut queries, from, numbers, k));
     let events = store.finish(&ranks(&inputs), numbers);
-    Reading::of_parts(inputs, counts, resources, requested, events)
+    Reading::of_parts(inputs, counts, resources, requested, queries, events)
 }
 
 /// Takes the events of the part at `path` into `store`, and gives what it says of itself.
@@ -154,7 +165,8 @@ fn header(input: &mut impl Read, path: &Path) -> Result<Header, HeaderError> {
     input.take(length).read_to_end(&mut text)?;
     let header: Header =
         serde_json::from_slice(&text).map_err(|_| damaged(path, "a header that cannot be read"))?;
-    match header.requested.len() <= header.resources.len() {
+    let known = |resource: &u32| (*resource as usize) < header.resources.len();
+    match header.requested.len() <= header.resources.len() && header.queries.keys().all(known) {
         true => Ok(header),
         false => Err(damaged(path, "counts of resources that it does not have").into()),
     }
@@ -219,8 +231,11 @@ fn check_like(path: &Path, header: &Header, other: &Path, known: &Header) -> Res
     }
     if header.read_as != known.read_as {
         let said = |read: &ReadAs| {
-            let ReadAs { identity, templates, keep_duplicates } = read;
-            format!("--identity {identity}, templates: {templates}, duplicates kept: {keep_duplicates}")
+            let ReadAs { identity, templates, keep_duplicates, queries_k } = read;
+            let k = queries_k.unwrap_or(0);
+            format!(
+                "--identity {identity}, --k {k}, templates: {templates}, duplicates kept: {keep_duplicates}"
+            )
         };
         let hint = "make all parts with the same flags";
         return Err(unlike(said(&header.read_as), said(&known.read_as), hint));

@@ -12,6 +12,7 @@ use crate::counts::{Counts, Hour};
 use crate::duplicate::{self, Identified};
 use crate::format::builtin::Evidence;
 use crate::local::SecondPasses;
+use crate::query;
 use crate::record::Record;
 use crate::reject::Rejects;
 use crate::request::SECOND_NS;
@@ -31,16 +32,18 @@ pub(super) fn assemble(
     settings: &ReadSettings,
 ) -> Reading {
     let mut counts = Counts::default();
-    let (mut interners, mut requested_of) = (Vec::new(), Vec::new());
+    let (mut interners, mut requested_of, mut queries) = (Vec::new(), Vec::new(), Vec::new());
     for worker in workers {
         let statuses = worker.statuses.iter().enumerate().filter(|(_, count)| **count > 0);
         let statuses = statuses.map(|(status, count)| (status as u16, *count)).collect();
         counts.merge(Counts { statuses, ..worker.counts });
         interners.push(worker.interner);
         requested_of.push(worker.requested);
+        queries.extend(worker.queries);
     }
     let (resources, numbers) = resource::unify(interners);
     let mut requested = Requested::unite(&requested_of, &numbers, resources.len());
+    let queries = query::unify(queries, &numbers);
     let mut per_input: Vec<Vec<BlockResult>> = sources.iter().map(|_| Vec::new()).collect();
     for result in results {
         per_input[result.input].push(result);
@@ -140,7 +143,7 @@ pub(super) fn assemble(
     }
     let mut events = store.finish(&ranks, numbers);
     events.change(changes.into_iter());
-    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, duplicates, events }
+    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, queries, duplicates, events }
 }
 
 /// The rank of each input among all. Inside a second the order of lines is the only order there is, so the parts of a

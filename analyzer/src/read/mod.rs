@@ -24,6 +24,7 @@ use crate::event::Event;
 use crate::format::Cache;
 use crate::kind::Kind;
 use crate::privacy::pseudonym::Key;
+use crate::query::QueryCounts;
 use crate::resource::Resource;
 use crate::session::stamps::Overlaps;
 use crate::settings::ReadSettings;
@@ -44,6 +45,8 @@ pub struct Reading {
     pub(crate) resources: Vec<Resource>,
     /// How often each of `resources` was requested, by kind of request.
     pub(crate) requested: Vec<[Requested; Kind::ALL.len()]>,
+    /// The query parameters of `resources`; empty unless they were asked for.
+    pub(crate) queries: QueryCounts,
     /// Input, block and line of the requests that another record tells of as well.
     pub(crate) duplicates: HashSet<(usize, u64, u64)>,
     events: Events,
@@ -69,10 +72,12 @@ impl Reading {
         counts: Counts,
         resources: Vec<Resource>,
         requested: Vec<[Requested; Kind::ALL.len()]>,
+        queries: QueryCounts,
         events: Events,
     ) -> Result<Self, Error> {
         let (passed_over, duplicates) = (Vec::new(), HashSet::new());
-        let mut reading = Self { inputs, passed_over, counts, resources, requested, duplicates, events };
+        let mut reading =
+            Self { inputs, passed_over, counts, resources, requested, queries, duplicates, events };
         reading.check_stamps()?;
         Ok(reading)
     }

@@ -14,6 +14,7 @@ use crate::given::Given;
 use crate::kind::{self, Kind};
 use crate::local::{LocalStamps, Understood};
 use crate::privacy::pseudonym::{ClientResolver, Key};
+use crate::query::Queries;
 use crate::record::Record;
 use crate::reject::{Position, Reject, Rejects};
 use crate::request::Request;
@@ -61,6 +62,7 @@ pub(super) struct Worker<'k> {
     number: usize,
     clients: ClientResolver<'k>,
     pub(super) interner: Interner,
+    pub(super) queries: Option<Queries>,
     pub(super) requested: Vec<[Requested; Kind::ALL.len()]>,
     pub(super) counts: Counts,
     pub(super) statuses: Box<[u64; 1000]>,
@@ -84,6 +86,7 @@ impl<'k> Worker<'k> {
             number,
             clients: ClientResolver::new(key, &settings.identity),
             interner: Interner::new(settings.templates),
+            queries: settings.queries.as_ref().map(Queries::new),
             requested: Vec::new(),
             counts: Counts::default(),
             statuses: Box::new([0; 1000]),
@@ -217,6 +220,11 @@ impl<'k> Worker<'k> {
         let (client, agent) = self.clients.client(request);
         let asked = self.interner.asked(request);
         let kind = kind::of_known_path(request, asked.path, agent);
+        if let Some(queries) = self.queries.as_mut().filter(|queries| queries.counts(kind))
+            && let Some(query) = request.query()
+        {
+            queries.add(asked.resource, query, client);
+        }
         let event = Event::new(request, client, asked.resource, kind);
         self.partitions.push((client >> 56) as u8);
         self.scratch.push(event);

@@ -271,6 +271,11 @@ pub(crate) fn tally(
         .try_reduce(|| Tally::new(settings.k), |one, other| Ok(one.merge(other)))
 }
 
+/// The kinds of requests that are in the model.
+pub(crate) fn modelled_kinds(settings: &ModelSettings) -> Vec<Kind> {
+    Kind::ALL.into_iter().filter(|kind| is_modelled(*kind, settings)).collect()
+}
+
 fn is_modelled(kind: Kind, settings: &ModelSettings) -> bool {
     kind == Kind::Page || settings.keep.contains(&kind)
 }

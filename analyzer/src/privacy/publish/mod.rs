@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
 use shared::distribution::Unit;
-use shared::endpoint::{Endpoint, Parameter};
+use shared::endpoint::{Endpoint, Parameter, QueryParameter};
 use shared::profile::{
     GapRule, Privacy, Profile, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed, VERSION,
 };
@@ -13,6 +13,7 @@ use shared::units::{Weekday, round_count, round_probability, round_shares, round
 
 mod chain;
 mod classes;
+mod queries;
 mod think_times;
 
 use super::gate::Gate;
@@ -64,7 +65,8 @@ pub(crate) fn publish(
     let id = |route: RouteNumber| -> &str {
         if named.contains(&route) { &routes.routes[route as usize].id } else { OTHER }
     };
-    let endpoints = endpoints(tally, routes, &named, gate);
+    let mut queries = queries::queries(reading, tally, routes, gate);
+    let endpoints = endpoints(tally, routes, &named, &mut queries, gate);
     let (think_times, think_time) = think_times::think_times(tally, &id, gate);
     let (classes, transitions_dropped) = classes::classes(tally, walks, &named, &id, gate, &think_time);
     let (suppressed, suppressed_requests) = suppressed(tally, &named);
@@ -195,7 +197,13 @@ pub(crate) fn span_s(reading: &Reading) -> (i64, i64) {
     (first.div_euclid(SECOND_NS), last.div_euclid(SECOND_NS))
 }
 
-fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate: Gate) -> Vec<Endpoint> {
+fn endpoints(
+    tally: &Tally,
+    routes: &Routes,
+    named: &BTreeSet<RouteNumber>,
+    queries: &mut BTreeMap<RouteNumber, Vec<QueryParameter>>,
+    gate: Gate,
+) -> Vec<Endpoint> {
     let published = || tally.endpoints.iter().filter(|(route, _)| named.contains(route));
     // Shares of the requests that a replay can make: unnamed endpoints are no part of the whole.
     let total: u64 = published().map(|(_, endpoint)| endpoint.requests.mass).sum();
@@ -234,7 +242,7 @@ fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate
                         (name.clone(), parameter)
                     })
                     .collect(),
-                query: Vec::new(),
+                query: queries.remove(number).unwrap_or_default(),
                 status: status.into_keys().zip(shares).collect(),
                 response_bytes: sizes.and_then(|histogram| gate.summary(histogram, logged(&endpoint.sizes))),
                 service_time_s: durations

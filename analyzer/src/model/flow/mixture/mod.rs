@@ -227,7 +227,8 @@ fn mixture(pool: &Pool, shares: &[Vec<f64>], bic: Vec<f64>, seed: u64) -> Mixtur
             class.weight += share * pattern.mass as f64 / total as f64;
             *class.starts.entry(pattern.did.start).or_insert(0.0) += expected;
             for ((from, to), count) in &pattern.did.steps {
-                *class.rows.entry(*from).or_default().entry(*to).or_insert(0.0) += f64::from(*count) * expected;
+                *class.rows.entry(*from).or_default().entry(*to).or_insert(0.0) +=
+                    f64::from(*count) * expected;
             }
         }
     }
