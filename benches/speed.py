@@ -113,7 +113,8 @@ def commands(options, logs, packed):
     rows = {
         "fields": ("combined", [analyzer, "inspect", combined, *one]),
         "fields, custom": ("custom", [analyzer, "inspect", custom, "--log-format", CUSTOM, *one]),
-        "fields, JSON": ("json", [analyzer, "inspect", json, "--from", "samples/nginx.conf:shop_json", *one]),
+        "fields, JSON": ("json", [analyzer, "inspect", json, *one]),
+        "fields, JSON log_format": ("json", [analyzer, "inspect", json, "--from", "samples/nginx.conf:shop_json", *one]),
         "profile": ("combined", [analyzer, "profile", combined, *profile, *one]),
         "profile, 2 threads": ("combined", [analyzer, "profile", combined, *profile, *two]),
         "profile, 3M clients": ("clients", [analyzer, "profile", clients, *profile, *one]),

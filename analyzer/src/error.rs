@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::part::PartError;
+
 /// Why the analyzer could not do its work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -173,6 +175,12 @@ pub enum Error {
         /// What was left out, and how much of it; empty, or on a line of its own.
         left_out: String,
     },
+    /// A key file that holds no key.
+    #[error("cannot use the key in `{path}`\n  found: something else\n  expected: 32 bytes, or 64 hexadecimal digits\n  hint: head -c 32 /dev/urandom > FILE && chmod 600 FILE", path = path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// No random bytes for the key.
     #[error("the system gave no random bytes for the key of this run")]
     Random,
@@ -192,6 +200,9 @@ pub enum Error {
         #[source]
         source: rayon::ThreadPoolBuildError,
     },
+    /// A part of a tally.
+    #[error(transparent)]
+    Part(#[from] PartError),
     /// The profile.
     #[error(transparent)]
     Profile(#[from] shared::Error),

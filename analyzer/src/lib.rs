@@ -19,11 +19,13 @@
 //! | [`counts`] | how many requests, bytes, statuses, by hour |
 //! | [`privacy`] | who (nobody): pseudonyms, the gate |
 //! | `route` | which endpoint: segments, hints, inference |
+//! | [`query`] | which query parameters: names and kinds of values |
 //! | [`kind`] | pages, static files, bots, health checks |
+//! | [`part`] | what several machines read, put together |
 //! | `store` | where events wait until all are there |
 //! | [`session`] | which session: identity and gap |
 //! | `tally` | how many: counts that add up over any split |
-//! | `model` | what law: rate curve, think time |
+//! | [`model`] | what law: rate curve, think time, flow of a session |
 //! | [`record`] | one request as people and other programs see it |
 //! | [`drift`] | how far two profiles are apart |
 //! | [`report`], [`cli`] | what people see |
@@ -41,8 +43,10 @@ pub mod format;
 mod given;
 pub mod kind;
 mod local;
-mod model;
+pub mod model;
+pub mod part;
 pub mod privacy;
+pub mod query;
 pub mod read;
 mod recent;
 pub mod record;
@@ -67,9 +71,14 @@ pub use read::Reading;
 pub use route::Hint;
 pub use settings::Settings;
 
-use format::Reader;
+use std::path::{Path, PathBuf};
+
+use format::Whole;
+use part::Shard;
 use privacy::pseudonym::Key;
+use query::QuerySettings;
 use reject::Reject;
+use settings::ReadSettings;
 use shared::Profile;
 use tally::civil::CivilClock;
 
@@ -92,8 +101,43 @@ pub fn analyze(settings: &Settings, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<A
     let key = Key::ephemeral()?;
     let pool = threads(settings.read.threads)?;
     pool.install(|| {
-        let reading = read::read(&settings.read, &key, on_bytes)?;
+        let queries =
+            Some(QuerySettings { k: settings.model.k, kinds: tally::modelled_kinds(&settings.model) });
+        let reading = read::read(&ReadSettings { queries, ..settings.read.clone() }, &key, on_bytes)?;
         let profile = model(&reading, settings)?;
+        Ok(Analysis { profile, reading })
+    })
+}
+
+/// Reads the inputs of `settings` into a part at `output`, with the clients of `shard`. `on_bytes` hears of every block
+/// read.
+///
+/// # Errors
+/// What keeps an input from being read or the part from being written.
+pub fn tally(
+    settings: &ReadSettings,
+    key: &Key,
+    shard: Shard,
+    output: &Path,
+    on_bytes: &(dyn Fn(u64) + Sync),
+) -> Result<Reading, Error> {
+    threads(settings.threads)?.install(|| {
+        let reading = read::read(settings, key, on_bytes)?;
+        part::write(output, &reading, settings, key, shard)?;
+        Ok(reading)
+    })
+}
+
+/// Makes a profile of parts, the same that one run over all their inputs would make. Of `settings.read` only threads
+/// and memory are looked at.
+///
+/// # Errors
+/// [`part::PartError`], and what keeps a profile from being made.
+pub fn merge(parts: &[PathBuf], settings: &Settings) -> Result<Analysis, Error> {
+    let mut settings = settings.clone();
+    threads(settings.read.threads)?.install(|| {
+        let reading = part::merge(parts, &mut settings.read, settings.model.k)?;
+        let profile = model(&reading, &settings)?;
         Ok(Analysis { profile, reading })
     })
 }
@@ -103,7 +147,14 @@ fn model(reading: &Reading, settings: &Settings) -> Result<Profile, Error> {
         return Err(nothing_understood(reading));
     }
     let counted = Counted::new(reading, settings)?;
-    privacy::publish::publish(reading, &counted.tally, &counted.routes, &counted.clock, settings)
+    privacy::publish::publish(
+        reading,
+        &counted.tally,
+        &counted.walks,
+        &counted.routes,
+        &counted.clock,
+        settings,
+    )
 }
 
 /// Routes and counts: what lies between reading and publishing.
@@ -111,6 +162,8 @@ pub(crate) struct Counted {
     pub(crate) routes: route::Routes,
     pub(crate) clock: CivilClock,
     pub(crate) tally: tally::Tally,
+    /// The sample of sessions.
+    pub(crate) walks: Vec<model::sample::Walk>,
 }
 
 impl Counted {
@@ -127,8 +180,9 @@ impl Counted {
             }
             None => CivilClock::of_log(&reading.counts.offset_s_by_hour),
         };
-        let tally = tally::tally(reading, &routes, &clock, &settings.model)?;
-        Ok(Self { routes, clock, tally })
+        let mut tally = tally::tally(reading, &routes, &clock, &settings.model)?;
+        let walks = tally.sample.take().map(tally::sample::Sample::walks).unwrap_or_default();
+        Ok(Self { routes, clock, tally, walks })
     }
 }
 
@@ -156,10 +210,9 @@ fn nothing_understood(reading: &Reading) -> Error {
 
 /// That a document holds no request, and what it holds instead.
 pub(crate) fn no_requests(input: &read::InputSummary) -> Option<Error> {
-    let request = match &input.format.reader {
-        Reader::Document(document) => document.request_name(),
-        Reader::Table(_) => "row of requests",
-        _ => return None,
+    let request = match input.format.whole? {
+        Whole::Document(document) => document.request_name(),
+        Whole::Table => "row of requests",
     };
     if input.requests > 0 {
         return None;

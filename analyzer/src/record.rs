@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::privacy::pseudonym::{Domain, Key};
+use crate::privacy::pseudonym::{Domain, Key, canonical};
+use crate::privacy::stage::Stage;
 use crate::request::{Request, SECOND_NS};
 
 /// One request of a log.
@@ -67,12 +68,15 @@ impl Record {
 
     /// Pseudonyms for who it was; `path` follows when the templates are known, the query never.
     pub(crate) fn pseudonymous(request: &Request<'_>, line: u64, key: &Key, resource: u32) -> Self {
+        if !Stage::Pseudonyms.is_on() {
+            return Self::raw(request, line);
+        }
         let of = |domain, value: &[u8]| format!("{:016x}", key.pseudonym(domain, value));
         Self {
             method: request.known_method().map(text),
             protocol: request.known_protocol().map(text),
-            host: request.host.map(|host| of(Domain::Host, host)),
-            client: of(Domain::Address, request.client),
+            host: request.host.map(|host| of(Domain::Host, &canonical(host))),
+            client: of(Domain::Address, &canonical(request.client)),
             user: request.user.map(|user| of(Domain::User, user)),
             referer: request.referer.map(|referer| of(Domain::Referer, referer)),
             user_agent: request.user_agent.map(|agent| of(Domain::UserAgent, agent)),

@@ -4,6 +4,8 @@
 
 use shared::profile::Stamp;
 
+use crate::privacy::stage::Stage;
+
 /// Nanoseconds in a second.
 pub const SECOND_NS: i64 = 1_000_000_000;
 
@@ -146,13 +148,14 @@ impl<'a> Request<'a> {
 
     /// The method where it is one of those that everybody knows: any other is text that a client made up.
     pub(crate) fn known_method(&self) -> Option<&'a [u8]> {
-        self.method.filter(|method| KNOWN_METHODS.contains(method))
+        self.method.filter(|method| KNOWN_METHODS.contains(method) || !Stage::Protocol.is_on())
     }
 
     /// The protocol where it is `HTTP/` and a version, and not text that a client made up.
     pub(crate) fn known_protocol(&self) -> Option<&'a [u8]> {
         let version = |text: &[u8]| matches!(text, [b'0'..=b'9'] | [b'0'..=b'9', b'.', b'0'..=b'9']);
-        self.protocol.filter(|protocol| protocol.strip_prefix(b"HTTP/").is_some_and(version))
+        let is_known = |protocol: &&[u8]| protocol.strip_prefix(b"HTTP/").is_some_and(version);
+        self.protocol.filter(|protocol| is_known(protocol) || !Stage::Protocol.is_on())
     }
 
     /// The path: everything up to `?` or `#`. Scheme and host of an absolute target are cut off.

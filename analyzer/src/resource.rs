@@ -2,6 +2,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::event::MOST_RESOURCES;
 use crate::kind::PathKind;
@@ -77,7 +78,7 @@ fn number(numbers: &mut HashMap<Box<[u8]>, u32, FixedState>, key: &[u8]) -> u32 
 }
 
 /// Method and shape, such as `GET /items/{int}`, and the route where the producer of the log knows it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Resource {
     pub(crate) method: String,
     pub(crate) shape: String,
@@ -127,22 +128,22 @@ impl Resource {
 ///
 /// Text that is no UTF-8 is replaced, so that two shapes may become one.
 pub(crate) fn unify(threads: Vec<Interner>) -> (Vec<Resource>, Vec<Vec<u32>>) {
-    let per_thread: Vec<Vec<(Resource, u32)>> = threads
-        .into_iter()
-        .map(|thread| {
-            thread.numbers.into_iter().map(|(key, number)| (Resource::from_key(&key), number)).collect()
-        })
-        .collect();
-    let mut all: Vec<Resource> = per_thread.iter().flatten().map(|(resource, _)| resource.clone()).collect();
+    let numbered = |thread: Interner| {
+        let mut resources = vec![Resource::default(); thread.numbers.len()];
+        thread.numbers.into_iter().for_each(|(key, number)| {
+            resources[number as usize] = Resource::from_key(&key);
+        });
+        resources
+    };
+    unite(threads.into_iter().map(numbered).collect())
+}
+
+/// All resources of several lists in the order of their text, and each list's numbers in these.
+pub(crate) fn unite(lists: Vec<Vec<Resource>>) -> (Vec<Resource>, Vec<Vec<u32>>) {
+    let mut all: Vec<Resource> = lists.iter().flatten().cloned().collect();
     all.sort_unstable();
     all.dedup();
-    let renumber = |known: Vec<(Resource, u32)>| {
-        let mut numbers = vec![0; known.len()];
-        for (resource, number) in known {
-            numbers[number as usize] = all.binary_search(&resource).unwrap_or_default() as u32;
-        }
-        numbers
-    };
-    let renumbered = per_thread.into_iter().map(renumber).collect();
-    (all, renumbered)
+    let number = |resource: &Resource| all.binary_search(resource).unwrap_or_default() as u32;
+    let numbers = lists.iter().map(|list| list.iter().map(number).collect()).collect();
+    (all, numbers)
 }

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::format::builtin::Producer;
 use crate::format::{Format, MapRule, Options, configuration, language};
 use crate::kind::Kind;
+use crate::query::QuerySettings;
 use crate::route::Hint;
 use crate::session::identity::Identity;
 use crate::source::Limits;
@@ -54,6 +55,8 @@ pub struct ReadSettings {
     /// Requests become events of clients and resources; otherwise they are only counted, but for those that tell what
     /// stamps mark or what came twice.
     pub events: bool,
+    /// What to count of the queries of requests; nothing when absent.
+    pub queries: Option<QuerySettings>,
     /// What standard input holds, when it must be read more than once.
     pub stdin: Option<Arc<[u8]>>,
 }
@@ -79,6 +82,7 @@ impl Default for ReadSettings {
             sample_rate: None,
             keep_duplicates: false,
             events: true,
+            queries: None,
             stdin: None,
         }
     }

@@ -237,6 +237,27 @@ impl Events {
         Ok(found)
     }
 
+    /// Events of one partition as they were stamped, by input: in the order of the inputs' ranks, and of their lines.
+    ///
+    /// # Errors
+    /// The temporary file cannot be read.
+    pub(crate) fn pieces(&self, partition: usize) -> io::Result<Vec<(usize, Vec<Event>)>> {
+        let runs = self.read_all(partition)?;
+        let mut pieces: Vec<(usize, Vec<Event>)> = Vec::new();
+        for source in &self.order {
+            let block = self.block(*source);
+            let numbers = &self.numbers[block.worker];
+            let renumbered = |event: &Event| event.with_resource(numbers[event.resource() as usize]);
+            let events = block.changed(partition, self.stored(*source, &runs, partition));
+            match pieces.last_mut().filter(|(input, _)| *input == block.place.0) {
+                Some((_, piece)) => piece.extend(events.iter().map(renumbered)),
+                None => pieces.push((block.place.0, events.iter().map(renumbered).collect())),
+            }
+        }
+        pieces.retain(|(_, events)| !events.is_empty());
+        Ok(pieces)
+    }
+
     /// Makes `changes` to the events of the blocks at their places.
     pub(crate) fn change(&mut self, changes: impl Iterator<Item = (Place, Change)>) {
         let mut of_block: HashMap<Place, Vec<Change>> = HashMap::new();

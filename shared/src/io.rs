@@ -84,6 +84,35 @@ pub fn replace<T, E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
 ) -> Result<T, E> {
+    replace_with(path, |path| fs_err::File::create(path), write)
+}
+
+/// As [`replace`], into a file that only its owner can read.
+///
+/// # Errors
+/// What `write` gives, or what the system says.
+pub fn replace_private<T, E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+) -> Result<T, E> {
+    let create = |path: &Path| {
+        let mut options = fs_err::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        {
+            use fs_err::os::unix::fs::OpenOptionsExt as _;
+            options.mode(0o600);
+        }
+        options.open(path)
+    };
+    replace_with(path, create, write)
+}
+
+fn replace_with<T, E: From<io::Error>>(
+    path: &Path,
+    create: impl FnOnce(&Path) -> io::Result<fs_err::File>,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+) -> Result<T, E> {
     let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let fill = |file: fs_err::File| {
         let mut file = io::BufWriter::new(file);
@@ -98,7 +127,7 @@ pub fn replace<T, E: From<io::Error>>(
     partial.push(path.file_name().ok_or(io::Error::from(io::ErrorKind::InvalidInput))?);
     partial.push(format!(".{}.partial", std::process::id()));
     let partial = path.with_file_name(partial);
-    let filled = fill(fs_err::File::create(&partial)?);
+    let filled = fill(create(&partial)?);
     let result = filled.and_then(|result| Ok(fs_err::rename(&partial, &path).map(|()| result)?));
     result.inspect_err(|_| drop(fs_err::remove_file(&partial)))
 }

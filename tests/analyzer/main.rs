@@ -19,6 +19,7 @@ mod formats;
 mod golden;
 mod layers;
 mod meaning;
+mod merging;
 mod nginx;
 mod privacy;
 mod reference;

@@ -81,18 +81,32 @@ pub(crate) struct InputFlags {
 /// How to make sessions and routes of what was read.
 #[derive(Debug, Args)]
 pub(crate) struct ModelFlags {
+    #[command(flatten)]
+    clients: ClientFlags,
+    #[command(flatten)]
+    fit: FitFlags,
+}
+
+/// What stays of who asked for what: settled while reading.
+#[derive(Debug, Args)]
+struct ClientFlags {
     /// What one client is recognised by: ip, ip+ua, cookie:NAME or field:NAME
     #[arg(long, value_name = "WHAT", help_heading = "Model", default_value = "ip+ua")]
     identity: Identity,
+    /// Leave paths as they are in the log
+    #[arg(long, help_heading = "Model")]
+    no_templates: bool,
+}
+
+/// What is made of everything that was read.
+#[derive(Debug, Args)]
+pub(crate) struct FitFlags {
     /// The longest pause inside a session
     #[arg(long, value_name = "DURATION", help_heading = "Model", default_value = "30m", value_parser = shared::units::parse_duration)]
     session_gap: std::time::Duration,
     /// A known route such as `/users/{id}`; may be repeated
     #[arg(long, value_name = "ROUTE", help_heading = "Model")]
     route: Vec<Hint>,
-    /// Leave paths as they are in the log
-    #[arg(long, help_heading = "Model")]
-    no_templates: bool,
     /// Model these kinds of requests as well
     #[arg(long, value_enum, value_delimiter = ',', help_heading = "Model")]
     keep: Vec<KeepName>,
@@ -137,57 +151,71 @@ pub(crate) enum OutputFormat {
 /// other tables.
 const EVENTS_SHARE: u64 = 3;
 
+/// Bytes of memory that events may fill, where all that is used is to stay within `memory`.
+pub(crate) fn event_bytes(memory: Option<u64>) -> u64 {
+    memory.unwrap_or_else(memory::default_bytes) / EVENTS_SHARE
+}
+
+impl FitFlags {
+    /// The settings that the flags ask for.
+    pub(crate) fn settings(&self) -> Result<ModelSettings, Error> {
+        let zone =
+            |name: &String| TimeZone::get(name).map_err(|_| AnalyzerError::TimeZone { name: name.clone() });
+        let time_zone = self.tz.as_ref().map(zone).transpose()?;
+        let keep = match self.keep.contains(&KeepName::All) {
+            true => Kind::ALL.to_vec(),
+            false => self
+                .keep
+                .iter()
+                .map(|name| match name {
+                    KeepName::Static | KeepName::All => Kind::Static,
+                    KeepName::Bots => Kind::Bot,
+                    KeepName::Health => Kind::HealthCheck,
+                })
+                .collect(),
+        };
+        Ok(ModelSettings {
+            gap_ms: i64::try_from(self.session_gap.as_millis()).unwrap_or(i64::MAX),
+            k: self.k,
+            keep,
+            routes: self.route.clone(),
+            time_zone,
+        })
+    }
+}
+
 /// The settings that flags ask for.
 pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
-    let options =
-        Options { identity: model.identity.clone(), producer: input.producer, map: input.map.clone() };
-    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
-    let time_zone = model
-        .tz
-        .as_deref()
-        .map(|name| TimeZone::get(name).map_err(|_| AnalyzerError::TimeZone { name: name.to_owned() }))
-        .transpose()?;
-    let keep = match model.keep.contains(&KeepName::All) {
-        true => Kind::ALL.to_vec(),
-        false => model
-            .keep
-            .iter()
-            .map(|name| match name {
-                KeepName::Static | KeepName::All => Kind::Static,
-                KeepName::Bots => Kind::Bot,
-                KeepName::Health => Kind::HealthCheck,
-            })
-            .collect(),
+    let options = Options {
+        identity: model.clients.identity.clone(),
+        producer: input.producer,
+        map: input.map.clone(),
     };
+    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
+    let fit = model.fit.settings()?;
     let defaults = ReadSettings::default();
     Ok(Settings {
         read: ReadSettings {
             inputs: input.inputs.clone(),
             format,
             producer: input.producer,
-            identity: model.identity.clone(),
+            identity: options.identity,
             map: input.map.clone(),
             threads: input.threads.map_or(defaults.threads, usize::from),
-            event_bytes: input.memory.unwrap_or_else(memory::default_bytes) / EVENTS_SHARE,
+            event_bytes: event_bytes(input.memory),
             line_limit: input.max_line,
             ratio_limit: input.max_ratio,
-            time_zone: time_zone.clone(),
+            time_zone: fit.time_zone.clone(),
             stamp: input.stamp.map(|name| match name {
                 StampName::Start => Stamp::Start,
                 StampName::End => Stamp::End,
             }),
             sample_rate: input.sample_rate,
             keep_duplicates: input.keep_duplicates,
-            templates: !model.no_templates,
+            templates: !model.clients.no_templates,
             ..defaults
         },
-        model: ModelSettings {
-            gap_ms: i64::try_from(model.session_gap.as_millis()).unwrap_or(i64::MAX),
-            k: model.k,
-            keep,
-            routes: model.route.clone(),
-            time_zone,
-        },
+        model: fit,
     })
 }
 

@@ -6,12 +6,15 @@ use std::process::ExitCode;
 use anyhow::Error;
 use clap::{Parser, Subcommand};
 
+mod crash;
 mod events;
 mod flags;
 mod inspect;
 mod memory;
+mod merge;
 mod profile;
 mod progress;
+mod tally;
 mod validate;
 
 /// Access logs in, a profile of the traffic out.
@@ -37,6 +40,8 @@ enum Command {
     Profile(profile::Arguments),
     Inspect(inspect::Arguments),
     Events(events::Arguments),
+    Tally(tally::Arguments),
+    Merge(merge::Arguments),
     Validate(validate::Arguments),
     /// Print the JSON Schema of the profile.
     #[command(after_help = "Example:\n  analyzer schema > profile.schema.json")]
@@ -54,6 +59,7 @@ pub(crate) enum Outcome {
 
 /// Runs the program and gives its exit code.
 pub fn run() -> ExitCode {
+    crash::leave_nothing_behind();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -67,6 +73,8 @@ pub fn run() -> ExitCode {
         Command::Profile(arguments) => profile::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Events(arguments) => events::run(arguments),
+        Command::Tally(arguments) => tally::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Schema => print(&shared::schema::text()).map(|()| Outcome::Done),
     };

@@ -1,9 +1,10 @@
 //! `analyzer profile`: logs to a profile.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Error;
 use clap::Args;
+use shared::Profile;
 
 use super::flags::{InputFlags, ModelFlags, settings};
 use super::{Outcome, print, progress, say};
@@ -33,25 +34,32 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Error> {
     let analysis = crate::analyze(&settings, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
     let analysis = analysis?;
-    let yaml = shared::io::to_yaml(&analysis.profile);
-    if arguments.output.as_os_str() == "-" {
-        print(&yaml)?;
-    } else {
-        shared::io::write_atomically(&arguments.output, &yaml)?;
-    }
-    if !arguments.input.quiet {
-        say(&summary::text(&analysis.profile));
-        if arguments.output.as_os_str() != "-" {
-            say(&format!("\nprofile written to {}", arguments.output.display()));
-        }
-    }
+    write(&analysis.profile, &arguments.output, arguments.input.quiet)?;
     Ok(verdict(&analysis.reading, &arguments.input))
 }
 
-/// Says what was wrong with the inputs; negative when they are damaged or too little was understood.
-pub(crate) fn verdict(reading: &Reading, flags: &InputFlags) -> Outcome {
+/// Writes `profile` to where it goes, and says what is in it unless `quiet`.
+pub(crate) fn write(profile: &Profile, output: &Path, quiet: bool) -> Result<(), Error> {
+    let yaml = shared::io::to_yaml(profile);
+    let to_file = output.as_os_str() != "-";
+    if to_file {
+        shared::io::write_atomically(output, &yaml)?;
+    } else {
+        print(&yaml)?;
+    }
+    if !quiet {
+        say(&summary::text(profile));
+        if to_file {
+            say(&format!("\nprofile written to {}", output.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Says what was wrong with the inputs; negative when they are damaged.
+pub(crate) fn complaints(reading: &Reading, quiet: bool) -> Outcome {
     let mut outcome = Outcome::Done;
-    if !flags.quiet {
+    if !quiet {
         for warning in summary::warnings(reading) {
             say(&format!("warning: {warning}"));
         }
@@ -60,6 +68,12 @@ pub(crate) fn verdict(reading: &Reading, flags: &InputFlags) -> Outcome {
         say(&format!("error: {damage}"));
         outcome = Outcome::Negative;
     }
+    outcome
+}
+
+/// Says what was wrong with the inputs; negative when they are damaged or too little was understood.
+pub(crate) fn verdict(reading: &Reading, flags: &InputFlags) -> Outcome {
+    let mut outcome = complaints(reading, flags.quiet);
     // Records of another kind, which an export of spans is full of, were understood for what they are.
     let lines: u64 = reading.inputs.iter().map(|input| input.requests + input.rejects.not_understood()).sum();
     let understood = reading.counts.requests as f64 / lines.max(1) as f64;

@@ -1,5 +1,6 @@
 //! *combined* and *common*: nginx and Apache write the same text, but stamp different moments.
 
+use serde::{Deserialize, Serialize};
 use shared::profile::Stamp;
 
 use super::program::Tail;
@@ -137,7 +138,7 @@ impl Builtin {
 }
 
 /// What the text of lines says about who wrote them: counts, which add up over any split of a log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Empty bodies printed as `0`: nginx, or Apache with `%B` or `%O`.
     pub zero_bytes: u64,

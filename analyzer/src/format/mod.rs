@@ -77,6 +77,8 @@ mod time_pattern;
 pub(crate) mod values;
 mod wrapper;
 
+use builtin::Evidence;
+use serde::{Deserialize, Serialize};
 use shared::profile::Stamp;
 use wrapper::Wrapper;
 
@@ -100,6 +102,53 @@ pub struct Format {
     pub producer_unknown: bool,
     /// What is around every line, from the outside in.
     pub(crate) wrappers: Vec<Wrapper>,
+}
+
+/// What stays known of a format once its inputs are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// Name shown to people, such as `nginx:combined`.
+    pub label: String,
+    /// The label without the name of what is around the lines, where there is anything.
+    pub(crate) bare_label: String,
+    /// Which moment the stamps mark, before the text has told who wrote it.
+    pub stamp: Stamp,
+    /// nginx and Apache write the same text here, and only the text of many lines can tell them apart.
+    pub producer_unknown: bool,
+    /// The input was read as a whole: what one record of it is called.
+    #[serde(skip)]
+    pub(crate) whole: Option<Whole>,
+}
+
+/// An input that was read as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// A document.
+    Document(Document),
+    /// A table in a binary format.
+    Table,
+}
+
+impl Description {
+    /// The label, corrected by what the text says about who wrote it.
+    pub(crate) fn label_by(&self, evidence: Evidence) -> String {
+        match (self.bare_label.rsplit_once(':'), self.producer(evidence)) {
+            (Some((_, name)), Some(producer)) => {
+                let outer = self.label.strip_suffix(&self.bare_label).unwrap_or_default();
+                format!("{outer}{}:{name}", producer.name())
+            }
+            _ => self.label.clone(),
+        }
+    }
+
+    /// The moment that the stamps mark, given what the text says about who wrote it.
+    pub(crate) fn stamp_by(&self, evidence: Evidence) -> Stamp {
+        self.producer(evidence).map_or(self.stamp, Producer::stamp)
+    }
+
+    fn producer(&self, evidence: Evidence) -> Option<Producer> {
+        evidence.producer().filter(|_| self.producer_unknown)
+    }
 }
 
 /// What people say about the formats of their logs.
@@ -293,10 +342,20 @@ impl Format {
         self
     }
 
-    /// `label` of what is inside the wrappers, with them in front.
-    pub(crate) fn wrapped_label(&self, label: &str) -> String {
-        let outer: Vec<&str> = self.wrappers.iter().map(|wrapper| wrapper.name()).chain([label]).collect();
-        outer.join("+")
+    /// What is left to know of the format once its inputs are read.
+    pub(crate) fn description(&self) -> Description {
+        let outer: String = self.wrappers.iter().map(|wrapper| format!("{}+", wrapper.name())).collect();
+        Description {
+            label: self.label.clone(),
+            bare_label: self.label.strip_prefix(&outer).unwrap_or(&self.label).to_owned(),
+            stamp: self.stamp(),
+            producer_unknown: self.producer_unknown,
+            whole: match &self.reader {
+                Reader::Document(document) => Some(Whole::Document(*document)),
+                Reader::Table(_) => Some(Whole::Table),
+                _ => None,
+            },
+        }
     }
 
     /// The part of `line` whose escapes are its producer's: nothing where a wrapper has escaped it again.

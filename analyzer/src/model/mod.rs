@@ -2,6 +2,7 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod em;
+pub mod flow;
 pub(crate) mod optimise;
 pub mod sample;
 pub mod think;

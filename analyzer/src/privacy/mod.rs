@@ -1,9 +1,14 @@
 //! Where people's traces end: pseudonyms on the way in, the gate on the way out.
 //!
-//! [`pseudonym`] turns clients into keyed pseudonyms at the earliest point. [`gate`] is the one way out: every
+//! [`pseudonym`] turns clients into pseudonyms under a [`key`] at the earliest point. [`gate`] is the one way out: every
 //! name and every figure of a profile passes it, and only what at least k distinct clients did comes through.
-//! [`publish`] puts the profile together from what the gate lets through.
+//! [`secret`] recognises what a crowd may share and nobody may read. [`publish`] puts the profile together from what
+//! the gate lets through. [`stage`] names all the steps, for a test that none of them is idle.
 
 pub(crate) mod gate;
+pub mod key;
+pub(crate) mod name;
 pub mod pseudonym;
 pub(crate) mod publish;
+pub(crate) mod secret;
+pub(crate) mod stage;

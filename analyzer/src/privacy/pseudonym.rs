@@ -1,22 +1,12 @@
 //! Clients become pseudonyms here, and their addresses go no further.
 //!
-//! A pseudonym is a keyed hash. A plain one would be no protection: there are only 2^32 IPv4 addresses to try.
-//! The secret is 32 random bytes, made for one run, never written and wiped at its end; HMAC-SHA256 derives of it
-//! a key for every kind of identifier, so that the same text in two fields cannot be joined.
-//!
-//! The hash itself is SipHash-2-4 (Aumasson & Bernstein 2012), a pseudorandom function with keys of 128 bits made
-//! for short inputs: without the key its values cannot be told from chance, which is all that is asked of a
-//! pseudonym. Where a log has millions of clients nearly every line needs one, and HMAC would cost as much as
-//! everything else that is done to a line.
+//! A pseudonym is a keyed hash ([`Key`]) of an identifier in its one canonical spelling. A plain hash would be no
+//! protection: there are only 2^32 IPv4 addresses to try.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-use siphasher::sip::SipHasher24;
-use zeroize::Zeroizing;
-
-use crate::error::Error;
+pub use super::key::{Domain, Key};
 use crate::kind::{self, Kind};
 use crate::recent::Recent;
 use crate::request::Request;
@@ -24,72 +14,6 @@ use crate::session::identity::Identity;
 
 /// A client, unlinkable to anything outside the run. 64 bits: 1e8 clients give 3e-4 expected collisions.
 pub type Pseudonym = u64;
-
-/// The kind of an identifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Domain {
-    Address,
-    UserAgent,
-    Identity,
-    User,
-    Referer,
-    Host,
-    /// A client that is named where others have an address.
-    ClientName,
-    /// The id that a request carries from log to log.
-    Request,
-}
-
-/// The secret of one run: a key for each [`Domain`].
-#[derive(Clone)]
-pub struct Key {
-    keys: Zeroizing<[[u64; 2]; TAGS.len()]>,
-}
-
-/// What tells the domains apart, in their order.
-const TAGS: [&[u8]; 8] =
-    [b"address", b"user_agent", b"identity", b"user", b"referer", b"host", b"client_name", b"request"];
-
-impl std::fmt::Debug for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Key(..)")
-    }
-}
-
-impl Key {
-    /// A fresh random key.
-    ///
-    /// # Errors
-    /// [`Error::Random`] when the system gives no random bytes.
-    pub fn ephemeral() -> Result<Self, Error> {
-        let mut secret = Zeroizing::new([0_u8; 32]);
-        getrandom::fill(secret.as_mut_slice()).map_err(|_| Error::Random)?;
-        Ok(Self::from_secret(&secret))
-    }
-
-    /// A key per domain, derived from `secret` and the domain's tag.
-    fn from_secret(secret: &[u8; 32]) -> Self {
-        let mut keys = Zeroizing::new([[0; 2]; TAGS.len()]);
-        for (key, tag) in keys.iter_mut().zip(TAGS) {
-            let mut derive = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
-            derive.update(b"loadprint|v2|");
-            derive.update(tag);
-            let derived = Zeroizing::new(<[u8; 32]>::from(derive.finalize().into_bytes()));
-            for (word, bytes) in key.iter_mut().zip(derived.as_chunks::<8>().0) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-        }
-        Self { keys }
-    }
-
-    /// The pseudonym of `value`, which need not be text.
-    #[inline]
-    pub fn pseudonym(&self, domain: Domain, value: &[u8]) -> Pseudonym {
-        let [one, other] = self.keys[domain as usize];
-        SipHasher24::new_with_keys(one, other).hash(value)
-    }
-}
 
 /// The client of each request as a pseudonym. One per thread.
 #[derive(Debug)]
@@ -175,6 +99,16 @@ impl<'k> ClientResolver<'k> {
     }
 }
 
+/// The one spelling of an identifier that can be spelled in several ways: an address as RFC 5952 writes it, an IPv4
+/// address mapped into IPv6 as itself, any other name of a client or host in small letters.
+pub(crate) fn canonical(text: &[u8]) -> Cow<'_, [u8]> {
+    match canonical_address(text) {
+        Some(address) => Cow::Owned(address.to_string().into_bytes()),
+        None if text.iter().any(u8::is_ascii_uppercase) => Cow::Owned(text.to_ascii_lowercase()),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// The address that `text` writes, one way of many (RFC 5952); an IPv4 address mapped into IPv6 is itself.
 #[inline]
 fn canonical_address(text: &[u8]) -> Option<IpAddr> {
@@ -224,15 +158,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_value_has_one_pseudonym_per_key_and_domain() {
-        let (a, b) = (Key::from_secret(&[1; 32]), Key::from_secret(&[2; 32]));
-        let of = |key: &Key, domain| key.pseudonym(domain, b"192.0.2.1");
-        assert_eq!(of(&a, Domain::Address), of(&a, Domain::Address));
-        assert_ne!(of(&a, Domain::Address), of(&b, Domain::Address));
-        assert_ne!(of(&a, Domain::Address), of(&a, Domain::User));
-    }
-
-    #[test]
     fn addresses_are_compared_not_their_spelling() {
         for (one, other) in
             [("2001:DB8::1", "2001:db8:0:0:0:0:0:1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("[::1]", "::1")]
@@ -269,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_client_is_its_address_and_agent_however_the_address_is_written() {
-        let key = Key::from_secret(&[1; 32]);
+        let key = Key::derived_from(&[1; 32]);
         let mut clients = ClientResolver::new(&key, &Identity::IpAndUserAgent);
         let mut of = |client: &str, agent: &str| {
             let (client, user_agent) = (client.as_bytes(), Some(agent.as_bytes()));
@@ -283,7 +208,19 @@ mod tests {
     }
 
     #[test]
-    fn a_key_shows_nothing_when_printed() {
-        assert_eq!(format!("{:?}", Key::from_secret(&[7; 32])), "Key(..)");
+    fn an_identifier_has_one_spelling() {
+        for (written, expected) in [
+            ("2001:DB8:0:0:0:0:0:1", "2001:db8::1"),
+            ("2001:0db8::0001", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("2001:db8:0:1:0:0:0:1", "2001:db8:0:1::1"),
+            ("::FFFF:192.0.2.1", "192.0.2.1"),
+            ("::ffff:c000:201", "192.0.2.1"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("Shop.Example", "shop.example"),
+            ("-", "-"),
+        ] {
+            assert_eq!(&*canonical(written.as_bytes()), expected.as_bytes(), "{written}");
+        }
     }
 }

@@ -11,8 +11,8 @@ use super::worker::{BlockResult, Worker};
 use crate::counts::{Counts, Hour};
 use crate::duplicate::{self, Identified};
 use crate::format::builtin::Evidence;
-use crate::kind::Kind;
 use crate::local::SecondPasses;
+use crate::query;
 use crate::record::Record;
 use crate::reject::Rejects;
 use crate::request::SECOND_NS;
@@ -32,28 +32,23 @@ pub(super) fn assemble(
     settings: &ReadSettings,
 ) -> Reading {
     let mut counts = Counts::default();
-    let (mut interners, mut requested_of) = (Vec::new(), Vec::new());
+    let (mut interners, mut requested_of, mut queries) = (Vec::new(), Vec::new(), Vec::new());
     for worker in workers {
         let statuses = worker.statuses.iter().enumerate().filter(|(_, count)| **count > 0);
         let statuses = statuses.map(|(status, count)| (status as u16, *count)).collect();
         counts.merge(Counts { statuses, ..worker.counts });
         interners.push(worker.interner);
         requested_of.push(worker.requested);
+        queries.extend(worker.queries);
     }
     let (resources, numbers) = resource::unify(interners);
-    let mut requested = vec![<[Requested; Kind::ALL.len()]>::default(); resources.len()];
-    for (counts, numbers) in requested_of.iter().zip(&numbers) {
-        for (counts, number) in counts.iter().zip(numbers) {
-            let sums = &mut requested[*number as usize];
-            sums.iter_mut().zip(counts).for_each(|(sum, count)| sum.merge(*count));
-        }
-    }
+    let mut requested = Requested::unite(&requested_of, &numbers, resources.len());
+    let queries = query::unify(queries, &numbers);
     let mut per_input: Vec<Vec<BlockResult>> = sources.iter().map(|_| Vec::new()).collect();
     for result in results {
         per_input[result.input].push(result);
     }
     let mut inputs = Vec::new();
-    let mut ordered = Vec::new();
     let mut copies = HashMap::new();
     let mut changes: Vec<(Place, Change)> = Vec::new();
     let mut identified = Vec::new();
@@ -61,7 +56,7 @@ pub(super) fn assemble(
         results.sort_by_key(|result| result.index);
         let mut summary = InputSummary {
             path: source.name,
-            format: source.detection.format,
+            format: source.detection.format.description(),
             confidence: source.detection.confidence,
             compressed: source.compressed,
             envelope: source.envelope,
@@ -81,16 +76,18 @@ pub(super) fn assemble(
             sampling: None,
             duplicates: 0,
             evidence: Evidence::default(),
+            counted: true,
             broken: ending.damage,
             odd: ending.oddity,
             records: Vec::new(),
             second_passes: SecondPasses::find(results.iter().map(|result| &result.local)),
+            order: Default::default(),
+            mass: 0,
         };
-        let mut mass = 0;
         let first = results.iter().find_map(|result| result.span_ns).map(|span| span.0);
         let last = results.iter().filter_map(|result| result.span_ns).map(|span| span.1).max();
         let content = results.iter().fold(0_u64, |sum, result| sum.wrapping_add(result.content));
-        let key = (first, last, content);
+        summary.order = (first, last, content);
         for mut result in results {
             changes.extend(settle(&mut result, &summary.second_passes, &mut counts));
             summary.rejects.append(&result.rejects, summary.lines);
@@ -109,7 +106,7 @@ pub(super) fn assemble(
             summary.timed += result.timed;
             summary.zoneless += result.local.zoneless;
             summary.skipped_hour += result.local.skipped;
-            mass += result.mass;
+            summary.mass += result.mass;
             summary.evidence.merge(result.evidence);
             summary.broken = summary.broken.or(result.broken);
             if !result.identified.is_empty() {
@@ -117,30 +114,23 @@ pub(super) fn assemble(
             }
         }
         let by = summary.evidence.producer().filter(|_| summary.format.producer_unknown);
-        if by.is_some_and(|by| by.stamp() != summary.format.stamp()) {
+        if by.is_some_and(|by| by.stamp() != summary.format.stamp) {
             // Nothing is known of these requests but the stamp, which marks the other moment.
             for record in &mut summary.records {
                 std::mem::swap(&mut record.started_at, &mut record.ended_at);
             }
         }
-        summary.sampling = sampling(summary.requests, summary.unweighted, mass);
+        summary.sampling = sampling(summary.requests, summary.unweighted, summary.mass);
         // Rotation that was interrupted leaves a log beside its compressed copy.
         if first.is_some()
-            && let Some(other) = copies.insert((key, summary.lines), summary.path.clone())
+            && let Some(other) = copies.insert((summary.order, summary.lines), summary.path.clone())
         {
             let copy = format!("it holds the same lines as `{other}`; both were counted");
             summary.odd.get_or_insert(copy);
         }
-        ordered.push((key, inputs.len()));
         inputs.push(summary);
     }
-    // Inside a second the order of lines is the only order there is, so the parts of a log must be put in theirs,
-    // whatever order they were named in.
-    ordered.sort_by_key(|(key, _)| *key);
-    let mut ranks = vec![0; inputs.len()];
-    for (rank, (_, input)) in ordered.into_iter().enumerate() {
-        ranks[input] = rank;
-    }
+    let ranks = ranks(&inputs);
     identified.sort_unstable_by_key(|((input, index), ..)| (ranks[*input], *index));
     let mut duplicates = HashSet::new();
     for (place, numbers, record) in repeated(&identified, &inputs, &numbers) {
@@ -153,7 +143,19 @@ pub(super) fn assemble(
     }
     let mut events = store.finish(&ranks, numbers);
     events.change(changes.into_iter());
-    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, duplicates, events }
+    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, queries, duplicates, events }
+}
+
+/// The rank of each input among all. Inside a second the order of lines is the only order there is, so the parts of a
+/// log must be put in theirs.
+pub(crate) fn ranks(inputs: &[InputSummary]) -> Vec<usize> {
+    let mut ordered: Vec<usize> = (0..inputs.len()).collect();
+    ordered.sort_by_key(|input| inputs[*input].order);
+    let mut ranks = vec![0; inputs.len()];
+    for (rank, input) in ordered.into_iter().enumerate() {
+        ranks[input] = rank;
+    }
+    ranks
 }
 
 /// The requests of one block that have ids: its place, its worker, and them.
@@ -221,7 +223,7 @@ fn settle(
 
 /// How requests were sampled, `unknown` of which do not say what they stand for, and the others `mass` thousandths;
 /// `None` where nothing says that they were.
-fn sampling(requests: u64, unknown: u64, mass: u64) -> Option<Sampling> {
+pub(crate) fn sampling(requests: u64, unknown: u64, mass: u64) -> Option<Sampling> {
     let share = |of: f64| of / requests.max(1) as f64;
     (unknown < requests).then(|| Sampling {
         weight_mean: share((mass + unknown * REQUEST) as f64 / REQUEST as f64),

@@ -12,9 +12,10 @@ use rayon::prelude::*;
 use shared::profile::{Stamp, StampCheck};
 
 use self::assemble::assemble;
+pub(crate) use self::assemble::{ranks, sampling};
 pub(crate) use self::open::{Found, Opened, Source, open};
 pub use self::summary::InputSummary;
-pub(crate) use self::summary::{label, stamp};
+pub(crate) use self::summary::OrderKey;
 use self::worker::{BlockResult, Worker};
 pub(crate) use self::worker::{lines, records};
 use crate::counts::Counts;
@@ -23,6 +24,7 @@ use crate::event::Event;
 use crate::format::Cache;
 use crate::kind::Kind;
 use crate::privacy::pseudonym::Key;
+use crate::query::QueryCounts;
 use crate::resource::Resource;
 use crate::session::stamps::Overlaps;
 use crate::settings::ReadSettings;
@@ -43,6 +45,8 @@ pub struct Reading {
     pub(crate) resources: Vec<Resource>,
     /// How often each of `resources` was requested, by kind of request.
     pub(crate) requested: Vec<[Requested; Kind::ALL.len()]>,
+    /// The query parameters of `resources`; empty unless they were asked for.
+    pub(crate) queries: QueryCounts,
     /// Input, block and line of the requests that another record tells of as well.
     pub(crate) duplicates: HashSet<(usize, u64, u64)>,
     events: Events,
@@ -57,6 +61,30 @@ impl Reading {
     /// [`Error::Spill`].
     pub(crate) fn partition(&self, partition: usize) -> Result<Vec<Event>, Error> {
         self.events.partition(partition).map_err(|source| Error::Spill { source })
+    }
+
+    /// What was read elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Spill`].
+    pub(crate) fn of_parts(
+        inputs: Vec<InputSummary>,
+        counts: Counts,
+        resources: Vec<Resource>,
+        requested: Vec<[Requested; Kind::ALL.len()]>,
+        queries: QueryCounts,
+        events: Events,
+    ) -> Result<Self, Error> {
+        let (passed_over, duplicates) = (Vec::new(), HashSet::new());
+        let mut reading =
+            Self { inputs, passed_over, counts, resources, requested, queries, duplicates, events };
+        reading.check_stamps()?;
+        Ok(reading)
+    }
+
+    /// Events of one partition as they were stamped, by input: in the order of the inputs' ranks, and of their lines.
+    pub(crate) fn pieces(&self, partition: usize) -> std::io::Result<Vec<(usize, Vec<Event>)>> {
+        self.events.pieces(partition)
     }
 
     /// What the inputs' own durations say about their stamps. Where the log contradicts what is known of its format,

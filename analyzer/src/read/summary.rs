@@ -4,7 +4,7 @@ use shared::profile::{Sampling, Stamp, StampCheck};
 
 use crate::document::Document;
 use crate::format::builtin::Evidence;
-use crate::format::{Format, Reader};
+use crate::format::{Description, Whole};
 use crate::local::SecondPasses;
 use crate::record::Record;
 use crate::reject::Rejects;
@@ -15,7 +15,7 @@ pub struct InputSummary {
     /// The path as given, or `-`.
     pub path: String,
     /// The format, such as `nginx:combined`.
-    pub format: Format,
+    pub format: Description,
     /// How sure the format is, 0..=1; 1 when it was given.
     pub confidence: f64,
     /// How the input is compressed, such as `gzip`.
@@ -60,39 +60,34 @@ pub struct InputSummary {
     pub odd: Option<String>,
     /// The first requests, as many as were asked for.
     pub records: Vec<Record>,
+    /// Its lines are counted here; otherwise they are with another shard of the same input, and here are only events.
+    pub(crate) counted: bool,
     pub(crate) second_passes: SecondPasses,
+    pub(crate) order: OrderKey,
+    /// What the requests whose weight is known stand for, in thousandths.
+    pub(crate) mass: u64,
 }
 
 impl InputSummary {
     /// What it was read as, where it was read as a whole.
     pub(crate) fn document(&self) -> Option<Document> {
-        match self.format.reader {
-            Reader::Document(document) => Some(document),
+        match self.format.whole {
+            Some(Whole::Document(document)) => Some(document),
             _ => None,
         }
     }
 
     /// The format's label, corrected by what the whole text says about who wrote it.
     pub fn label(&self) -> String {
-        label(&self.format, self.evidence)
+        self.format.label_by(self.evidence)
     }
 
     /// The moment that the stamps mark: as given, else as the producer writes them.
     pub fn stamp(&self) -> Stamp {
-        self.stamp_given.unwrap_or_else(|| stamp(&self.format, self.evidence))
+        self.stamp_given.unwrap_or_else(|| self.format.stamp_by(self.evidence))
     }
 }
 
-/// The moment that stamps of `format` mark, given what the text says about who wrote it.
-pub(crate) fn stamp(format: &Format, evidence: Evidence) -> Stamp {
-    let producer = evidence.producer().filter(|_| format.producer_unknown);
-    producer.map_or_else(|| format.stamp(), |producer| producer.stamp())
-}
-
-/// The label of `format`, given what the text says about who wrote it.
-pub(crate) fn label(format: &Format, evidence: Evidence) -> String {
-    match (format.label.rsplit_once(':'), evidence.producer().filter(|_| format.producer_unknown)) {
-        (Some((_, name)), Some(producer)) => format.wrapped_label(&format!("{}:{name}", producer.name())),
-        _ => format.label.clone(),
-    }
-}
+/// What puts inputs in order, whatever order they were named in: first and last stamp in nanoseconds since 1970, and
+/// a sum over the hashes of all lines.
+pub(crate) type OrderKey = (Option<i64>, Option<i64>, u64);

@@ -14,6 +14,7 @@ use crate::given::Given;
 use crate::kind::{self, Kind};
 use crate::local::{LocalStamps, Understood};
 use crate::privacy::pseudonym::{ClientResolver, Key};
+use crate::query::Queries;
 use crate::record::Record;
 use crate::reject::{Position, Reject, Rejects};
 use crate::request::Request;
@@ -23,6 +24,10 @@ use crate::source::Block;
 use crate::store::{EventBlock, Store};
 use crate::tally::Requested;
 use crate::weight::Weight;
+
+/// Bytes of an input whose requests are asked what stamps mark, where nothing else is asked of them: hundreds of
+/// thousands, and 50 of them can say it.
+const STAMP_CHECK_BYTES: u64 = 64 << 20;
 
 /// What one block gave.
 pub(super) struct BlockResult {
@@ -57,6 +62,7 @@ pub(super) struct Worker<'k> {
     number: usize,
     clients: ClientResolver<'k>,
     pub(super) interner: Interner,
+    pub(super) queries: Option<Queries>,
     pub(super) requested: Vec<[Requested; Kind::ALL.len()]>,
     pub(super) counts: Counts,
     pub(super) statuses: Box<[u64; 1000]>,
@@ -80,6 +86,7 @@ impl<'k> Worker<'k> {
             number,
             clients: ClientResolver::new(key, &settings.identity),
             interner: Interner::new(settings.templates),
+            queries: settings.queries.as_ref().map(Queries::new),
             requested: Vec::new(),
             counts: Counts::default(),
             statuses: Box::new([0; 1000]),
@@ -141,7 +148,7 @@ impl<'k> Worker<'k> {
                     if format.producer_unknown {
                         result.evidence.add(format.as_produced(line), &request);
                     }
-                    self.accept(&request, local, &mut result);
+                    self.accept(at, &request, local, &mut result);
                 }
             }
         });
@@ -158,8 +165,14 @@ impl<'k> Worker<'k> {
         Ok(result)
     }
 
-    /// Takes one request into the result of its block.
-    fn accept(&mut self, request: &Request<'_>, local: Option<Understood>, result: &mut BlockResult) {
+    /// Takes one request, whose line is at a byte of the input, into the result of its block.
+    fn accept(
+        &mut self,
+        at: u64,
+        request: &Request<'_>,
+        local: Option<Understood>,
+        result: &mut BlockResult,
+    ) {
         result.requests += 1;
         result.recovered += u64::from(request.truncated);
         result.unweighted += u64::from(request.weight.is_none());
@@ -182,7 +195,8 @@ impl<'k> Worker<'k> {
             && request.request_id.is_some()
             && (self.several_inputs || request.inbound.is_some());
         // Durations tell what stamps mark, and ids what came twice, whether or not anything else is asked of events.
-        let event = (self.events || may_come_twice || request.duration_ns.is_some())
+        let tells_stamps = request.duration_ns.is_some() && at < STAMP_CHECK_BYTES;
+        let event = (self.events || may_come_twice || tells_stamps)
             .then(|| (self.scratch.len(), self.event(request)));
         if let Some(understood) = local {
             let number = event.and_then(|(number, _)| u32::try_from(number).ok());
@@ -206,6 +220,11 @@ impl<'k> Worker<'k> {
         let (client, agent) = self.clients.client(request);
         let asked = self.interner.asked(request);
         let kind = kind::of_known_path(request, asked.path, agent);
+        if let Some(queries) = self.queries.as_mut().filter(|queries| queries.counts(kind))
+            && let Some(query) = request.query()
+        {
+            queries.add(asked.resource, query, client);
+        }
         let event = Event::new(request, client, asked.resource, kind);
         self.partitions.push((client >> 56) as u8);
         self.scratch.push(event);

@@ -2,15 +2,17 @@
 //!
 //! Context-free, on the hot path: `/items/4711/Blue%20mug` becomes `/items/{int}/{opaque}`. Which of the
 //! remaining words are values as well (slugs) shows only when all paths are known ([`super::trie`]).
-//! A word stays only when it looks like one: this is the allow-list of what a profile may ever spell out.
-//! It is wider than lower-case words in one respect: upper case is allowed, because real sites have routes such as
-//! `/LongDistance/ServicesAgreement.html`, which would all become one.
+//! A word stays only when it looks like one ([`is_word`]) and no [`secret`] shows in it: this is the allow-list of what a
+//! profile may ever spell out. A known extension may follow it; any other dot makes it a value, because the
+//! `.smith` of `alice.smith` is a name.
 
 use std::borrow::Cow;
 
 use shared::endpoint::ValueKind;
 
 use crate::format::escape::percent_decode;
+use crate::privacy::secret::{self, Secret};
+use crate::privacy::stage::Stage;
 
 /// The longest segment that may stand in a profile.
 const LONGEST_WORD: usize = 48;
@@ -35,10 +37,6 @@ const CAPABILITIES: [&[u8]; 10] = [
     b"magic",
     b"recover",
 ];
-/// How the secrets of well-known services start.
-const SECRETS: [&[u8]; 9] = [b"sk-", b"ghp_", b"gho_", b"xoxb-", b"xoxp-", b"AKIA", b"ASIA", b"AIza", b"eyJ"];
-/// What follows the start of a secret at least: `sk-SK` is a language, and `ASIA` a continent.
-const SHORTEST_SECRET: usize = 8;
 /// Times that a segment is percent-decoded at most.
 const DECODINGS: usize = 3;
 /// The longest of [`EXTENSIONS`].
@@ -69,13 +67,13 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(placeholder(ValueKind::Token).as_bytes());
         } else if segment.len() < LONG_RUN && segment.iter().all(u8::is_ascii_lowercase) {
             out.extend_from_slice(segment);
-            after_capability = CAPABILITIES.contains(&segment);
+            after_capability = CAPABILITIES.contains(&segment) && Stage::Capabilities.is_on();
         } else if segment.iter().all(u8::is_ascii_digit) {
             out.extend_from_slice(placeholder(ValueKind::Int).as_bytes());
         } else {
             let decoded = decode(&segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())]);
             whole_segment(&decoded, out);
-            after_capability = names_capability(&decoded);
+            after_capability = names_capability(&decoded) && Stage::Capabilities.is_on();
         }
     }
     if out.len() == start || path.ends_with(b"/") {
@@ -85,6 +83,9 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
 
 /// Percent escapes undone, and those that this brings to light.
 fn decode(segment: &[u8]) -> Cow<'_, [u8]> {
+    if !Stage::Decoding.is_on() {
+        return Cow::Borrowed(segment);
+    }
     let mut decoded = percent_decode(segment);
     for _ in 1..DECODINGS {
         let Cow::Owned(again) = percent_decode(&decoded) else { break };
@@ -113,13 +114,20 @@ fn names_capability(segment: &[u8]) -> bool {
 }
 
 fn whole_segment(segment: &[u8], out: &mut Vec<u8>) {
-    // The `.org` of a mail address is no extension, and neither is the end of a secret.
-    let secret = is_secret(segment);
+    let secret = secret::find(segment);
+    // The `.org` of a mail address is no extension, and neither is the end of a key.
     let (stem, extension) = match memchr::memchr(b'@', segment) {
-        None if !secret => split_extension(segment),
+        None if secret != Some(Secret::ServiceKey) => split_extension(segment),
         _ => (segment, &b""[..]),
     };
-    match if secret { Some(ValueKind::Token) } else { value_kind(stem) } {
+    let kind = match secret {
+        Some(Secret::ServiceKey) => Some(ValueKind::Token),
+        Some(Secret::Email) => Some(ValueKind::Email),
+        // Long numbers pass for cards by chance: what is no word anyway keeps its own kind.
+        Some(_) => value_kind(stem).or(Some(ValueKind::Token)),
+        None => value_kind(stem),
+    };
+    match kind {
         None if segment.len() <= LONGEST_WORD => out.extend_from_slice(segment),
         None => out.extend_from_slice(placeholder(ValueKind::Opaque).as_bytes()),
         Some(kind) => {
@@ -127,11 +135,6 @@ fn whole_segment(segment: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(extension);
         }
     }
-}
-
-fn is_secret(segment: &[u8]) -> bool {
-    let rest = SECRETS.iter().find_map(|start| segment.strip_prefix(*start));
-    rest.is_some_and(|rest| rest.len() >= SHORTEST_SECRET)
 }
 
 /// The placeholder that stands for a value of `kind`.
@@ -149,20 +152,22 @@ pub(crate) fn placeholder(kind: ValueKind) -> &'static str {
     }
 }
 
+/// All kinds of values.
+pub(crate) const KINDS: [ValueKind; 9] = [
+    ValueKind::Int,
+    ValueKind::Uuid,
+    ValueKind::Hex,
+    ValueKind::Date,
+    ValueKind::Slug,
+    ValueKind::Word,
+    ValueKind::Email,
+    ValueKind::Token,
+    ValueKind::Opaque,
+];
+
 /// The kind that a segment starting with a placeholder names, and what stands after it.
 pub(crate) fn parse_placeholder(segment: &str) -> Option<(ValueKind, &str)> {
-    const ALL: [ValueKind; 9] = [
-        ValueKind::Int,
-        ValueKind::Uuid,
-        ValueKind::Hex,
-        ValueKind::Date,
-        ValueKind::Slug,
-        ValueKind::Word,
-        ValueKind::Email,
-        ValueKind::Token,
-        ValueKind::Opaque,
-    ];
-    ALL.into_iter().find_map(|kind| Some((kind, segment.strip_prefix(placeholder(kind))?)))
+    KINDS.into_iter().find_map(|kind| Some((kind, segment.strip_prefix(placeholder(kind))?)))
 }
 
 /// `name.tar.gz` is `name` and `.tar.gz`: at most two extensions, known ones only.
@@ -189,13 +194,23 @@ fn is_known_extension(extension: &[u8]) -> bool {
     EXTENSIONS.binary_search(&&*lower).is_ok()
 }
 
-/// Whether `text` looks like a word of a route, and not like a value.
+/// Whether `text`, its escapes undone, looks like a word of a route, and not like a value or a secret.
+///
+/// A word has ASCII letters of either size, digits, `-` and `_`, and at least one letter. Capitals are allowed because
+/// real sites have routes such as `/LongDistance/ServicesAgreement.html` and `/getUserById`, which would all become
+/// one. No more than 3 digits stand in a row, 6 in all, and they change places with letters fewer than 3 times. From 16
+/// letters without a break on, a run has at most 3.5 bits of entropy per character, or is put together of capitalised
+/// words. Hexadecimal numbers, dates and UUIDs are values although they have that form.
 pub(crate) fn is_word(text: &[u8]) -> bool {
-    value_kind(text).is_none() && !is_secret(text)
+    value_kind(text).is_none() && secret::find(text).is_none()
 }
 
 /// The kind of a value, or `None` when the segment looks like a word of the route.
 fn value_kind(stem: &[u8]) -> Option<ValueKind> {
+    if !Stage::Words.is_on() {
+        let plain = stem.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+        return (!plain).then_some(ValueKind::Opaque);
+    }
     let all = |test: fn(&u8) -> bool| !stem.is_empty() && stem.iter().all(test);
     let any = |test: fn(&u8) -> bool| stem.iter().any(test);
     if all(u8::is_ascii_digit) {
@@ -264,20 +279,32 @@ fn looks_random(run: &[u8]) -> bool {
     }
     let mixed_case = run.iter().any(u8::is_ascii_lowercase) && run.iter().any(u8::is_ascii_uppercase);
     let with_digits = run.iter().any(u8::is_ascii_digit);
-    let words_in_it = 1 + run
-        .windows(2)
-        .filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
-        .count();
-    if run.len() >= LONG_RUN && mixed_case && !with_digits && run.len() / words_in_it >= 4 && has_vowels(run)
-    {
-        // `ServicesAgreement`: capitals that start words of ordinary length.
+    if run.len() >= LONG_RUN && mixed_case && !with_digits && is_words_together(run) {
         return false;
     }
     run.len() >= LONG_RUN && entropy_bits(run) > ENTROPY_BITS
 }
 
-fn has_vowels(run: &[u8]) -> bool {
-    run.iter().filter(|byte| b"aeiouyAEIOUY".contains(byte)).count() * 5 >= run.len()
+/// `ServicesAgreement`, `XMLHttpRequest`: words of four letters in the mean, each of which has a vowel or is an
+/// abbreviation in capitals.
+fn is_words_together(run: &[u8]) -> bool {
+    let is_vowel = |byte: &u8| b"aeiouyAEIOUY".contains(byte);
+    let (mut start, mut words) = (0, 0);
+    for at in 1..=run.len() {
+        let ends = run.get(at).is_none_or(|next| {
+            let last_capital = run.get(at + 1).is_some_and(u8::is_ascii_lowercase);
+            next.is_ascii_uppercase() && (run[at - 1].is_ascii_lowercase() || last_capital)
+        });
+        if ends {
+            let word = &run[start..at];
+            let abbreviation = word.len() <= 5 && word.iter().all(u8::is_ascii_uppercase);
+            if word.len() < 2 || !abbreviation && !word.iter().any(is_vowel) {
+                return false;
+            }
+            (start, words) = (at, words + 1);
+        }
+    }
+    run.len() / words >= 4 && run.iter().filter(|byte| is_vowel(byte)).count() * 5 >= run.len()
 }
 
 fn entropy_bits(run: &[u8]) -> f64 {
@@ -328,6 +355,8 @@ mod tests {
         check("/downloads/product_1", "/downloads/product_1");
         check("/shared/index.html", "/shared/index.html");
         check("/sk-SK/ASIA", "/sk-SK/ASIA");
+        check("/api/getUserAccountDetails", "/api/getUserAccountDetails");
+        check("/XMLHttpRequestFactory", "/XMLHttpRequestFactory");
     }
 
     #[test]
@@ -375,6 +404,11 @@ mod tests {
         check("/r/ghp_abcdefgh.html", "/r/{token}");
         check("/t/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "/t/{token}");
         check("/pay/4111-1111-1111-1111", "/pay/{token}");
+        check("/t/glpat-abcdefghijkl", "/t/{token}");
+        check("/t/aWxvdmV5b3VhbHdheXM", "/t/{token}");
+        check("/t/QWxhZGRpbkpvTGVuYU1pYQ", "/t/{opaque}");
+        check("/t/4111111111111111", "/t/{int}");
+        check("/t/9f86d081884c7d659a2feaa0c55ad015.png", "/t/{hex}.png");
         check("/s/%D9%85%DA%AF", "/s/{opaque}");
         check("/{int}", "/{opaque}");
         check("/\\xC3\\xA9", "/{opaque}");

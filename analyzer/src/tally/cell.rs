@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::privacy::pseudonym::Pseudonym;
 
 /// A count, what it stands for where the log was sampled, and its distinct clients.
@@ -29,6 +31,11 @@ impl Cell {
         }
     }
 
+    /// What was counted elsewhere.
+    pub(crate) fn of_sample(count: u64, mass: u64, clients: u64) -> Self {
+        Self { count, mass, clients, last: None }
+    }
+
     /// Adds a cell of other clients.
     pub(crate) fn merge(&mut self, other: Self) {
         self.count += other.count;
@@ -50,7 +57,7 @@ impl Cell {
 
 /// A count, and its distinct clients up to a limit: for bins that are put together later, when sums would
 /// count a client twice.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bin {
     /// As many as were logged.
     pub(crate) count: u64,
@@ -60,7 +67,7 @@ pub(crate) struct Bin {
 }
 
 /// Distinct clients, exactly up to a limit k that is the same wherever sets meet; beyond it, only that there are k.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ClientSet {
     Few(Vec<Pseudonym>),
     Enough,

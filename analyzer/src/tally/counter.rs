@@ -8,12 +8,14 @@ use hashbrown::HashMap;
 
 use super::cell::{Bin, Cell};
 use super::civil::CivilClock;
+use super::sample::{self, Sample};
 use super::{
     ARRIVAL_BIN_S, DURATION_RELATIVE_ERROR, EndpointTally, GAP_RELATIVE_ERROR, GapTally, RouteNumber, Table,
     Tally,
 };
 use crate::event::Event;
 use crate::kind::Kind;
+use crate::model::sample::Gap;
 use crate::route::Routes;
 use crate::session::sessions;
 use crate::settings::ModelSettings;
@@ -33,6 +35,11 @@ pub(super) struct Counter<'a> {
     lengths: HashMap<u64, u64, FixedState>,
     arrivals: HashMap<i64, Bin, FixedState>,
     first_start_s: Option<i64>,
+    /// The last moment of the log, in milliseconds since 1970: who asked shortly before may not have ended there.
+    log_end_ms: i64,
+    sample: Sample,
+    sideband: Table<(RouteNumber, RouteNumber)>,
+    starts_s: Vec<i64>,
     /// The route of each event of a session; kept to save its allocation.
     session_routes: Vec<RouteNumber>,
 }
@@ -60,7 +67,12 @@ struct RouteCounter {
 type Bins = HashMap<Option<i32>, Bin, FixedState>;
 
 impl<'a> Counter<'a> {
-    pub(super) fn new(routes: &'a Routes, clock: &'a CivilClock, settings: &'a ModelSettings) -> Self {
+    pub(super) fn new(
+        routes: &'a Routes,
+        clock: &'a CivilClock,
+        settings: &'a ModelSettings,
+        log_end_ms: i64,
+    ) -> Self {
         Self {
             routes,
             clock,
@@ -74,6 +86,10 @@ impl<'a> Counter<'a> {
             lengths: HashMap::default(),
             arrivals: HashMap::default(),
             first_start_s: None,
+            log_end_ms,
+            sample: Sample::new(sample::MOST),
+            sideband: Table::default(),
+            starts_s: Vec::new(),
             session_routes: Vec::new(),
         }
     }
@@ -89,9 +105,26 @@ impl<'a> Counter<'a> {
             }
         }
         self.clients += u64::from(!modelled.is_empty());
+        let mut before: Option<&[Event]> = None;
         for session in sessions(modelled, self.settings.gap_ms) {
+            if let Some(before) = before {
+                self.between(before, session);
+            }
             self.session(session);
+            before = Some(session);
         }
+    }
+
+    /// Counts a return soon after the end of a session: as many come back sooner, and are not told from those who
+    /// went on.
+    fn between(&mut self, before: &[Event], after: &[Event]) {
+        let end_ms = before.iter().map(Event::end_ms).max().unwrap_or_default();
+        if after[0].start_ms() - end_ms > 2 * self.settings.gap_ms {
+            return;
+        }
+        let route = |event: &Event| self.routes.of_resource[event.resource() as usize].unwrap_or_default();
+        let pair = (route(&before[before.len() - 1]), route(&after[0]));
+        self.sideband.entry(pair).or_default().add(after[0].client(), after[0].mass());
     }
 
     fn session(&mut self, session: &[Event]) {
@@ -104,6 +137,7 @@ impl<'a> Counter<'a> {
         *self.lengths.entry(session.len() as u64).or_insert(0) += 1;
         let start_s = session[0].start_ms().div_euclid(1000);
         self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
+        self.starts_s.push(start_s);
         let bin = self.clock.second_of_week(start_s) / ARRIVAL_BIN_S;
         self.arrivals.entry(bin).or_default().add(client, mass, k);
 
@@ -125,6 +159,9 @@ impl<'a> Counter<'a> {
                 self.steps.entry((*route, self.session_routes[at + 1])).or_default().add(client, mass);
             }
         }
+        let end_ms = session.iter().map(Event::end_ms).max().unwrap_or_default();
+        let ended = end_ms + self.settings.gap_ms <= self.log_end_ms;
+        self.sample.offer(session, &self.session_routes, mass, ended);
     }
 
     /// What was counted, in order.
@@ -139,6 +176,9 @@ impl<'a> Counter<'a> {
             lengths: ordered(self.lengths),
             arrivals: ordered(self.arrivals),
             first_start_s: self.first_start_s,
+            sample: Some(self.sample),
+            sideband: self.sideband,
+            starts_s: self.starts_s,
             ..Tally::default()
         };
         for (route, counter) in self.by_route {
@@ -196,15 +236,12 @@ impl RouteCounter {
     /// Counts the gap between two requests, of which the first is for this route.
     #[inline]
     fn gap(&mut self, from: &Event, to: &Event, mass: u64, k: u64) {
-        let gap_ms = to.start_ms() - from.end_ms();
-        let coarse = from.is_coarse() || to.is_coarse();
-        // Two stamps cut to seconds can make a gap look up to one second shorter than it was.
-        if gap_ms < 0 && !(coarse && gap_ms > -1000) {
+        let Some(Gap { ms: gap_ms, coarse, paced }) = sample::gap(from, to) else {
             self.overlaps += 1;
             return;
-        }
+        };
         self.gaps.add(from.client(), mass);
-        self.paced += u64::from(from.is_paced());
+        self.paced += u64::from(paced);
         if coarse {
             *self.coarse.entry(gap_ms).or_insert(0) += mass;
             self.coarse_gaps += 1;

@@ -8,6 +8,7 @@ use std::hash::Hash;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::kind::Kind;
@@ -20,10 +21,12 @@ use crate::store::PARTITIONS;
 pub(crate) mod cell;
 pub(crate) mod civil;
 mod counter;
+pub(crate) mod sample;
 
 use cell::{Bin, Cell};
 use civil::CivilClock;
 use counter::Counter;
+use sample::Sample;
 
 /// Relative error of gaps in histograms.
 pub(crate) const GAP_RELATIVE_ERROR: f64 = 0.01;
@@ -62,6 +65,12 @@ pub(crate) struct Tally {
     pub(crate) arrivals: BTreeMap<i64, Bin>,
     /// The earliest session start, in seconds since 1970.
     pub(crate) first_start_s: Option<i64>,
+    /// The sessions that models are fitted to; `None` of nothing.
+    pub(crate) sample: Option<Sample>,
+    /// Sessions that begin within one gap after the gap that ended the one before, by its last and their first route.
+    pub(crate) sideband: Table<(RouteNumber, RouteNumber)>,
+    /// The second since 1970 in which each session starts, in no order.
+    pub(crate) starts_s: Vec<i64>,
 }
 
 /// What was counted of one endpoint.
@@ -134,6 +143,15 @@ impl Tally {
             self.gaps.entry(route).or_default().merge(gaps, self.k);
         }
         merge_bins(&mut self.arrivals, other.arrivals, self.k);
+        self.sample = match (self.sample.take(), other.sample) {
+            (Some(mut one), Some(other)) => {
+                one.merge(other);
+                Some(one)
+            }
+            (one, other) => one.or(other),
+        };
+        merge_table(&mut self.sideband, other.sideband);
+        self.starts_s.extend(other.starts_s);
         self.first_start_s = [self.first_start_s, other.first_start_s].into_iter().flatten().min();
         self
     }
@@ -169,7 +187,7 @@ fn merge_bins<K: Ord>(into: &mut BTreeMap<K, Bin>, from: BTreeMap<K, Bin>, k: u6
 }
 
 /// Requests for a resource that are in the model.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Requested {
     /// All of them.
     pub(crate) requests: u64,
@@ -181,6 +199,23 @@ impl Requested {
     pub(crate) fn add(&mut self, status: u16) {
         self.requests += 1;
         self.answered += u64::from(is_answer(status));
+    }
+
+    /// Counts of resources, by kind of request, that several numbered each in its own way: `numbers` are those that
+    /// they have in all.
+    pub(crate) fn unite(
+        of_each: &[Vec<[Self; Kind::ALL.len()]>],
+        numbers: &[Vec<u32>],
+        resources: usize,
+    ) -> Vec<[Self; Kind::ALL.len()]> {
+        let mut all = vec![<[Self; Kind::ALL.len()]>::default(); resources];
+        for (counts, numbers) in of_each.iter().zip(numbers) {
+            for (counts, number) in counts.iter().zip(numbers) {
+                let sums = &mut all[*number as usize];
+                sums.iter_mut().zip(counts).for_each(|(sum, count)| sum.merge(*count));
+            }
+        }
+        all
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
@@ -221,7 +256,8 @@ pub(crate) fn tally(
     clock: &CivilClock,
     settings: &ModelSettings,
 ) -> Result<Tally, Error> {
-    let counter = || (Counter::new(routes, clock, settings), Vec::new());
+    let log_end_ms = reading.counts.span_ns.map_or(0, |(_, last_ns)| last_ns.div_euclid(1_000_000));
+    let counter = || (Counter::new(routes, clock, settings, log_end_ms), Vec::new());
     (0..PARTITIONS)
         .into_par_iter()
         .try_fold(counter, |(mut counter, mut modelled), partition| {
@@ -233,6 +269,11 @@ pub(crate) fn tally(
         })
         .map(|counted| counted.map(|(counter, _)| counter.finish()))
         .try_reduce(|| Tally::new(settings.k), |one, other| Ok(one.merge(other)))
+}
+
+/// The kinds of requests that are in the model.
+pub(crate) fn modelled_kinds(settings: &ModelSettings) -> Vec<Kind> {
+    Kind::ALL.into_iter().filter(|kind| is_modelled(*kind, settings)).collect()
 }
 
 fn is_modelled(kind: Kind, settings: &ModelSettings) -> bool {

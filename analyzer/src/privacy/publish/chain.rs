@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::session::{Class, END, State, ThinkTimes};
+use shared::session::{END, State};
 use shared::units::{round_count, round_shares, round_significant};
 
 use crate::privacy::gate::Gate;
@@ -10,26 +10,52 @@ use crate::tally::cell::Cell;
 use crate::tally::{RouteNumber, Tally};
 use crate::weight::requests;
 
-/// Name of the only class, until classes are told apart.
-const CLASS: &str = "all";
+/// What sessions of one kind did, as counted.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    pub(super) sessions: Cell,
+    pub(super) starts: BTreeMap<RouteNumber, Cell>,
+    /// By where a step begins and where it leads; `None` is the end of the session.
+    pub(super) rows: BTreeMap<RouteNumber, BTreeMap<Option<RouteNumber>, Cell>>,
+}
 
-/// The chain of all sessions, and the share of steps that were dropped from it.
-pub(super) fn class<'n>(
-    tally: &Tally,
-    id: &impl Fn(RouteNumber) -> &'n str,
-    gate: Gate,
-    think_time: ThinkTimes,
-) -> (Class, f64) {
+impl Flow {
+    /// All sessions, over states instead of routes.
+    pub(super) fn of(tally: &Tally, state: &impl Fn(RouteNumber) -> RouteNumber) -> Self {
+        let mut flow = Self { sessions: tally.sessions, ..Self::default() };
+        for ((from, to), cell) in &tally.steps {
+            add(flow.rows.entry(state(*from)).or_default(), Some(state(*to)), *cell);
+        }
+        for (route, cell) in &tally.ends {
+            add(flow.rows.entry(state(*route)).or_default(), None, *cell);
+        }
+        for (route, cell) in &tally.starts {
+            add(&mut flow.starts, state(*route), *cell);
+        }
+        flow
+    }
+}
+
+/// A chain that can be walked.
+pub(super) struct Chain {
+    pub(super) start: BTreeMap<String, f64>,
+    pub(super) rows: BTreeMap<String, State>,
+    /// Steps counted, and those of them that were dropped, in thousandths.
+    pub(super) steps: f64,
+    pub(super) dropped_steps: f64,
+}
+
+/// The chain of `flow`.
+pub(super) fn chain<'n>(flow: &Flow, id: &impl Fn(RouteNumber) -> &'n str, gate: Gate) -> Chain {
     let mut starts: BTreeMap<String, Cell> = BTreeMap::new();
-    for (route, cell) in &tally.starts {
+    for (route, cell) in &flow.starts {
         join(&mut starts, id(*route), *cell);
     }
     let mut rows: BTreeMap<String, BTreeMap<String, Cell>> = BTreeMap::new();
-    for ((from, to), cell) in &tally.steps {
-        join(rows.entry(id(*from).to_owned()).or_default(), id(*to), *cell);
-    }
-    for (route, cell) in &tally.ends {
-        join(rows.entry(id(*route).to_owned()).or_default(), END, *cell);
+    for (from, row) in &flow.rows {
+        for (to, cell) in row {
+            join(rows.entry(id(*from).to_owned()).or_default(), to.map_or(END, id), *cell);
+        }
     }
     let (start, _) = gate.shares(starts);
     let (mut steps, mut dropped_steps) = (0.0, 0.0);
@@ -50,17 +76,7 @@ pub(super) fn class<'n>(
     open_dead_ends(&mut chain);
     let reachable = reachable(&start, &chain);
     chain.retain(|state, _| reachable.contains(state));
-    let class = Class {
-        id: CLASS.to_owned(),
-        weight: 1.0,
-        sessions: round_count(requests(tally.sessions.mass)),
-        start,
-        chain,
-        contexts: Vec::new(),
-        think_time,
-        pace: None,
-    };
-    (class, dropped_steps / f64::max(steps, 1.0))
+    Chain { start, rows: chain, steps, dropped_steps }
 }
 
 /// Sessions of thousands of requests end with a probability that rounding to 1e-4 distorts or loses, and with it
@@ -79,8 +95,12 @@ fn keep_small_end(next: &mut BTreeMap<String, f64>, gate: Gate, end: Cell, visit
     }
 }
 
-fn join(row: &mut BTreeMap<String, Cell>, name: &str, cell: Cell) {
-    let known = row.entry(name.to_owned()).or_default();
+pub(super) fn join(row: &mut BTreeMap<String, Cell>, name: &str, cell: Cell) {
+    add(row, name.to_owned(), cell);
+}
+
+fn add<K: Ord>(row: &mut BTreeMap<K, Cell>, key: K, cell: Cell) {
+    let known = row.entry(key).or_default();
     *known = known.join(cell);
 }
 

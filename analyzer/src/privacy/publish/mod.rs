@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
 use shared::distribution::Unit;
-use shared::endpoint::{Endpoint, Parameter};
+use shared::endpoint::{Endpoint, Parameter, QueryParameter};
 use shared::profile::{
     GapRule, Privacy, Profile, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed, VERSION,
 };
@@ -12,6 +12,8 @@ use shared::session::{Class, OTHER};
 use shared::units::{Weekday, round_count, round_probability, round_shares, round_significant, time_of_week};
 
 mod chain;
+mod classes;
+mod queries;
 mod think_times;
 
 use super::gate::Gate;
@@ -20,7 +22,8 @@ use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::model::arrivals;
-use crate::read::{Reading, label, stamp};
+use crate::model::sample::Walk;
+use crate::read::Reading;
 use crate::request::SECOND_NS;
 use crate::route::Routes;
 use crate::settings::Settings;
@@ -36,6 +39,7 @@ use crate::weight::requests;
 pub(crate) fn publish(
     reading: &Reading,
     tally: &Tally,
+    walks: &[Walk],
     routes: &Routes,
     clock: &CivilClock,
     settings: &Settings,
@@ -61,11 +65,12 @@ pub(crate) fn publish(
     let id = |route: RouteNumber| -> &str {
         if named.contains(&route) { &routes.routes[route as usize].id } else { OTHER }
     };
-    let endpoints = endpoints(tally, routes, &named, gate);
+    let mut queries = queries::queries(reading, tally, routes, gate);
+    let endpoints = endpoints(tally, routes, &named, &mut queries, gate);
     let (think_times, think_time) = think_times::think_times(tally, &id, gate);
-    let (class, transitions_dropped) = chain::class(tally, &id, gate, think_time);
+    let (classes, transitions_dropped) = classes::classes(tally, walks, &named, &id, gate, &think_time);
     let (suppressed, suppressed_requests) = suppressed(tally, &named);
-    let arrivals = arrivals(reading, tally, clock, gate, &class);
+    let arrivals = arrivals(reading, tally, clock, gate, &classes);
     let profile = Profile {
         loadprint: VERSION,
         source: source(reading, tally, clock, settings),
@@ -79,7 +84,7 @@ pub(crate) fn publish(
             },
         },
         endpoints,
-        classes: vec![class],
+        classes,
         think_times,
         arrivals,
         background: Vec::new(),
@@ -94,7 +99,7 @@ pub(crate) fn publish(
 }
 
 fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Settings) -> Source {
-    let evidence = reading.inputs.iter().filter(|input| input.format.producer_unknown).fold(
+    let evidence = reading.inputs.iter().filter(|input| input.counted && input.format.producer_unknown).fold(
         Evidence::default(),
         |mut all, input| {
             all.merge(input.evidence);
@@ -102,11 +107,11 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
         },
     );
     let labels: BTreeSet<String> =
-        reading.inputs.iter().map(|input| label(&input.format, evidence)).collect();
+        reading.inputs.iter().map(|input| input.format.label_by(evidence)).collect();
     let stamps: BTreeSet<Stamp> = reading
         .inputs
         .iter()
-        .map(|input| input.stamp_given.unwrap_or_else(|| stamp(&input.format, evidence)))
+        .map(|input| input.stamp_given.unwrap_or_else(|| input.format.stamp_by(evidence)))
         .collect();
     let mut stamps = stamps.into_iter();
     let stamp = match (stamps.next(), stamps.next()) {
@@ -192,7 +197,13 @@ pub(crate) fn span_s(reading: &Reading) -> (i64, i64) {
     (first.div_euclid(SECOND_NS), last.div_euclid(SECOND_NS))
 }
 
-fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate: Gate) -> Vec<Endpoint> {
+fn endpoints(
+    tally: &Tally,
+    routes: &Routes,
+    named: &BTreeSet<RouteNumber>,
+    queries: &mut BTreeMap<RouteNumber, Vec<QueryParameter>>,
+    gate: Gate,
+) -> Vec<Endpoint> {
     let published = || tally.endpoints.iter().filter(|(route, _)| named.contains(route));
     // Shares of the requests that a replay can make: unnamed endpoints are no part of the whole.
     let total: u64 = published().map(|(_, endpoint)| endpoint.requests.mass).sum();
@@ -231,7 +242,7 @@ fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate
                         (name.clone(), parameter)
                     })
                     .collect(),
-                query: Vec::new(),
+                query: queries.remove(number).unwrap_or_default(),
                 status: status.into_keys().zip(shares).collect(),
                 response_bytes: sizes.and_then(|histogram| gate.summary(histogram, logged(&endpoint.sizes))),
                 service_time_s: durations
@@ -279,7 +290,7 @@ fn exposure_s(reading: &Reading, tally: &Tally, clock: &CivilClock) -> Vec<f64> 
     exposure_s
 }
 
-fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, class: &Class) -> Arrivals {
+fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, classes: &[Class]) -> Arrivals {
     let exposure_s = exposure_s(reading, tally, clock);
     let curve = arrivals::fit(&tally.arrivals, &exposure_s, gate.k());
     let days = curve
@@ -295,7 +306,7 @@ fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, cl
     let (peak_per_s, peak_at_s) = week_curve.as_ref().map_or((0.0, 0.0), WeekCurve::peak);
     let mean_per_s =
         week_curve.as_ref().map_or(0.0, |curve| curve.per_week() / f64::from(shared::arrivals::WEEK_S));
-    let requests = class.mean_requests_per_session();
+    let requests: f64 = classes.iter().map(|class| class.weight * class.mean_requests_per_session()).sum();
     Arrivals {
         knots_every_s: curve.knots_every_s,
         week: Week::from_days(days),

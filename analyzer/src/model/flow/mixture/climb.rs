@@ -1,0 +1,189 @@
+//! Expectation-maximisation of a mixture of Markov chains (Cadez, Heckerman, Meek, Smyth & White 2003).
+//!
+//! Rows are maximum a posteriori with pseudo-counts that add up to half a visit, spread as the row of all sessions is:
+//! nothing that was never seen becomes possible, and a class that never came to an endpoint has the row of all there.
+//! Every step raises the penalised likelihood.
+
+use super::super::scatter::{hash, uniform};
+use super::MOST_CLASSES;
+use super::pool::{Pattern, Pool};
+
+/// Pseudo-count of a row, in visits.
+const PRIOR: f64 = 0.5;
+/// A class this far behind in log-likelihood has no share in a session: e^-40 is below the last digit.
+const HOPELESS: f64 = -40.0;
+/// Expected times from which on a class does something.
+const DONE: f64 = 0.5;
+
+/// One number per class; those beyond the last class are not looked at.
+pub(super) type Lanes = [f64; MOST_CLASSES];
+
+/// The parameters, as logarithms, because every step of every session adds them up.
+#[derive(Debug, Clone)]
+pub(super) struct Chains {
+    pub(super) classes: usize,
+    weight: Lanes,
+    start: Vec<Lanes>,
+    step: Vec<Lanes>,
+    /// What the pseudo-counts add to the log-likelihood.
+    prior: f64,
+}
+
+/// Expected counts, in sessions of the sample.
+struct Expected {
+    weight: Lanes,
+    start: Vec<Lanes>,
+    step: Vec<Lanes>,
+}
+
+impl Chains {
+    /// Chains over the transitions of `pool`, drawn around the chain of all by numbers that `seed` determines.
+    pub(super) fn drawn(pool: &Pool, classes: usize, seed: u64) -> Self {
+        // Exponential factors on the shares: a Dirichlet draw of each row.
+        let factor = |place: usize, lane: usize| -uniform(hash([seed, place as u64, lane as u64])).ln();
+        let draw = |shares: &[f64], from: usize| -> Vec<Lanes> {
+            let at = |(place, share): (usize, &f64)| {
+                std::array::from_fn(|lane| share * factor(from + place, lane))
+            };
+            shares.iter().enumerate().map(at).collect()
+        };
+        let expected = Expected {
+            weight: [1.0; MOST_CLASSES],
+            start: draw(&pool.starts, 0),
+            step: draw(&pool.cells, pool.starts.len()),
+        };
+        Self::fitted(pool, classes, &expected)
+    }
+
+    /// The parameters that make `expected` most probable.
+    fn fitted(pool: &Pool, classes: usize, expected: &Expected) -> Self {
+        let mut prior = 0.0;
+        let mut logarithms = |counts: &[Lanes], shares: &[f64], into: &mut Vec<Lanes>| {
+            let mut total = [PRIOR; MOST_CLASSES];
+            for count in counts {
+                (0..MOST_CLASSES).for_each(|lane| total[lane] += count[lane]);
+            }
+            for (count, share) in counts.iter().zip(shares) {
+                let mut row = [0.0; MOST_CLASSES];
+                for lane in 0..classes {
+                    row[lane] = ((count[lane] + PRIOR * share) / total[lane]).ln();
+                    prior += PRIOR * share * row[lane];
+                }
+                into.push(row);
+            }
+        };
+        let (mut start, mut step) = (Vec::new(), Vec::with_capacity(expected.step.len()));
+        logarithms(&expected.start, &pool.starts, &mut start);
+        for row in &pool.rows {
+            logarithms(&expected.step[row.clone()], &pool.cells[row.clone()], &mut step);
+        }
+        let all: f64 = expected.weight[..classes].iter().sum();
+        let weight = expected.weight.map(|weight| (weight / all).max(f64::MIN_POSITIVE).ln());
+        Self { classes, weight, start, step, prior }
+    }
+
+    /// Adds the share that each class has in the sessions of `pattern`, and gives their log-likelihood, each.
+    pub(super) fn share(&self, pool: &Pool, pattern: &Pattern) -> (Lanes, f64) {
+        let start = &self.start[pattern.start];
+        let mut share: Lanes = std::array::from_fn(|lane| self.weight[lane] + start[lane]);
+        for (cell, count) in &pool.steps[pattern.steps.clone()] {
+            let step = &self.step[*cell as usize];
+            (0..MOST_CLASSES).for_each(|lane| share[lane] += count * step[lane]);
+        }
+        let most = share[..self.classes].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut all = 0.0;
+        for (lane, share) in share.iter_mut().enumerate() {
+            let behind = *share - most;
+            *share = if lane < self.classes && behind > HOPELESS { behind.exp() } else { 0.0 };
+            all += *share;
+        }
+        share.iter_mut().for_each(|share| *share /= all);
+        (share, most + all.ln())
+    }
+
+    /// One step of expectation-maximisation: the next parameters, and the log-likelihood of these.
+    fn step(&self, pool: &Pool, patterns: &[Pattern]) -> (Self, f64) {
+        let (expected, log_likelihood) = self.expected(pool, patterns);
+        (Self::fitted(pool, self.classes, &expected), log_likelihood)
+    }
+
+    /// What the classes are expected to have done, and the log-likelihood.
+    fn expected(&self, pool: &Pool, patterns: &[Pattern]) -> (Expected, f64) {
+        let mut expected = Expected {
+            weight: [0.0; MOST_CLASSES],
+            start: vec![[0.0; MOST_CLASSES]; self.start.len()],
+            step: vec![[0.0; MOST_CLASSES]; self.step.len()],
+        };
+        let mut log_likelihood = 0.0;
+        for pattern in patterns {
+            let (share, each) = self.share(pool, pattern);
+            log_likelihood += pattern.sessions * each;
+            let sessions = share.map(|share| share * pattern.sessions);
+            let start = &mut expected.start[pattern.start];
+            for lane in 0..MOST_CLASSES {
+                expected.weight[lane] += sessions[lane];
+                start[lane] += sessions[lane];
+            }
+            for (cell, count) in &pool.steps[pattern.steps.clone()] {
+                let step = &mut expected.step[*cell as usize];
+                (0..MOST_CLASSES).for_each(|lane| step[lane] += count * sessions[lane]);
+            }
+        }
+        (expected, log_likelihood)
+    }
+
+    /// How many probabilities can be chosen freely: of each class only those of what it did. What a class never does
+    /// is no parameter of it, so classes that have little in common do not pay for each other's transitions.
+    pub(super) fn parameters(&self, pool: &Pool) -> usize {
+        let (expected, _) = self.expected(pool, &pool.patterns);
+        let free = |counts: &[Lanes], class: usize| {
+            counts.iter().filter(|count| count[class] >= DONE).count().saturating_sub(1)
+        };
+        let of_class = |class: usize| {
+            let rows = pool.rows.iter().map(|row| free(&expected.step[row.clone()], class));
+            free(&expected.start, class) + rows.sum::<usize>()
+        };
+        (0..self.classes).map(of_class).sum::<usize>() + self.classes - 1
+    }
+
+    /// Climbs until a step gains less than `gain` of the penalised log-likelihood, at most `most_steps` steps.
+    pub(super) fn climb(self, pool: &Pool, patterns: &[Pattern], gain: f64, most_steps: usize) -> Climbed {
+        let mut chains = self;
+        let mut reached: Option<f64> = None;
+        for _ in 0..most_steps {
+            let (next, log_likelihood) = chains.step(pool, patterns);
+            let height = log_likelihood + chains.prior;
+            if reached.is_some_and(|before| height - before <= gain * height.abs()) {
+                return Climbed { chains, log_likelihood, height };
+            }
+            reached = Some(height);
+            chains = next;
+        }
+        let log_likelihood = chains.log_likelihood(pool, patterns);
+        let height = log_likelihood + chains.prior;
+        Climbed { chains, log_likelihood, height }
+    }
+
+    fn log_likelihood(&self, pool: &Pool, patterns: &[Pattern]) -> f64 {
+        patterns.iter().map(|pattern| pattern.sessions * self.share(pool, pattern).1).sum()
+    }
+
+    /// The same without class `gone`, whose sessions the others share.
+    pub(super) fn without(mut self, gone: usize) -> Self {
+        let drop = |lanes: &mut Lanes| lanes.copy_within(gone + 1.., gone);
+        drop(&mut self.weight);
+        self.start.iter_mut().chain(&mut self.step).for_each(drop);
+        self.classes -= 1;
+        self
+    }
+}
+
+/// Where a climb ended.
+#[derive(Debug)]
+pub(super) struct Climbed {
+    pub(super) chains: Chains,
+    /// Of the sessions, natural logarithm.
+    pub(super) log_likelihood: f64,
+    /// With what the pseudo-counts add: what is climbed.
+    pub(super) height: f64,
+}
