@@ -9,6 +9,7 @@ use analyzer::model::think::gaps::{Gaps, Window};
 use analyzer::model::think::pooling::{LEAST_PAUSES, Place, pool};
 use analyzer::model::think::sideband::{self, Counts};
 use analyzer::model::think::{pace, session_gap};
+use analyzer::statistic::interval::wilson;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use shared::distribution::{Law, normal_cdf, normal_quantile};
@@ -260,18 +261,15 @@ fn count(log: &[Vec<Request>], longest_ms: i64) -> Counted {
 
 /// Share of the probabilities of `site` in their 95 % intervals (Wilson 1927), over all cells of rows with 30 visits.
 fn coverage(site: &Site, counts: &Counts) -> (u64, u64) {
-    const Z: f64 = 1.959_963_984_540_054;
     let (mut covered, mut cells) = (0, 0);
     for (from, row) in (0..).zip(&site.rows) {
         let ended = counts.ends.get(&from).copied().unwrap_or(0);
         let found = |to: u32| if to == 5 { ended } else { counts.steps.get(&(from, to)).copied().unwrap_or(0) };
         let n = (0..6).map(found).sum::<u64>() as f64;
         for (to, truth) in (0..).zip(row).filter(|_| n >= 30.0) {
-            let p = found(to) as f64 / n;
-            let centre = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-            let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+            let interval = wilson(found(to) as f64, n, 0.95);
             // Where the truth is zero, an interval of nothing seen begins at zero, up to the last digit.
-            covered += u64::from((truth - centre).abs() <= half + 1e-12);
+            covered += u64::from(interval.low <= truth + 1e-12 && *truth <= interval.high + 1e-12);
             cells += 1;
         }
     }

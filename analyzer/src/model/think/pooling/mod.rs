@@ -18,6 +18,7 @@ use compare::{Histogram, distance, p_value};
 use pauses::{Pause, TEST_LOG_WIDTH, count};
 
 use crate::model::sample::Walk;
+use crate::statistic::multiple::benjamini_hochberg;
 use crate::tally::GapTally;
 
 /// Fewest pauses of something with a law of its own.
@@ -176,23 +177,26 @@ impl Sample<'_> {
             let pool = self.seen(&members);
             // Of each session one pause is in the pool; the part of them that has the key is not the rest's.
             let drawn = self.drawn(&members, &key);
-            let compared: Vec<(K, f64, f64)> = candidates
+            // What has no effect is not taken out however sure it is; one for its probability is on the safe side.
+            let (p, effects): (Vec<f64>, Vec<(K, f64)>) = candidates
                 .iter()
                 .map(|(key, seen)| {
                     let one = drawn.get(key).map_or_else(|| pool.one.clone(), |drawn| pool.one.without(drawn));
                     let rest = Seen { all: pool.all.without(&seen.all), one };
-                    (*key, p_value(&seen.one, &rest.one), seen.effect(&rest))
+                    let effect = seen.effect(&rest);
+                    let p = if effect > LEAST_EFFECT { p_value(&seen.one, &rest.one) } else { 1.0 };
+                    (p, (*key, effect))
                 })
-                .collect();
-            let significant = discovered(&compared.iter().map(|(_, p, _)| *p).collect::<Vec<_>>());
-            let farthest = compared
-                .iter()
-                .filter(|(_, p, effect)| *p <= significant && *effect > LEAST_EFFECT)
-                .max_by(|a, b| a.2.total_cmp(&b.2).then(b.0.cmp(&a.0)));
-            let Some((found, ..)) = farthest else { return (members, apart) };
-            candidates.remove(found);
-            apart.extend(by_key.remove_entry(found));
-            members.retain(|at| key(&self.pauses[*at]) != *found);
+                .unzip();
+            let farthest = benjamini_hochberg(&p)
+                .into_iter()
+                .zip(effects)
+                .filter(|(adjusted, _)| *adjusted <= FALSE_DISCOVERIES)
+                .max_by(|(_, a), (_, b)| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+            let Some((_, (found, _))) = farthest else { return (members, apart) };
+            candidates.remove(&found);
+            apart.extend(by_key.remove_entry(&found));
+            members.retain(|at| key(&self.pauses[*at]) != found);
         }
     }
 
@@ -228,28 +232,13 @@ impl Sample<'_> {
 
     /// Parts that are alike put together, the closest first; what has too few pauses or clients joins the closest.
     fn join(&self, parts: &[Part]) -> Vec<Vec<usize>> {
-        let mut groups: Vec<Option<(Vec<usize>, Seen, bool)>> = Vec::new();
-        let mut close: BTreeMap<(usize, usize), f64> = BTreeMap::new();
-        let add = |of: Vec<usize>, groups: &mut Vec<Option<(Vec<usize>, Seen, bool)>>,
-                       close: &mut BTreeMap<(usize, usize), f64>| {
-            let members = self.members(parts, &of);
-            let (seen, enough) = (self.seen(&members), self.is_enough(&members));
-            for (at, other) in groups.iter().enumerate() {
-                let Some((_, other, other_enough)) = other else { continue };
-                if !(enough && *other_enough && seen.differs_from(other)) {
-                    close.insert((at, groups.len()), seen.effect(other));
-                }
-            }
-            groups.push(Some((of, seen, enough)));
-        };
-        (0..parts.len()).for_each(|part| add(vec![part], &mut groups, &mut close));
-        while let Some((&(one, other), _)) = close.iter().min_by(|a, b| a.1.total_cmp(b.1).then(a.0.cmp(b.0))) {
-            let both = [one, other].into_iter().filter_map(|at| groups[at].take());
-            let of: Vec<usize> = both.flat_map(|(of, ..)| of).collect();
-            close.retain(|(a, b), _| ![one, other].contains(a) && ![one, other].contains(b));
-            add(of, &mut groups, &mut close);
+        let mut groups = Joined::default();
+        (0..parts.len()).for_each(|part| groups.add(self, parts, vec![part]));
+        while let Some((one, other)) = groups.closest() {
+            let of = [one, other].into_iter().flat_map(|at| groups.take(at)).collect();
+            groups.add(self, parts, of);
         }
-        groups.into_iter().flatten().map(|(of, ..)| of).collect()
+        groups.held.into_iter().flatten().map(|group| group.of).collect()
     }
 
     fn members(&self, parts: &[Part], of: &[usize]) -> Vec<usize> {
@@ -259,13 +248,43 @@ impl Sample<'_> {
     }
 }
 
-/// The largest of `p` that counts as a discovery; below zero when none does (Benjamini & Hochberg 1995).
-fn discovered(p: &[f64]) -> f64 {
-    let mut sorted = p.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let m = sorted.len() as f64;
-    let found = sorted.iter().enumerate().rev().find(|(i, p)| **p <= FALSE_DISCOVERIES * (*i as f64 + 1.0) / m);
-    found.map_or(-1.0, |(_, p)| *p)
+/// Parts put together so far, and how far apart those are that may yet be.
+#[derive(Default)]
+struct Joined {
+    held: Vec<Option<JoinedGroup>>,
+    close: BTreeMap<(usize, usize), f64>,
+}
+
+/// Positions of parts, and what they are together.
+struct JoinedGroup {
+    of: Vec<usize>,
+    seen: Seen,
+    enough: bool,
+}
+
+impl Joined {
+    fn add(&mut self, sample: &Sample, parts: &[Part], of: Vec<usize>) {
+        let members = sample.members(parts, &of);
+        let group = JoinedGroup { of, seen: sample.seen(&members), enough: sample.is_enough(&members) };
+        let at = self.held.len();
+        for (other_at, other) in self.held.iter().enumerate() {
+            let Some(other) = other else { continue };
+            if !(group.enough && other.enough && group.seen.differs_from(&other.seen)) {
+                self.close.insert((other_at, at), group.seen.effect(&other.seen));
+            }
+        }
+        self.held.push(Some(group));
+    }
+
+    fn closest(&self) -> Option<(usize, usize)> {
+        let closest = self.close.iter().min_by(|a, b| a.1.total_cmp(b.1).then(a.0.cmp(b.0)));
+        closest.map(|(pair, _)| *pair)
+    }
+
+    fn take(&mut self, at: usize) -> Vec<usize> {
+        self.close.retain(|(one, other), _| *one != at && *other != at);
+        self.held[at].take().map_or_else(Vec::new, |group| group.of)
+    }
 }
 
 /// Groups counted, and which of them each place has; places that have what they would have anyway are left out.
@@ -295,16 +314,12 @@ fn named(
         // Where every endpoint has a law of its own, the most usual of them stands in for what was never seen.
         let most_usual = of_class.values().copied().min().unwrap_or(0);
         let anywhere = *of_class.entry(Place::Anywhere).or_insert(most_usual);
-        let after = |place: &Place, of_class: &BTreeMap<Place, usize>| match place {
-            Place::Anywhere => None,
-            Place::After(_) => Some(anywhere),
-            Place::Between(from, _) => Some(of_class.get(&Place::After(*from)).copied().unwrap_or(anywhere)),
-        };
-        let needed = |of_class: &BTreeMap<Place, usize>| -> BTreeMap<Place, usize> {
-            let differs = |(place, group): &(&Place, &usize)| after(place, of_class) != Some(**group);
-            of_class.iter().filter(differs).map(|(place, group)| (*place, *group)).collect()
-        };
-        *of_class = needed(of_class);
+        let before = of_class.clone();
+        of_class.retain(|place, group| match place {
+            Place::Anywhere => true,
+            Place::After(_) => *group != anywhere,
+            Place::Between(from, _) => *group != before.get(&Place::After(*from)).copied().unwrap_or(anywhere),
+        });
     }
     (counted.into_iter().map(|(_, group)| group).collect(), places)
 }

@@ -1,13 +1,9 @@
 //! The pauses of a sample of sessions, as tests and fits want them.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hasher as _};
-
-use foldhash::fast::FixedState;
 
 use crate::model::sample::{Gap, Walk};
-use crate::tally::GAP_RELATIVE_ERROR;
-use crate::tally::GapTally;
+use crate::tally::{GAP_RELATIVE_ERROR, GapTally};
 
 /// One pause.
 #[derive(Debug, Clone, Copy)]
@@ -45,15 +41,10 @@ pub(super) fn pauses(
     coarse: bool,
     class_of: impl Fn(usize) -> u32,
 ) -> (Vec<Pause>, usize) {
-    let hasher = FixedState::with_seed(0);
     let mut found = Vec::new();
     for (session, walk) in walks.iter().enumerate() {
-        let content = {
-            let mut state = hasher.build_hasher();
-            state.write_i64(walk.start_s);
-            walk.steps.iter().for_each(|step| state.write_u32(step.endpoint));
-            state.finish()
-        };
+        let begun = splitmix(walk.start_s as u64);
+        let content = walk.steps.iter().fold(begun, |hash, step| splitmix(hash ^ u64::from(step.endpoint)));
         for (at, pair) in walk.steps.windows(2).enumerate() {
             let Some(gap) = pair[1].gap.filter(|gap| gap.coarse == coarse) else { continue };
             let lot = splitmix(content.wrapping_add(at as u64));
