@@ -130,7 +130,9 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
             stage.recorder.borrow_mut().ended(&sample);
             completed_at = sample.completed_at;
         }
-        due_ns = plan.gap_after(&mut walk, *place).due_ns(due_ns, completed_at);
+        if let Some(next) = places.get(at + 1) {
+            due_ns = plan.gap_between(&mut walk, *place, *next).due_ns(due_ns, completed_at);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::distribution::LogHistogram;
 use crate::endpoint::{Endpoint, Summary};
 use crate::error::{Violation, nearest};
 use crate::profile::Profile;
-use crate::session::{Class, END, OTHER};
+use crate::session::{Class, END, LEADS_TO, OTHER};
 use crate::units::Weekday;
 
 /// How far probabilities that should add up to 1 may be off: they are published rounded, and edited by hand.
@@ -82,12 +82,12 @@ impl Check {
                     "ids used once",
                 );
             }
-            let reserved = endpoint.id == END || endpoint.id == OTHER;
+            let reserved = endpoint.id == END || endpoint.id == OTHER || endpoint.id.contains(LEADS_TO);
             if reserved || endpoint.id.is_empty() {
                 self.wrong(
                     &format!("{place}/id"),
                     format!("`{}`", endpoint.id),
-                    "a name other than `END` and `other`",
+                    "a name other than `END` and `other`, without ` > `",
                 );
             }
             if let Some(expected) = wrong_route(&endpoint.route) {
@@ -171,7 +171,9 @@ impl Check {
         );
         for (id, name) in &class.think_time.on {
             let here = format!("{place}/think_time/on/{id}");
-            if id != OTHER {
+            let (from, to) =
+                id.split_once(LEADS_TO).map_or((id.as_str(), None), |(from, to)| (from, Some(to)));
+            for id in std::iter::once(from).chain(to).filter(|id| *id != OTHER) {
                 self.reference(&here, id, ids, "endpoint");
             }
             self.reference(&here, name, think_times, "think time");
@@ -343,6 +345,13 @@ mod tests {
         check(|p| p.endpoints[0].weight = 1.5, "`/endpoints/0/weight`: found 1.5");
         check(|p| p.classes[0].start.extend([("END".into(), 0.5)]), "1.5000 as the sum");
         check(|p| p.classes[0].think_time.default = "brows".into(), "did you mean `browse`?");
+        check(
+            |p| {
+                p.classes[0].think_time.on.insert("get_home > get_itme".into(), "browse".into());
+            },
+            "`/classes/0/think_time/on/get_home > get_itme`: found `get_itme`",
+        );
+        check(|p| p.endpoints[0].id = "a > b".into(), "without ` > `");
         check(|p| drop(p.classes[0].chain.remove("get_home")), "which has no row in `chain`");
         check(|p| p.arrivals.knots_every_s = 7000, "a divisor of 86400");
         check(|p| p.arrivals.week.tue[3] = -2.0, "`/arrivals/week/tue/3`: found -2");

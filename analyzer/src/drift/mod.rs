@@ -116,7 +116,7 @@ fn think_time(expected: &Gaps, found: &Gaps) -> Distance {
     of_counts(&[0.1; 10], &counts)
 }
 
-/// All gaps of a class: what follows each state, by how often it is followed by anything.
+/// All gaps of a class: each think time, by how often a session comes to it.
 struct Gaps {
     parts: Vec<(f64, Sampler)>,
     n: u64,
@@ -125,14 +125,18 @@ struct Gaps {
 impl Gaps {
     fn of(profile: &Profile) -> Option<Self> {
         let class = profile.classes.first()?;
-        let mut parts = Vec::new();
+        let mut gaps: BTreeMap<&str, f64> = BTreeMap::new();
         for (id, state) in &class.chain {
-            let goes_on = 1.0 - state.next.get(END).copied().unwrap_or(0.0);
-            let sampler = profile.think_times.get(class.think_time.after(id))?.sampler()?;
-            parts.push((state.visits as f64 * goes_on, sampler));
+            for (to, probability) in state.next.iter().filter(|(to, _)| *to != END) {
+                *gaps.entry(class.think_time.between(id, to)).or_insert(0.0) +=
+                    state.visits as f64 * probability;
+            }
         }
-        let n = parts.iter().map(|(weight, _)| weight).sum::<f64>();
-        parts.iter_mut().for_each(|(weight, _)| *weight /= n);
+        let n: f64 = gaps.values().sum();
+        let parts = gaps
+            .into_iter()
+            .map(|(name, of_name)| Some((of_name / n, profile.think_times.get(name)?.sampler()?)));
+        let parts = parts.collect::<Option<Vec<_>>>()?;
         (n > 0.0).then_some(Self { parts, n: n.round() as u64 })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::Profile;
 use shared::distribution::Sampler;
-use shared::session::{Class, END, OTHER};
+use shared::session::{Class, END, LEADS_TO, OTHER};
 use shared::think::GapKind;
 
 use super::walk::Walk;
@@ -62,12 +62,21 @@ pub(crate) struct Gaps {
     pub(crate) kind: GapKind,
     sampler: Sampler,
     longest_s: f64,
+    /// Share of the law that lies below the session gap.
+    shorter: f64,
 }
 
 impl Gaps {
-    /// The pause in seconds at `u` in (0, 1), cut at the profile's session gap: beyond, it would be another session.
+    fn new(kind: GapKind, sampler: Sampler, longest_s: f64) -> Self {
+        // A law that lies beyond the session gap altogether is cut there.
+        let shorter = Some(sampler.cdf(longest_s)).filter(|share| *share > 0.0).unwrap_or(1.0);
+        Self { kind, sampler, longest_s, shorter }
+    }
+
+    /// The pause in seconds at `u` in (0, 1), of those up to the profile's session gap: beyond, it would be another
+    /// session, and no pause of one was that long.
     pub(crate) fn at(&self, u: f64) -> f64 {
-        self.sampler.quantile(u).clamp(0.0, self.longest_s)
+        self.sampler.quantile(u * self.shorter).clamp(0.0, self.longest_s)
     }
 
     /// Mean pause in seconds: the average over even quantiles, since the cut has no closed form.
@@ -87,6 +96,8 @@ pub(crate) struct Chain {
     rows: Vec<Option<Choice<Option<Place>>>>,
     /// Position of the pauses after each slot.
     gaps: Vec<usize>,
+    /// Position of the pauses between two slots, where they are not those after the first.
+    gaps_between: BTreeMap<(usize, usize), usize>,
 }
 
 impl Chain {
@@ -95,9 +106,10 @@ impl Chain {
         self.rows[self.slot(place)].as_ref()
     }
 
-    /// Which pauses follow `place`.
-    pub(crate) fn gaps_after(&self, place: Place) -> usize {
-        self.gaps[self.slot(place)]
+    /// Which pauses lie between `from` and `to`.
+    pub(crate) fn gaps_between(&self, from: Place, to: Place) -> usize {
+        let (from, to) = (self.slot(from), self.slot(to));
+        self.gaps_between.get(&(from, to)).copied().unwrap_or(self.gaps[from])
     }
 
     /// Expected visits of each slot in one session, solved from `v = start + v Q` by iteration.
@@ -184,9 +196,10 @@ impl Chains {
     /// Compiles the classes of `profile`; `None` when it is not one that [`shared::validate`] accepts.
     pub(crate) fn of(profile: &Profile) -> Option<Self> {
         let longest_s = profile.source.session_rule.gap_s;
-        let gaps = profile.think_times.values().map(|think_time| {
-            Some(Gaps { kind: think_time.kind, sampler: think_time.sampler()?, longest_s })
-        });
+        let gaps = profile
+            .think_times
+            .values()
+            .map(|think_time| Some(Gaps::new(think_time.kind, think_time.sampler()?, longest_s)));
         let gaps: Vec<Gaps> = gaps.collect::<Option<_>>()?;
         let names: BTreeMap<&str, usize> =
             profile.think_times.keys().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
@@ -212,11 +225,17 @@ fn compile(class: &Class, ids: &[&str], think_times: &BTreeMap<&str, usize>) -> 
         Choice::new(items.collect::<Option<Vec<_>>>()?)
     };
     let slots = || ids.iter().copied().chain([OTHER]);
+    let slot = |id: &str| if id == OTHER { Some(ids.len()) } else { positions.get(id).copied() };
     let gaps = slots().map(|id| think_times.get(class.think_time.after(id)).copied());
+    let transitions =
+        class.think_time.on.iter().filter_map(|(place, name)| Some((place.split_once(LEADS_TO)?, name)));
+    let gaps_between = transitions
+        .map(|((from, to), name)| Some(((slot(from)?, slot(to)?), *think_times.get(name.as_str())?)));
     Some(Chain {
         start: row(&class.start)?,
         rows: slots().map(|id| class.chain.get(id).and_then(|state| row(&state.next))).collect(),
         gaps: gaps.collect::<Option<_>>()?,
+        gaps_between: gaps_between.collect::<Option<_>>()?,
     })
 }
 
@@ -274,11 +293,32 @@ mod tests {
     }
 
     #[test]
-    fn pauses_are_cut_at_the_session_gap() {
+    fn pauses_are_of_those_up_to_the_session_gap() {
         let mut profile = from_yaml(EXAMPLE).unwrap();
-        profile.source.session_rule.gap_s = 3.0;
+        profile.source.session_rule.gap_s = 0.7_f64.exp();
         let gaps = &Chains::of(&profile).unwrap().gaps[0];
-        assert!((gaps.at(0.999) - 3.0).abs() < 1e-12 && (gaps.at(0.5) - 0.7_f64.exp()).abs() < 1e-9);
-        assert!(gaps.mean_s() < 3.0);
+        // The gap is the median: what is left is the lower half.
+        let law = profile.think_times["browse"].sampler().unwrap();
+        assert!((gaps.at(0.5) - law.quantile(0.25)).abs() < 1e-9 && gaps.at(1.0) <= 0.7_f64.exp());
+        assert!(gaps.mean_s() < 0.7_f64.exp());
+        profile.source.session_rule.gap_s = 0.0;
+        assert!(Chains::of(&profile).unwrap().gaps[0].at(0.5) <= 0.0);
+    }
+
+    #[test]
+    fn a_transition_can_have_pauses_of_its_own() {
+        let mut profile = from_yaml(EXAMPLE).unwrap();
+        let slow = profile.think_times["browse"].clone();
+        profile.think_times.insert("slow".to_owned(), slow);
+        profile.classes[0].think_time.on =
+            BTreeMap::from([("get_home > get_item".to_owned(), "slow".to_owned())]);
+        let chain = &Chains::of(&profile).unwrap().chains[0];
+        let at = |id: &str| {
+            Place::Endpoint(profile.endpoints.iter().position(|endpoint| endpoint.id == id).unwrap())
+        };
+        let name = |from, to| profile.think_times.keys().nth(chain.gaps_between(from, to)).unwrap().as_str();
+        assert_eq!(name(at("get_home"), at("get_item")), "slow");
+        assert_eq!(name(at("get_item"), at("get_home")), "browse");
+        assert_eq!(name(at("get_home"), Place::Other), "browse");
     }
 }

@@ -109,9 +109,9 @@ impl Plan {
         Walk::new(&self.chains, session.key(self.course.seed), session.class)
     }
 
-    /// Draws the pause that follows `place` in `walk`; once per place, in order.
-    pub fn gap_after(&self, walk: &mut Walk, place: Place) -> Gap {
-        walk.gap_after(&self.chains, place)
+    /// Draws the pause between two neighbouring places of `walk`; once per pair, in order.
+    pub fn gap_between(&self, walk: &mut Walk, from: Place, to: Place) -> Gap {
+        walk.gap_between(&self.chains, from, to)
     }
 
     /// The name of the state that `place` is in the profile.

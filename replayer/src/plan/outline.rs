@@ -109,8 +109,10 @@ impl MeanSession {
             for (slot, place) in plan.places().enumerate() {
                 let visits = weight * visits[slot];
                 // The pause after the last request is never waited for: it leads nowhere.
-                let leads_on = 1.0 - chain.row(place).map_or(1.0, |row| share_of_end(row.shares()));
-                mean.pauses_s += visits * leads_on * pauses[chain.gaps_after(place)];
+                for (to, share) in chain.row(place).into_iter().flat_map(|row| row.shares()) {
+                    let pause_s = to.map_or(0.0, |to| pauses[chain.gaps_between(place, to)]);
+                    mean.pauses_s += visits * share * pause_s;
+                }
                 if let Some(endpoint) = plan.endpoints.get(slot).filter(|endpoint| endpoint.allowed) {
                     mean.requests += visits;
                     mean.service_s += visits * endpoint.mean_service_s;
@@ -119,10 +121,6 @@ impl MeanSession {
         }
         mean
     }
-}
-
-fn share_of_end<T>(shares: impl Iterator<Item = (Option<T>, f64)>) -> f64 {
-    shares.filter(|(to, _)| to.is_none()).map(|(_, share)| share).sum()
 }
 
 /// Parts of `profile` that this version does not execute, by the names of the profile's keys.

@@ -77,9 +77,9 @@ impl Walk {
         Self { places, class, gaps: Stream::new(key, Purpose::Gaps) }
     }
 
-    /// Draws the pause that follows `place`; call it once per place, in order.
-    pub(crate) fn gap_after(&mut self, chains: &Chains, place: Place) -> Gap {
-        let gaps: &Gaps = &chains.gaps[chains.chains[self.class].gaps_after(place)];
+    /// Draws the pause between two neighbouring places; call it once per pair, in order.
+    pub(crate) fn gap_between(&mut self, chains: &Chains, from: Place, to: Place) -> Gap {
+        let gaps: &Gaps = &chains.gaps[chains.chains[self.class].gaps_between(from, to)];
         Gap { kind: gaps.kind, length_ns: clock::from_s(gaps.at(self.gaps.uniform())) }
     }
 }

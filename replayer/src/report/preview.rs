@@ -105,14 +105,15 @@ impl PreviewSession {
         let mut paths = plan.paths(session);
         let mut gap = None;
         let mut steps = Vec::new();
-        for place in std::mem::take(&mut walk.places) {
+        let places = std::mem::take(&mut walk.places);
+        for (at, place) in places.iter().enumerate() {
             steps.push(PreviewStep {
-                endpoint: plan.name(place).to_owned(),
-                path: plan.requested(place).map(|endpoint| paths.next(endpoint)),
+                endpoint: plan.name(*place).to_owned(),
+                path: plan.requested(*place).map(|endpoint| paths.next(endpoint)),
                 pause_s: gap.map(|gap: crate::plan::Gap| to_s(gap.length_ns)),
                 paced: gap.is_some_and(|gap| gap.kind == GapKind::Pacing),
             });
-            gap = Some(plan.gap_after(&mut walk, place));
+            gap = places.get(at + 1).map(|next| plan.gap_between(&mut walk, *place, *next));
         }
         Self {
             starts_at_s: to_s(session.starts_at_ns),

@@ -7,7 +7,8 @@ use shared::session::{OTHER, ThinkTimes};
 use shared::think::{GapKind, ThinkTime};
 use shared::units::{round_count, round_shares, round_significant};
 
-use crate::model::think;
+use crate::model::think::fit;
+use crate::model::think::gaps::{Gaps, Window};
 use crate::privacy::gate::Gate;
 use crate::tally::cell::logged;
 use crate::tally::{GAP_RELATIVE_ERROR, GapTally, RouteNumber, Tally};
@@ -75,18 +76,19 @@ fn think_time(gaps: &GapTally, gate: Gate) -> Option<ThinkTime> {
     let n = gaps.gaps.count;
     let kind = if 2 * gaps.paced > n { GapKind::Pacing } else { GapKind::Think };
     let (law, histogram) = if 2 * gaps.coarse_gaps > n {
-        let fit = think::fit_coarse(&as_logged(gaps))?;
-        (Some(fit.law), None)
+        (Some(best_law(&Gaps::whole(&as_logged(gaps), Window::OPEN)?)), None)
     } else {
         let histogram = gate.histogram(&gaps.fine, GAP_RELATIVE_ERROR, Unit::S)?;
-        let values: Vec<(f64, u64)> =
-            histogram.bins.iter().map(|(bin, count)| (histogram.value(*bin), *count)).collect();
-        (
-            think::fit_fine(&values),
-            gate.summary(histogram, logged(&gaps.fine)).map(|summary| summary.histogram),
-        )
+        // The law is a label here, but one for what was seen, not for what the gate makes of it.
+        let counts = gaps.fine.iter().map(|(bin, of)| (*bin, of.count)).collect();
+        let law = Gaps::exact(&counts, histogram.log_width(), Window::OPEN).map(|gaps| best_law(&gaps));
+        (law, gate.summary(histogram, logged(&gaps.fine)).map(|summary| summary.histogram))
     };
     Some(ThinkTime { kind, n: round_count(n), law: law.map(round_law), histogram })
+}
+
+fn best_law(gaps: &Gaps) -> Law {
+    fit::families(gaps).swap_remove(0).law
 }
 
 /// The whole-second gaps by length, spread as what they stand for, but no more of them than were logged: how sure a

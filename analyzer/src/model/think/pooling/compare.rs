@@ -95,13 +95,13 @@ mod tests {
     /// The statistic is that of the test on values, before it is standardised.
     #[test]
     fn binned_values_give_the_p_value_of_values() {
-        let (one, other) = ([9, 0, 14, 30, 22, 8, 3], [4, 1, 8, 26, 31, 16, 9]);
+        let (one, other) = ([9, 0, 14, 30, 22, 8, 3], [6, 1, 10, 26, 28, 12, 6]);
         let values = |counts: &[u64]| -> Vec<f64> {
             let repeated = |(value, count): (f64, &u64)| std::iter::repeat_n(value, *count as usize);
             (0..).map(f64::from).zip(counts).flat_map(repeated).collect()
         };
         let expected = k_samples(&[&values(&one), &values(&other)]).unwrap().p_value;
         let found = p_value(&histogram(&one), &histogram(&other));
-        assert!((found / expected - 1.0).abs() < 0.1, "{found} {expected}");
+        assert!((found / expected - 1.0).abs() < 0.15, "{found} {expected}");
     }
 }
