@@ -299,7 +299,8 @@ fn goal_5(logs: u64, sessions_per_day: f64) {
                 / site.think.quantile(0.5)
         };
         figures[0].push(median(Window::OPEN) - 1.0);
-        figures[1].push(median(Window { longest_s: LONGEST_S, background: found.share }) - 1.0);
+        figures[1]
+            .push(median(Window { longest_s: LONGEST_S, background: found.share, ..Window::OPEN }) - 1.0);
         figures[2].push(starts(&counted.counts));
         figures[3].push(starts(&found.counts));
         for (sum, counts) in [(&mut raw, &counted.counts), (&mut corrected, &found.counts)] {
@@ -331,11 +332,11 @@ fn merged_sessions_are_taken_apart() {
 }
 
 #[test]
-#[ignore = "forty logs; the short form runs without it"]
+#[ignore = "sixty logs; the short form runs without it"]
 fn merged_sessions_are_taken_apart_in_many_logs() {
-    goal_5(40, 0.1);
-    goal_5(40, 1.0);
-    goal_5(40, 5.0);
+    goal_5(20, 0.1);
+    goal_5(20, 1.0);
+    goal_5(20, 5.0);
 }
 
 /// Sessions of the shop, four to a client, whose pauses correlate by `rho`, with whole-second stamps or exact ones.
@@ -384,15 +385,17 @@ fn lognormal(median_s: f64) -> Law {
 /// Places that differ get laws of their own, and others do not: false splits in at most 5 % of logs, the slow transition
 /// found in at least 90 %.
 fn places(logs: u64) {
+    /// Enough for some more than the fewest pauses that can have a law of their own.
+    const SESSIONS: u32 = 1200;
     for (median_s, coarse) in [(1.0, true), (8.0, true), (8.0, false)] {
         let (mut split, mut found, mut alone, mut pauses) = (0, 0, 0, 0);
         for seed in 0..logs {
             let random = &mut Random::new(2000 + seed);
-            let same = pool(&walks(3000, 0.4, coarse, random, |_, _| lognormal(median_s)), |_| 0, 10);
+            let same = pool(&walks(SESSIONS, 0.4, coarse, random, |_, _| lognormal(median_s)), |_| 0, 10);
             split += u64::from(same.groups.len() > 1);
             // From the cart to payment, one pause in thirty.
             let slow = |from, to| lognormal(if (from, to) == (2, 3) { 2.0 * median_s } else { median_s });
-            let differing = pool(&walks(3000, 0.4, coarse, random, slow), |_| 0, 10);
+            let differing = pool(&walks(SESSIONS, 0.4, coarse, random, slow), |_| 0, 10);
             let own: Vec<Place> =
                 differing.places[&0].keys().copied().filter(|place| *place != Place::Anywhere).collect();
             found += u64::from(own.contains(&Place::Between(2, 3)));
@@ -525,17 +528,62 @@ fn session_gaps(logs: u64) {
                 sum[2] += 100.0 * cut / logs as f64;
             }
         }
-        for (name, [gap_s, merged, cut]) in ["two humps", "tail of pauses", "30 min", "best"].iter().zip(sums)
+        let wrong = sums.map(|[_, merged, cut]| merged + cut);
+        for (name, [gap_s, merged, cut]) in
+            ["two humps", "tail of pauses", "30 min", "the best there is"].iter().zip(sums)
         {
             println!(
                 "session gap, pauses of {think_s} s, {per_day} sessions per client and day, {logs} logs: {name}: \
                  {gap_s:.0} s, merged {merged:.2} %, cut {cut:.2} % of sessions"
             );
         }
+        // In percent of sessions: no worse than half an hour, and not much worse than anything could be.
+        assert!(wrong[0] <= wrong[2] + 0.05 && wrong[0] <= 2.0 * wrong[3] + 0.1, "{wrong:?}");
+    }
+}
+
+/// Goal: within 20 % of where two humps cross, wherever they do, and half an hour where there is one.
+fn crossings(logs: u64) {
+    let log_width = shared::distribution::log_width(0.01);
+    for (short_s, long_s, sigma, share) in
+        [(5.0, 18_000.0, 1.2, 0.5), (20.0, 36_000.0, 1.0, 0.2), (40.0, 90_000.0, 1.4, 0.7)]
+    {
+        let truth = {
+            // Equal widths: the crossing is off the middle by what the weights weigh.
+            let (low, high) = (f64::ln(short_s), f64::ln(long_s));
+            (0.5 * (low + high) + sigma * sigma * f64::ln((1.0 - share) / share) / (high - low)).exp()
+        };
+        let found = (0..logs).map(|seed| {
+            let random = &mut Random::new(5000 + seed);
+            let mut counts = BTreeMap::new();
+            for _ in 0..5000 {
+                let median_s: f64 = if random.uniform() < share { long_s } else { short_s };
+                let gap_s = (median_s.ln() + sigma * random.normal()).exp();
+                *counts.entry(Some(shared::distribution::bin_index(gap_s, log_width))).or_insert(0) += 1;
+            }
+            session_gap::find(&counts, log_width).crossing_s.unwrap() / truth - 1.0
+        });
+        let off: Vec<f64> = found.collect();
+        let worst = off.iter().fold(0.0, |worst: f64, off| worst.max(off.abs()));
+        println!(
+            "session gap, humps at {short_s} s and {long_s} s that cross at {truth:.0} s, {logs} logs of 5000 gaps: \
+             within 20 %: {:+.1} % in the mean, at worst {:.1} %",
+            100.0 * mean(&off).0,
+            100.0 * worst,
+        );
+        assert!(worst <= 0.2);
     }
 }
 
 #[test]
 fn the_session_gap_is_found() {
-    session_gaps(2);
+    session_gaps(1);
+    crossings(3);
+}
+
+#[test]
+#[ignore = "ten logs of each kind; the short form runs without it"]
+fn the_session_gap_is_found_in_many_logs() {
+    session_gaps(10);
+    crossings(100);
 }

@@ -142,8 +142,8 @@ mod tests {
         let median = |window| {
             families(&Gaps::whole(&counts, window).unwrap())[0].law.quantile(0.5) / truth.quantile(0.5) - 1.0
         };
-        assert!(median(Window { longest_s, background: 0.1 }).abs() < 0.02);
-        assert!(median(Window { longest_s, background: 0.0 }).abs() > 0.03);
+        assert!(median(Window { longest_s, background: 0.1, ..Window::OPEN }).abs() < 0.02);
+        assert!(median(Window { longest_s, ..Window::OPEN }).abs() > 0.03);
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
         ];
         for input in inputs {
             let counts: BTreeMap<i64, u64> = input.iter().copied().collect();
-            for window in [Window::OPEN, Window { longest_s: 1800.0, background: 0.02 }] {
+            for window in [Window::OPEN, Window { longest_s: 1800.0, background: 0.02, ..Window::OPEN }] {
                 let fits = families(&Gaps::whole(&counts, window).unwrap());
                 assert!(
                     fits[0].law.is_proper() && fits[0].law.quantile(0.5).is_finite(),

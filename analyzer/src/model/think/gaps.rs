@@ -9,6 +9,8 @@ use super::family;
 /// From what, besides its law, the likelihood of a gap follows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
+    /// The shortest gap that was looked at, in seconds; zero where all were.
+    pub shortest_s: f64,
     /// The longest pause that does not end a session, in seconds; infinite where there is none.
     pub longest_s: f64,
     /// Share of gaps, 0..1, that are no pauses but returns within the session gap ([`super::sideband`]): these are
@@ -18,7 +20,7 @@ pub struct Window {
 
 impl Window {
     /// All gaps are pauses, however long.
-    pub const OPEN: Self = Self { longest_s: f64::INFINITY, background: 0.0 };
+    pub const OPEN: Self = Self { shortest_s: 0.0, longest_s: f64::INFINITY, background: 0.0 };
 }
 
 /// How a gap was seen, and with it how its likelihood is found.
@@ -109,10 +111,11 @@ impl Gaps {
 
     /// The mean negative log-likelihood of `law`.
     pub(super) fn cost(&self, law: &Law) -> f64 {
-        let Window { longest_s, background } = self.window;
-        let kept = if longest_s.is_finite() { law.cdf(longest_s) } else { 1.0 };
-        // A law with its middle beyond the cut is not what the gaps below the cut are evidence for.
-        if kept < 0.5 {
+        let Window { shortest_s, longest_s, background } = self.window;
+        let below = if longest_s.is_finite() { law.cdf(longest_s) } else { 1.0 };
+        let kept = below - law.cdf(shortest_s);
+        // A law with its middle beyond a cut is not what the gaps within are evidence for.
+        if below < 0.5 || below - kept > 0.5 || kept <= 0.0 {
             return f64::INFINITY;
         }
         let probability = |seen: Seen| match seen {

@@ -83,14 +83,18 @@ fn unpack(point: &[f64]) -> Vec<LognormalComponent> {
 fn cost_and_slope(point: &[f64], gaps: &Gaps) -> (f64, Vec<f64>) {
     let components = unpack(point);
     let count = components.len();
-    let log_longest = gaps.window.longest_s.ln();
+    let cuts = gaps.window.shortest_s.ln()..=gaps.window.longest_s.ln();
     let proper =
         |c: &LognormalComponent| SIGMAS.contains(&c.sigma) && c.mu.abs() < 20.0 && c.mu <= log_longest;
     if !components.iter().all(proper) {
         return (f64::INFINITY, vec![0.0; point.len()]);
     }
-    // Share below the cut, and how it changes with μ and σ.
-    let kept_of: Vec<Triple> = components.iter().map(|c| below(c, log_longest)).collect();
+    // Share between the cuts, and how it changes with μ and σ.
+    let between = |c: &LognormalComponent| -> Triple {
+        let (shorter, longer) = (below(c, *cuts.start()), below(c, *cuts.end()));
+        std::array::from_fn(|i| longer[i] - shorter[i])
+    };
+    let kept_of: Vec<Triple> = components.iter().map(between).collect();
     let kept: f64 = components.iter().zip(&kept_of).map(|(c, kept)| c.weight * kept[0]).sum();
     let background = gaps.window.background;
     let mut cost = 0.0;
@@ -158,11 +162,12 @@ fn integrated(c: &LognormalComponent, x: f64) -> Triple {
     [x * normal_cdf(z) - partial, -partial, mean * density(z - c.sigma) - c.sigma * partial]
 }
 
-fn below(c: &LognormalComponent, log_longest: f64) -> Triple {
-    if log_longest.is_infinite() {
-        return [1.0, 0.0, 0.0];
+/// Share below the exponential of `log_cut`, which may be infinite.
+fn below(c: &LognormalComponent, log_cut: f64) -> Triple {
+    if log_cut.is_infinite() {
+        return [if log_cut > 0.0 { 1.0 } else { 0.0 }, 0.0, 0.0];
     }
-    let z = (log_longest - c.mu) / c.sigma;
+    let z = (log_cut - c.mu) / c.sigma;
     [normal_cdf(z), -density(z) / c.sigma, -density(z) * z / c.sigma]
 }
 
@@ -180,7 +185,7 @@ mod tests {
     fn the_slope_is_that_of_the_cost() {
         let whole = BTreeMap::from([(-300, 4), (0, 30), (700, 41), (1200, 22), (6000, 9), (70_000, 3)]);
         let exact = BTreeMap::from([(None, 3), (Some(-200), 10), (Some(20), 40), (Some(150), 9)]);
-        let window = Window { longest_s: 100.0, background: 0.1 };
+        let window = Window { shortest_s: 0.4, longest_s: 100.0, background: 0.1 };
         let both = [Gaps::whole(&whole, window).unwrap(), Gaps::exact(&exact, 0.02, window).unwrap()];
         for gaps in both {
             let point = [0.3, -0.2, 2.0, 0.1, -1.0, -0.5, -0.7, 0.4];
@@ -200,7 +205,8 @@ mod tests {
     #[test]
     fn the_cost_is_that_of_the_law() {
         let counts = BTreeMap::from([(0, 30), (700, 41), (1200, 22), (6000, 9)]);
-        let gaps = Gaps::whole(&counts, Window { longest_s: 60.0, background: 0.05 }).unwrap();
+        let gaps =
+            Gaps::whole(&counts, Window { shortest_s: 0.2, longest_s: 60.0, background: 0.05 }).unwrap();
         let components = vec![part(0.4, 0.1, 0.5), part(0.6, 1.5, 0.8)];
         let (cost, _) = cost_and_slope(&pack(&components), &gaps);
         assert!((cost - gaps.cost(&Law::LognormalMixture { components })).abs() < 1e-9);

@@ -42,7 +42,8 @@ pub fn find(counts: &BTreeMap<Option<i32>, u64>, log_width: f64) -> SessionGap {
     let counts: BTreeMap<Option<i32>, u64> =
         counts.iter().filter(|(bin, _)| **bin > Some(shortest)).map(|(bin, count)| (*bin, *count)).collect();
     let usual = |delta_bic| SessionGap { gap_s: USUAL_S, crossing_s: None, delta_bic };
-    let Some(gaps) = Gaps::exact(&counts, log_width, Window::OPEN) else { return usual(0.0) };
+    let window = Window { shortest_s: (f64::from(shortest) * log_width).exp(), ..Window::OPEN };
+    let Some(gaps) = Gaps::exact(&counts, log_width, window) else { return usual(0.0) };
     let fits = lognormals::fit(&gaps);
     let [(_, one), (Law::LognormalMixture { components }, two), ..] = fits.as_slice() else {
         return usual(0.0);

@@ -20,11 +20,6 @@ impl Histogram {
         self.n += 1;
     }
 
-    pub(super) fn join(&mut self, other: &Self) {
-        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
-        self.n += other.n;
-    }
-
     /// What is left when `part`, which lies in this, is taken out.
     pub(super) fn without(&self, part: &Self) -> Self {
         let counts = self.counts.iter().zip(&part.counts).map(|(all, part)| all - part).collect();
