@@ -85,7 +85,7 @@ fn cost_and_slope(point: &[f64], gaps: &Gaps) -> (f64, Vec<f64>) {
     let count = components.len();
     let cuts = gaps.window.shortest_s.ln()..=gaps.window.longest_s.ln();
     let proper =
-        |c: &LognormalComponent| SIGMAS.contains(&c.sigma) && c.mu.abs() < 20.0 && c.mu <= log_longest;
+        |c: &LognormalComponent| SIGMAS.contains(&c.sigma) && c.mu.abs() < 20.0 && cuts.contains(&c.mu);
     if !components.iter().all(proper) {
         return (f64::INFINITY, vec![0.0; point.len()]);
     }
