@@ -25,5 +25,6 @@ mod privacy;
 mod reference;
 mod robust;
 mod sessions;
+mod statistics;
 mod support;
 mod truth;
