@@ -5,4 +5,4 @@ pub(crate) mod em;
 pub mod flow;
 pub(crate) mod optimise;
 pub mod sample;
-pub(crate) mod think;
+pub mod think;

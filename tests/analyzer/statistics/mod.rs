@@ -3,3 +3,4 @@
 //! `cargo statistics` runs the long forms, which are left out of an ordinary run.
 
 mod oracle;
+mod think;

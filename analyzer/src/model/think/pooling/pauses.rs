@@ -1,0 +1,115 @@
+//! The pauses of a sample of sessions, as tests and fits want them.
+
+use std::collections::BTreeMap;
+
+use crate::model::sample::{Gap, Walk};
+use crate::tally::{GAP_RELATIVE_ERROR, GapTally};
+
+/// One pause.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause {
+    /// Position of its session in the sample.
+    pub(super) session: usize,
+    pub(super) client: u32,
+    pub(super) class: u32,
+    pub(super) from: u32,
+    pub(super) to: u32,
+    pub(super) gap: Gap,
+    pub(super) mass: u64,
+    /// Bin of its logarithm, from 0.
+    pub(super) bin: usize,
+    /// Orders the pauses of a session as if at random, whatever their lengths are.
+    pub(super) lot: u64,
+}
+
+/// Width of the bins that tests use, as a difference of logarithms.
+pub(super) const TEST_LOG_WIDTH: f64 = 0.02;
+/// Gaps shorter than this cannot be told apart between whole-second stamps, in milliseconds.
+const SHORTEST_WHOLE_MS: f64 = 500.0;
+
+/// Whether most pauses of `walks` are between whole-second stamps.
+pub(super) fn are_coarse(walks: &[Walk]) -> bool {
+    let gaps = || walks.iter().flat_map(|walk| walk.steps.iter().filter_map(|step| step.gap));
+    2 * gaps().filter(|gap| gap.coarse).count() > gaps().count()
+}
+
+/// The pauses of `walks` that are `coarse` or are not, client by client, and the number of bins they fill.
+///
+/// `class_of` gives the class of the walk at a position.
+pub(super) fn pauses(
+    walks: &[Walk],
+    coarse: bool,
+    class_of: impl Fn(usize) -> u32,
+) -> (Vec<Pause>, usize) {
+    let mut found = Vec::new();
+    for (session, walk) in walks.iter().enumerate() {
+        let begun = splitmix(walk.start_s as u64);
+        let content = walk.steps.iter().fold(begun, |hash, step| splitmix(hash ^ u64::from(step.endpoint)));
+        for (at, pair) in walk.steps.windows(2).enumerate() {
+            let Some(gap) = pair[1].gap.filter(|gap| gap.coarse == coarse) else { continue };
+            let lot = splitmix(content.wrapping_add(at as u64));
+            found.push((logarithm(gap, lot), Pause {
+                session,
+                client: walk.client,
+                class: class_of(session),
+                from: pair[0].endpoint,
+                to: pair[1].endpoint,
+                gap,
+                mass: walk.mass,
+                bin: 0,
+                lot,
+            }));
+        }
+    }
+    let lowest = found.iter().map(|(log, _)| *log).fold(f64::INFINITY, f64::min);
+    let mut pauses: Vec<Pause> = found
+        .into_iter()
+        .map(|(log, pause)| Pause { bin: ((log - lowest) / TEST_LOG_WIDTH) as usize, ..pause })
+        .collect();
+    pauses.sort_by_key(|pause| pause.client);
+    let bins = pauses.iter().map(|pause| pause.bin + 1).max().unwrap_or(0);
+    (pauses, bins)
+}
+
+/// The logarithm of a gap as tests compare it.
+///
+/// Whole-second stamps leave gaps on a lattice, shifted by the duration between them: endpoints that answer at different
+/// speeds would look different for that alone. Noise as wide as the kernel, the same for everyone, blurs the lattice.
+fn logarithm(gap: Gap, lot: u64) -> f64 {
+    if !gap.coarse {
+        return (gap.ms as f64).max(1.0).ln();
+    }
+    let uniform = |bits: u64| (bits >> 11) as f64 / (1_u64 << 53) as f64;
+    let (one, other) = (uniform(splitmix(lot)), uniform(splitmix(lot ^ 0x5555_5555_5555_5555)));
+    (gap.ms as f64 + 1000.0 * (one + other - 1.0)).max(SHORTEST_WHOLE_MS).ln()
+}
+
+/// Scrambles a number so that all its bits matter to all bits (Steele, Lea & Flood 2014).
+fn splitmix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+/// Counts of pauses, which come client by client; each bin of exact gaps tells at most `k` clients apart.
+pub(super) fn count<'p>(pauses: impl Iterator<Item = &'p Pause>, k: u64) -> GapTally {
+    let log_width = shared::distribution::log_width(GAP_RELATIVE_ERROR);
+    let mut tally = GapTally::default();
+    let mut coarse: BTreeMap<i64, u64> = BTreeMap::new();
+    for pause in pauses {
+        let (client, gap) = (u64::from(pause.client), pause.gap);
+        tally.gaps.add(client, pause.mass);
+        tally.paced += u64::from(gap.paced);
+        if gap.coarse {
+            *coarse.entry(gap.ms).or_insert(0) += pause.mass;
+            tally.coarse_gaps += 1;
+        } else {
+            let seconds = gap.ms as f64 * 1e-3;
+            let bin = (gap.ms > 0).then(|| shared::distribution::bin_index(seconds, log_width));
+            tally.fine.entry(bin).or_default().add(client, pause.mass, k);
+        }
+    }
+    tally.coarse = coarse;
+    tally
+}
