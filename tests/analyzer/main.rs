@@ -10,6 +10,7 @@
 
 mod apachelogs;
 mod apm;
+mod canary;
 mod cli;
 mod containers;
 mod conversion;
@@ -24,5 +25,6 @@ mod privacy;
 mod reference;
 mod robust;
 mod sessions;
+mod statistics;
 mod support;
 mod truth;

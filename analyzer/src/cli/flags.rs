@@ -139,9 +139,6 @@ const EVENTS_SHARE: u64 = 3;
 
 /// The settings that flags ask for.
 pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
-    let options =
-        Options { identity: model.identity.clone(), producer: input.producer, map: input.map.clone() };
-    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
     let time_zone = model
         .tz
         .as_deref()
@@ -159,28 +156,9 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             })
             .collect(),
     };
-    let defaults = ReadSettings::default();
+    let read = read_settings(input, model.identity.clone(), time_zone.clone())?;
     Ok(Settings {
-        read: ReadSettings {
-            inputs: input.inputs.clone(),
-            format,
-            producer: input.producer,
-            identity: model.identity.clone(),
-            map: input.map.clone(),
-            threads: input.threads.map_or(defaults.threads, usize::from),
-            event_bytes: input.memory.unwrap_or_else(memory::default_bytes) / EVENTS_SHARE,
-            line_limit: input.max_line,
-            ratio_limit: input.max_ratio,
-            time_zone: time_zone.clone(),
-            stamp: input.stamp.map(|name| match name {
-                StampName::Start => Stamp::Start,
-                StampName::End => Stamp::End,
-            }),
-            sample_rate: input.sample_rate,
-            keep_duplicates: input.keep_duplicates,
-            templates: !model.no_templates,
-            ..defaults
-        },
+        read: ReadSettings { templates: !model.no_templates, ..read },
         model: ModelSettings {
             gap_ms: i64::try_from(model.session_gap.as_millis()).unwrap_or(i64::MAX),
             k: model.k,
@@ -188,6 +166,36 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             routes: model.route.clone(),
             time_zone,
         },
+    })
+}
+
+/// How to read what the flags name, telling clients apart by `identity`.
+pub(crate) fn read_settings(
+    input: &InputFlags,
+    identity: Identity,
+    time_zone: Option<TimeZone>,
+) -> Result<ReadSettings, Error> {
+    let options = Options { identity: identity.clone(), producer: input.producer, map: input.map.clone() };
+    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
+    let defaults = ReadSettings::default();
+    Ok(ReadSettings {
+        inputs: input.inputs.clone(),
+        format,
+        producer: input.producer,
+        identity,
+        map: input.map.clone(),
+        threads: input.threads.map_or(defaults.threads, usize::from),
+        event_bytes: input.memory.unwrap_or_else(memory::default_bytes) / EVENTS_SHARE,
+        line_limit: input.max_line,
+        ratio_limit: input.max_ratio,
+        time_zone,
+        stamp: input.stamp.map(|name| match name {
+            StampName::Start => Stamp::Start,
+            StampName::End => Stamp::End,
+        }),
+        sample_rate: input.sample_rate,
+        keep_duplicates: input.keep_duplicates,
+        ..defaults
     })
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Error;
 use clap::{Parser, Subcommand};
 
+mod audit;
 mod crash;
 mod events;
 mod flags;
@@ -39,6 +40,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Events(events::Arguments),
     Validate(validate::Arguments),
+    Audit(audit::Arguments),
     /// Print the JSON Schema of the profile.
     #[command(after_help = "Example:\n  analyzer schema > profile.schema.json")]
     Schema,
@@ -70,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Events(arguments) => events::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Schema => print(&shared::schema::text()).map(|()| Outcome::Done),
     };
     match result {

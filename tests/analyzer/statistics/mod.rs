@@ -1,0 +1,3 @@
+//! Whether estimates and promises hold that can be measured: figures beside their goals.
+
+mod privacy;
