@@ -28,10 +28,12 @@
 //! | [`model`] | what law: rate curve, think time, flow of a session |
 //! | [`statistic`] | how sure: intervals, tests, distances |
 //! | [`record`] | one request as people and other programs see it |
+//! | [`audit`] | who stands behind each literal of a profile, counted again |
 //! | [`drift`] | how far two profiles are apart |
 //! | [`report`], [`cli`] | what people see |
 
 mod apm;
+pub mod audit;
 pub mod cli;
 pub mod counts;
 pub mod document;

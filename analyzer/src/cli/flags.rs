@@ -186,36 +186,42 @@ impl FitFlags {
 
 /// The settings that flags ask for.
 pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
-    let options = Options {
-        identity: model.clients.identity.clone(),
-        producer: input.producer,
-        map: input.map.clone(),
-    };
-    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
     let fit = model.fit.settings()?;
-    let defaults = ReadSettings::default();
+    let ClientFlags { identity, no_templates } = &model.clients;
+    let read = read_settings(input, identity.clone(), fit.time_zone.clone())?;
     Ok(Settings {
-        read: ReadSettings {
-            inputs: input.inputs.clone(),
-            format,
-            producer: input.producer,
-            identity: options.identity,
-            map: input.map.clone(),
-            threads: input.threads.map_or(defaults.threads, usize::from),
-            event_bytes: event_bytes(input.memory),
-            line_limit: input.max_line,
-            ratio_limit: input.max_ratio,
-            time_zone: fit.time_zone.clone(),
-            stamp: input.stamp.map(|name| match name {
-                StampName::Start => Stamp::Start,
-                StampName::End => Stamp::End,
-            }),
-            sample_rate: input.sample_rate,
-            keep_duplicates: input.keep_duplicates,
-            templates: !model.clients.no_templates,
-            ..defaults
-        },
+        read: ReadSettings { templates: !no_templates, ..read },
         model: fit,
+    })
+}
+
+/// How to read what the flags name, telling clients apart by `identity`.
+pub(crate) fn read_settings(
+    input: &InputFlags,
+    identity: Identity,
+    time_zone: Option<TimeZone>,
+) -> Result<ReadSettings, Error> {
+    let options = Options { identity: identity.clone(), producer: input.producer, map: input.map.clone() };
+    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
+    let defaults = ReadSettings::default();
+    Ok(ReadSettings {
+        inputs: input.inputs.clone(),
+        format,
+        producer: input.producer,
+        identity,
+        map: input.map.clone(),
+        threads: input.threads.map_or(defaults.threads, usize::from),
+        event_bytes: event_bytes(input.memory),
+        line_limit: input.max_line,
+        ratio_limit: input.max_ratio,
+        time_zone,
+        stamp: input.stamp.map(|name| match name {
+            StampName::Start => Stamp::Start,
+            StampName::End => Stamp::End,
+        }),
+        sample_rate: input.sample_rate,
+        keep_duplicates: input.keep_duplicates,
+        ..defaults
     })
 }
 
