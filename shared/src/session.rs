@@ -63,21 +63,35 @@ pub struct Context {
     pub next: BTreeMap<String, f64>,
 }
 
+/// Stands between the endpoints of a transition where one is named; no endpoint's id holds it.
+pub const LEADS_TO: &str = " > ";
+
+/// The name of the transition between two endpoints.
+pub fn transition(from: &str, to: &str) -> String {
+    format!("{from}{LEADS_TO}{to}")
+}
+
 /// Which think time applies where: names from the profile's `think_times`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ThinkTimes {
     /// Everywhere that `on` does not name.
     pub default: String,
-    /// After a response of this endpoint.
+    /// After a response of this endpoint, or between two: `get_cart`, `get_cart > get_checkout`. What names both
+    /// endpoints counts more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "flow::map")]
     pub on: BTreeMap<String, String>,
 }
 
 impl ThinkTimes {
-    /// The name of the think time that follows endpoint `id`.
+    /// The name of the think time that follows endpoint `id`, wherever it leads.
     pub fn after(&self, id: &str) -> &str {
         self.on.get(id).unwrap_or(&self.default)
+    }
+
+    /// The name of the think time that lies between the endpoints `from` and `to`.
+    pub fn between(&self, from: &str, to: &str) -> &str {
+        self.on.get(&transition(from, to)).map_or_else(|| self.after(from), String::as_str)
     }
 }
 
@@ -119,6 +133,16 @@ impl Class {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_think_time_applies() {
+        let on = [("a", "after_a"), ("a > b", "a_to_b"), ("c > a", "c_to_a")];
+        let on = on.iter().map(|(place, name)| ((*place).to_owned(), (*name).to_owned())).collect();
+        let times = ThinkTimes { default: "default".to_owned(), on };
+        let found =
+            [("a", "b"), ("a", "c"), ("c", "a"), ("c", "b")].map(|(from, to)| times.between(from, to));
+        assert_eq!(found, ["a_to_b", "after_a", "c_to_a", "default"]);
+    }
 
     #[test]
     fn very_long_sessions_have_a_mean_and_endless_ones_have_none() {

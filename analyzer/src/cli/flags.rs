@@ -189,10 +189,7 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
     let fit = model.fit.settings()?;
     let ClientFlags { identity, no_templates } = &model.clients;
     let read = read_settings(input, identity.clone(), fit.time_zone.clone())?;
-    Ok(Settings {
-        read: ReadSettings { templates: !no_templates, ..read },
-        model: fit,
-    })
+    Ok(Settings { read: ReadSettings { templates: !no_templates, ..read }, model: fit })
 }
 
 /// How to read what the flags name, telling clients apart by `identity`.

@@ -101,10 +101,13 @@ impl Random {
     fn pick(&mut self, shares: &[f64]) -> usize {
         let mut place = self.uniform();
         let last = shares.len() - 1;
-        shares[..last].iter().position(|share| {
-            place -= share;
-            place < 0.0
-        }).unwrap_or(last)
+        shares[..last]
+            .iter()
+            .position(|share| {
+                place -= share;
+                place < 0.0
+            })
+            .unwrap_or(last)
     }
 
     /// Shares that a flat Dirichlet law draws; each is zero with probability `1 - density`, but not all are.
@@ -276,10 +279,20 @@ fn tests_refuse_what_is_no_chain() {
     };
     let even: Vec<Walk> = (0..400).map(walk).collect();
     let lengths = Lengths::of(&Chain::of(&Counts::of(&even)));
-    goal("p of the length test for sessions of one length", length::test(&even, &lengths).unwrap().p, 0.0, 1e-6);
+    goal(
+        "p of the length test for sessions of one length",
+        length::test(&even, &lengths).unwrap().p,
+        0.0,
+        1e-6,
+    );
     let law = Law::random(&mut random, 12, 1.0, 0.15).with_memory(&mut random, 0.15);
     let walks = law.walks(&mut random, 1000);
-    goal("p of the permutation test for 15 % of pairs with memory", order::test(&walks, 99, 1).unwrap().p, 0.0, 0.01);
+    goal(
+        "p of the permutation test for 15 % of pairs with memory",
+        order::test(&walks, 99, 1).unwrap().p,
+        0.0,
+        0.01,
+    );
 }
 
 /// How often no context is kept where there is no memory.
@@ -290,7 +303,8 @@ fn no_memory(logs: u64, sessions: u32) {
         select(&law.walks(&mut random, sessions), ADMISSION).longer().count()
     };
     let none = (0..logs).filter(|log| kept(*log) == 0).count();
-    let what = format!("share of {logs} logs of {sessions} sessions without memory in which no context is kept");
+    let what =
+        format!("share of {logs} logs of {sessions} sessions without memory in which no context is kept");
     goal(&what, none as f64 / logs as f64, 0.95, 1.0);
 }
 
@@ -331,7 +345,8 @@ fn memory(logs: u64, sessions: u32, most_classes: usize) {
         assert!(found.variable_order < found.first_order && found.first_order < found.unigram);
         excess += (found.variable_order / truth - 1.0) / logs as f64;
     }
-    let what = format!("perplexity of variable order above the truth's, {sessions} sessions, mean of {logs} logs");
+    let what =
+        format!("perplexity of variable order above the truth's, {sessions} sessions, mean of {logs} logs");
     goal(&what, excess, -0.01, 0.01);
 }
 
@@ -360,13 +375,13 @@ fn forward_backward_bot(_: &mut Random) -> Planted {
             row.push(0.13);
             row
         };
-        Law { start: vec![1.0 / PAGES as f64; PAGES], rows: (0..PAGES).map(row).collect(), odd: BTreeMap::new() }
+        Law {
+            start: vec![1.0 / PAGES as f64; PAGES],
+            rows: (0..PAGES).map(row).collect(),
+            odd: BTreeMap::new(),
+        }
     };
-    vec![
-        (0.5, law(|at| at + 1, 0.45)),
-        (0.3, law(|at| at + PAGES - 1, 0.45)),
-        (0.2, law(|at| at, 0.0)),
-    ]
+    vec![(0.5, law(|at| at + 1, 0.45)), (0.3, law(|at| at + PAGES - 1, 0.45)), (0.2, law(|at| at, 0.0))]
 }
 
 /// Six kinds of users of a site of thirty pages, each with ways of its own; the smallest is one in twenty-one.
@@ -421,7 +436,12 @@ fn classes(name: &str, planted: fn(&mut Random) -> Planted, logs: u64, sessions:
     let (found, best) = (share(found_right), share(best_right));
     eprintln!("{name}: {found:.4} of {sessions} sessions told right, {best:.4} at best, mean of {logs} logs");
     goal(&format!("{name}: accuracy below the best possible"), best - found, -0.01, 0.01);
-    goal(&format!("{name}: share of logs with the true number of classes"), numbers_right as f64 / logs as f64, 0.9, 1.0);
+    goal(
+        &format!("{name}: share of logs with the true number of classes"),
+        numbers_right as f64 / logs as f64,
+        0.9,
+        1.0,
+    );
 }
 
 #[test]
@@ -458,7 +478,12 @@ fn classes_of_fifty_thousand_sessions_take_seconds() {
         let mixture = mixture::fit(&walks, Search::new(10, 1));
         let took = cpu_s() - before;
         assert_eq!(mixture.classes.len(), kinds as usize);
-        goal(&format!("seconds for classes of 50,000 sessions, {steps} steps, 200 endpoints, {kinds} kinds"), took, 0.0, 5.0);
+        goal(
+            &format!("seconds for classes of 50,000 sessions, {steps} steps, 200 endpoints, {kinds} kinds"),
+            took,
+            0.0,
+            5.0,
+        );
     }
 }
 
@@ -482,7 +507,12 @@ fn ten_thousand_endpoints_are_no_more_work() {
     let counts = Counts::of(&walks);
     assert_eq!(counts.rows.len() as u64, ENDPOINTS);
     let chain = Chain::of(&counts);
-    goal("visits at 10,000 endpoints against those counted", visits_apart(&chain, &counts.visits_per_session()), 0.0, 1e-9);
+    goal(
+        "visits at 10,000 endpoints against those counted",
+        visits_apart(&chain, &counts.visits_per_session()),
+        0.0,
+        1e-9,
+    );
     let mean = counts.rows.values().map(|row| row.visits.count).sum::<u64>() as f64 / walks.len() as f64;
     goal("mean length against that counted", chain.mean_length() / mean - 1.0, -1e-9, 1e-9);
     assert!(Lengths::of(&chain).quantile(0.5).is_some());

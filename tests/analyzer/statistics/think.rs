@@ -37,11 +37,13 @@ impl Random {
     /// A position, with the given weights.
     fn pick(&mut self, weights: &[f64]) -> usize {
         let mut left = self.uniform() * weights.iter().sum::<f64>();
-        weights.iter().position(|weight| {
-            left -= weight;
-            left <= 0.0
-        })
-        .unwrap_or(weights.len() - 1)
+        weights
+            .iter()
+            .position(|weight| {
+                left -= weight;
+                left <= 0.0
+            })
+            .unwrap_or(weights.len() - 1)
     }
 }
 
@@ -124,7 +126,9 @@ fn goal_4(all_medians_s: &[f64], n: u32, repetitions: u64, errors: f64) {
                     100.0 * width_se,
                     100.0 * chosen_bias,
                 );
-                if median_bias.abs() > 0.01 + errors * median_se || width_bias.abs() > 0.02 + errors * width_se {
+                if median_bias.abs() > 0.01 + errors * median_se
+                    || width_bias.abs() > 0.02 + errors * width_se
+                {
                     failed.push((family, median, logged));
                 }
             }
@@ -264,7 +268,8 @@ fn coverage(site: &Site, counts: &Counts) -> (u64, u64) {
     let (mut covered, mut cells) = (0, 0);
     for (from, row) in (0..).zip(&site.rows) {
         let ended = counts.ends.get(&from).copied().unwrap_or(0);
-        let found = |to: u32| if to == 5 { ended } else { counts.steps.get(&(from, to)).copied().unwrap_or(0) };
+        let found =
+            |to: u32| if to == 5 { ended } else { counts.steps.get(&(from, to)).copied().unwrap_or(0) };
         let n = (0..6).map(found).sum::<u64>() as f64;
         for (to, truth) in (0..).zip(row).filter(|_| n >= 30.0) {
             let interval = wilson(found(to) as f64, n, 0.95);
@@ -290,7 +295,8 @@ fn goal_5(logs: u64, sessions_per_day: f64) {
         let found = sideband::correct(&counted.counts, &counted.returns);
         let starts = |counts: &Counts| counts.starts.values().sum::<u64>() as f64 / sessions;
         let median = |window| {
-            families(&Gaps::whole(&counted.gaps, window).unwrap())[0].law.quantile(0.5) / site.think.quantile(0.5)
+            families(&Gaps::whole(&counted.gaps, window).unwrap())[0].law.quantile(0.5)
+                / site.think.quantile(0.5)
         };
         figures[0].push(median(Window::OPEN) - 1.0);
         figures[1].push(median(Window { longest_s: LONGEST_S, background: found.share }) - 1.0);
@@ -387,7 +393,8 @@ fn places(logs: u64) {
             // From the cart to payment, one pause in thirty.
             let slow = |from, to| lognormal(if (from, to) == (2, 3) { 2.0 * median_s } else { median_s });
             let differing = pool(&walks(3000, 0.4, coarse, random, slow), |_| 0, 10);
-            let own: Vec<Place> = differing.places[&0].keys().copied().filter(|place| *place != Place::Anywhere).collect();
+            let own: Vec<Place> =
+                differing.places[&0].keys().copied().filter(|place| *place != Place::Anywhere).collect();
             found += u64::from(own.contains(&Place::Between(2, 3)));
             alone += u64::from(own == [Place::Between(2, 3)]);
             pauses += differing.groups.last().map_or(0, |group| group.n());
@@ -430,7 +437,9 @@ fn paces(logs: u64, sessions: u32) {
                     let laws: Vec<Option<Law>> = pooling
                         .groups
                         .iter()
-                        .map(|group| Some(families(&Gaps::whole(group.whole(), Window::OPEN)?)[0].law.clone()))
+                        .map(|group| {
+                            Some(families(&Gaps::whole(group.whole(), Window::OPEN)?)[0].law.clone())
+                        })
                         .collect();
                     pace::of_classes(&walks, |_| 0, &pooling, &laws).get(&0).map(|pace| pace.rho)
                 })
@@ -467,9 +476,13 @@ fn pace_comes_back_in_many_logs() {
 /// How the session gap of two humps compares with others on logs whose sessions are known.
 fn session_gaps(logs: u64) {
     let log_width = shared::distribution::log_width(0.01);
-    for (think_s, per_day, clients, days) in
-        [(8.0, 0.3, 1500, 7.0), (8.0, 5.0, 400, 2.0), (30.0, 1.0, 800, 4.0), (60.0, 5.0, 400, 2.0), (8.0, 0.02, 3000, 7.0)]
-    {
+    for (think_s, per_day, clients, days) in [
+        (8.0, 0.3, 1500, 7.0),
+        (8.0, 5.0, 400, 2.0),
+        (30.0, 1.0, 800, 4.0),
+        (60.0, 5.0, 400, 2.0),
+        (8.0, 0.02, 3000, 7.0),
+    ] {
         let site = Site { think: lognormal(think_s), days, ..shop(clients, per_day) };
         let mut sums = [[0.0; 3]; 4];
         for seed in 0..logs {
@@ -504,8 +517,7 @@ fn session_gaps(logs: u64) {
                 let sum = |(merged, cut): (f64, f64)| merged + cut;
                 sum(wrong(*a)).total_cmp(&sum(wrong(*b)))
             });
-            let rules =
-                [found.gap_s, tail.unwrap_or(1800.0).clamp(60.0, 1800.0), 1800.0, best.unwrap()];
+            let rules = [found.gap_s, tail.unwrap_or(1800.0).clamp(60.0, 1800.0), 1800.0, best.unwrap()];
             for (sum, longest_s) in sums.iter_mut().zip(rules) {
                 let (merged, cut) = wrong(longest_s);
                 sum[0] += longest_s / logs as f64;
@@ -513,7 +525,8 @@ fn session_gaps(logs: u64) {
                 sum[2] += 100.0 * cut / logs as f64;
             }
         }
-        for (name, [gap_s, merged, cut]) in ["two humps", "tail of pauses", "30 min", "best"].iter().zip(sums) {
+        for (name, [gap_s, merged, cut]) in ["two humps", "tail of pauses", "30 min", "best"].iter().zip(sums)
+        {
             println!(
                 "session gap, pauses of {think_s} s, {per_day} sessions per client and day, {logs} logs: {name}: \
                  {gap_s:.0} s, merged {merged:.2} %, cut {cut:.2} % of sessions"

@@ -33,7 +33,10 @@ pub fn families(gaps: &Gaps) -> Vec<Fit> {
     let shape = 1.0 / (sd * sd);
     let weibull = std::f64::consts::PI / (6.0_f64.sqrt() * sd);
     found.push(two(gaps, [shape.ln(), mean - shape.ln()], |shape, scale| Law::Gamma { shape, scale }));
-    found.push(two(gaps, [weibull.ln(), mean + EULER / weibull], |shape, scale| Law::Weibull { shape, scale }));
+    found.push(two(gaps, [weibull.ln(), mean + EULER / weibull], |shape, scale| Law::Weibull {
+        shape,
+        scale,
+    }));
     let exponential = |p: &[f64; 1]| Law::Exponential { rate: p[0].exp() };
     let (best, cost) = minimise(|p| bounded(p, |p| gaps.cost(&exponential(p))), [-mean - EULER], 0.3);
     found.push((exponential(&best), cost));
@@ -145,13 +148,21 @@ mod tests {
 
     #[test]
     fn odd_inputs_have_a_fit() {
-        let inputs: [&[(i64, u64)]; 5] =
-            [&[(0, 2)], &[(-900, 5)], &[(5000, 10_000)], &[(1000, 1), (1_800_000, 1)], &[(0, 50), (60_000, 50)]];
+        let inputs: [&[(i64, u64)]; 5] = [
+            &[(0, 2)],
+            &[(-900, 5)],
+            &[(5000, 10_000)],
+            &[(1000, 1), (1_800_000, 1)],
+            &[(0, 50), (60_000, 50)],
+        ];
         for input in inputs {
             let counts: BTreeMap<i64, u64> = input.iter().copied().collect();
             for window in [Window::OPEN, Window { longest_s: 1800.0, background: 0.02 }] {
                 let fits = families(&Gaps::whole(&counts, window).unwrap());
-                assert!(fits[0].law.is_proper() && fits[0].law.quantile(0.5).is_finite(), "{input:?}: {fits:?}");
+                assert!(
+                    fits[0].law.is_proper() && fits[0].law.quantile(0.5).is_finite(),
+                    "{input:?}: {fits:?}"
+                );
             }
         }
         let zeros = BTreeMap::from([(None, 10), (Some(3), 1)]);

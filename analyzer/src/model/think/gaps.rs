@@ -100,9 +100,8 @@ impl Gaps {
 
     fn new(counted: Vec<Counted>, window: Window, log: impl Fn(Seen) -> f64) -> Option<Self> {
         let n: f64 = counted.iter().map(|gap| gap.count).sum();
-        let moment = |f: &dyn Fn(f64) -> f64| {
-            counted.iter().map(|gap| f(log(gap.seen)) * gap.count).sum::<f64>() / n
-        };
+        let moment =
+            |f: &dyn Fn(f64) -> f64| counted.iter().map(|gap| f(log(gap.seen)) * gap.count).sum::<f64>() / n;
         let log_mean = moment(&|y| y);
         let log_sd = moment(&|y| (y - log_mean).powi(2)).sqrt().max(0.1);
         (n >= 2.0).then_some(Self { counted, window, n, log_mean, log_sd })

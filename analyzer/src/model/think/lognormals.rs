@@ -49,10 +49,16 @@ fn larger(smaller: &[LognormalComponent]) -> Vec<Vec<LognormalComponent>> {
     let mut starts = Vec::new();
     for at in 0..smaller.len() {
         let LognormalComponent { weight, mu, sigma } = smaller[at];
-        for (share, off_one, off_other, width) in [(0.5, -1.0, 1.0, 0.6), (0.9, 0.0, 2.0, 0.8), (0.9, 0.0, -2.0, 0.8)] {
+        for (share, off_one, off_other, width) in
+            [(0.5, -1.0, 1.0, 0.6), (0.9, 0.0, 2.0, 0.8), (0.9, 0.0, -2.0, 0.8)]
+        {
             let mut start = smaller.to_vec();
             start[at] = part(weight * share, mu + off_one * sigma, (sigma * width).max(2.0 * SIGMAS.start));
-            start.push(part(weight * (1.0 - share), mu + off_other * sigma, (sigma * width).max(2.0 * SIGMAS.start)));
+            start.push(part(
+                weight * (1.0 - share),
+                mu + off_other * sigma,
+                (sigma * width).max(2.0 * SIGMAS.start),
+            ));
             starts.push(start);
         }
     }
@@ -78,7 +84,8 @@ fn cost_and_slope(point: &[f64], gaps: &Gaps) -> (f64, Vec<f64>) {
     let components = unpack(point);
     let count = components.len();
     let log_longest = gaps.window.longest_s.ln();
-    let proper = |c: &LognormalComponent| SIGMAS.contains(&c.sigma) && c.mu.abs() < 20.0 && c.mu <= log_longest;
+    let proper =
+        |c: &LognormalComponent| SIGMAS.contains(&c.sigma) && c.mu.abs() < 20.0 && c.mu <= log_longest;
     if !components.iter().all(proper) {
         return (f64::INFINITY, vec![0.0; point.len()]);
     }
@@ -112,7 +119,8 @@ fn cost_and_slope(point: &[f64], gaps: &Gaps) -> (f64, Vec<f64>) {
         (0..3).for_each(|i| sums[i] -= pauses * of_cut[i] / kept);
     }
     let mean: f64 = components.iter().zip(&sums).map(|(c, sums)| c.weight * sums[0]).sum();
-    let shapes = components.iter().zip(&sums).flat_map(|(c, sums)| [c.weight * sums[1], c.weight * c.sigma * sums[2]]);
+    let shapes =
+        components.iter().zip(&sums).flat_map(|(c, sums)| [c.weight * sums[1], c.weight * c.sigma * sums[2]]);
     let weights = components.iter().zip(&sums).skip(1).map(|(c, sums)| c.weight * (sums[0] - mean));
     let slope = shapes.chain(weights).map(|x| -x / gaps.n).collect();
     (cost / gaps.n, slope)

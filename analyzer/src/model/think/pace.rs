@@ -112,7 +112,8 @@ fn estimate(clients: impl IntoIterator<Item = Vec<Pauses>>, scores: &[Scores]) -
             if found.len() < 2 {
                 continue;
             }
-            let (sum, squares) = found.iter().fold((0.0, 0.0), |(sum, squares), r| (sum + r, squares + r * r));
+            let (sum, squares) =
+                found.iter().fold((0.0, 0.0), |(sum, squares), r| (sum + r, squares + r * r));
             of_client += (sum * sum - squares) / (found.len() - 1) as f64;
             weight_of_client += found.len() as f64;
             n += found.len() as u64;
@@ -123,7 +124,8 @@ fn estimate(clients: impl IntoIterator<Item = Vec<Pauses>>, scores: &[Scores]) -
     }
     let rho = product / weight;
     let error = |rho: f64| {
-        by_client.iter().map(|(product, weight)| (product - rho * weight).powi(2)).sum::<f64>().sqrt() / weight
+        by_client.iter().map(|(product, weight)| (product - rho * weight).powi(2)).sum::<f64>().sqrt()
+            / weight
     };
     // The error under the hypothesis that there is no correlation decides whether there is one.
     let told = weight > 0.0 && rho > TOLD_FROM_ZERO * error(0.0);
@@ -174,7 +176,11 @@ fn nearest(by_gap: &BTreeMap<i64, f64>, gap_ms: i64) -> f64 {
     let above = by_gap.range(gap_ms..).next();
     match (below, above) {
         (Some((low, score)), Some((high, other))) => {
-            if gap_ms - low <= high - gap_ms { *score } else { *other }
+            if gap_ms - low <= high - gap_ms {
+                *score
+            } else {
+                *other
+            }
         }
         (Some((_, score)), None) | (None, Some((_, score))) => *score,
         (None, None) => 0.0,

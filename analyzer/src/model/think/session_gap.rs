@@ -44,7 +44,9 @@ pub fn find(counts: &BTreeMap<Option<i32>, u64>, log_width: f64) -> SessionGap {
     let usual = |delta_bic| SessionGap { gap_s: USUAL_S, crossing_s: None, delta_bic };
     let Some(gaps) = Gaps::exact(&counts, log_width, Window::OPEN) else { return usual(0.0) };
     let fits = lognormals::fit(&gaps);
-    let [(_, one), (Law::LognormalMixture { components }, two), ..] = fits.as_slice() else { return usual(0.0) };
+    let [(_, one), (Law::LognormalMixture { components }, two), ..] = fits.as_slice() else {
+        return usual(0.0);
+    };
     let delta_bic = 2.0 * gaps.n * (one - two) - 3.0 * gaps.n.ln();
     if delta_bic < LEAST_DELTA_BIC {
         return usual(delta_bic);
@@ -61,7 +63,8 @@ pub fn find(counts: &BTreeMap<Option<i32>, u64>, log_width: f64) -> SessionGap {
 
 /// Where `long` becomes more likely than `short`, between their middles; `None` when it is so, or is not, all the way.
 fn crossing_s(short: &LognormalComponent, long: &LognormalComponent) -> Option<f64> {
-    let density = |c: &LognormalComponent, y| c.weight * log_density(&Law::Lognormal { mu: c.mu, sigma: c.sigma }, y);
+    let density =
+        |c: &LognormalComponent, y| c.weight * log_density(&Law::Lognormal { mu: c.mu, sigma: c.sigma }, y);
     let is_long = |y: f64| density(long, y) > density(short, y);
     let (mut low, mut high) = (short.mu, long.mu);
     if is_long(low) || !is_long(high) {

@@ -106,9 +106,11 @@ impl<'r> Returns<'r> {
         // More than half of the ends cannot be told from it: then the chance to come back is taken as one half.
         let scale = ends / (ends - total).max(0.5 * ends).max(1.0);
         let mut found = Self { pairs, from, to, total, scale, own: 0.0 };
-        let squares: f64 = pairs.iter().filter(|(_, count)| **count > 0).map(|((left, came), count)| {
-            (*count as f64).powi(2) / found.independent(*left, *came)
-        }).sum();
+        let squares: f64 = pairs
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|((left, came), count)| (*count as f64).powi(2) / found.independent(*left, *came))
+            .sum();
         let df = (found.from.len().max(1) - 1) as f64 * (found.to.len().max(1) - 1) as f64;
         found.own = if df > 0.0 { (1.0 - df / (squares - total)).clamp(0.0, 1.0) } else { 0.0 };
         found

@@ -16,6 +16,9 @@ mod classes;
 mod queries;
 mod think_times;
 
+use chain::Flow;
+use classes::Kinds;
+
 use super::gate::Gate;
 use crate::error::Error;
 use crate::event::SIZE_RELATIVE_ERROR;
@@ -67,8 +70,17 @@ pub(crate) fn publish(
     };
     let mut queries = queries::queries(reading, tally, routes, gate);
     let endpoints = endpoints(tally, routes, &named, &mut queries, gate);
-    let (think_times, think_time) = think_times::think_times(tally, &id, gate);
-    let (classes, transitions_dropped) = classes::classes(tally, walks, &named, &id, gate, &think_time);
+    let state = |route: RouteNumber| if named.contains(&route) { route } else { classes::UNNAMED };
+    let kinds = Kinds::find(walks, &state, &id, gate);
+    let mut flow = Flow::of(tally, &state);
+    let mut returns = BTreeMap::new();
+    for ((last, first), cell) in &tally.sideband {
+        *returns.entry((state(*last), state(*first))).or_insert(0) += cell.count;
+    }
+    let returns = flow.corrected(&returns);
+    let gap_s = settings.model.gap_ms as f64 / 1000.0;
+    let (think_times, pauses) = think_times::think_times(&kinds, &returns, gap_s, &id, gate);
+    let (classes, transitions_dropped) = classes::classes(&kinds, flow, pauses, &id, gate);
     let (suppressed, suppressed_requests) = suppressed(tally, &named);
     let arrivals = arrivals(reading, tally, clock, gate, &classes);
     let profile = Profile {

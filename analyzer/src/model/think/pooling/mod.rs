@@ -141,7 +141,8 @@ impl Sample<'_> {
             let (mut rest, apart) = self.separate(members, |pause| pause.from);
             for (from, members) in apart {
                 let (after, between) = self.separate(members, |pause| pause.to);
-                parts.extend(between.into_iter().map(|(to, members)| part(Place::Between(from, to), members)));
+                parts
+                    .extend(between.into_iter().map(|(to, members)| part(Place::Between(from, to), members)));
                 if self.is_enough(&after) {
                     parts.push(part(Place::After(from), after));
                 } else {
@@ -181,7 +182,8 @@ impl Sample<'_> {
             let (p, effects): (Vec<f64>, Vec<(K, f64)>) = candidates
                 .iter()
                 .map(|(key, seen)| {
-                    let one = drawn.get(key).map_or_else(|| pool.one.clone(), |drawn| pool.one.without(drawn));
+                    let one =
+                        drawn.get(key).map_or_else(|| pool.one.clone(), |drawn| pool.one.without(drawn));
                     let rest = Seen { all: pool.all.without(&seen.all), one };
                     let effect = seen.effect(&rest);
                     let p = if effect > LEAST_EFFECT { p_value(&seen.one, &rest.one) } else { 1.0 };
@@ -242,7 +244,8 @@ impl Sample<'_> {
     }
 
     fn members(&self, parts: &[Part], of: &[usize]) -> Vec<usize> {
-        let mut members: Vec<usize> = of.iter().flat_map(|part| parts[*part].members.iter().copied()).collect();
+        let mut members: Vec<usize> =
+            of.iter().flat_map(|part| parts[*part].members.iter().copied()).collect();
         members.sort_unstable();
         members
     }
@@ -318,7 +321,9 @@ fn named(
         of_class.retain(|place, group| match place {
             Place::Anywhere => true,
             Place::After(_) => *group != anywhere,
-            Place::Between(from, _) => *group != before.get(&Place::After(*from)).copied().unwrap_or(anywhere),
+            Place::Between(from, _) => {
+                *group != before.get(&Place::After(*from)).copied().unwrap_or(anywhere)
+            }
         });
     }
     (counted.into_iter().map(|(_, group)| group).collect(), places)
@@ -405,7 +410,9 @@ mod tests {
         let after = format!("{:?}", pool(&walks, |_| 0, 10));
         // The last client that a cell has seen is no result.
         let without_last = |text: &str| {
-            text.split("last: ").map(|part| part.split_once(')').map_or(part, |(_, rest)| rest).to_owned()).collect::<String>()
+            text.split("last: ")
+                .map(|part| part.split_once(')').map_or(part, |(_, rest)| rest).to_owned())
+                .collect::<String>()
         };
         assert_eq!(without_last(&before), without_last(&after));
     }

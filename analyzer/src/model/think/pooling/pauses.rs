@@ -36,11 +36,7 @@ pub(super) fn are_coarse(walks: &[Walk]) -> bool {
 /// The pauses of `walks` that are `coarse` or are not, client by client, and the number of bins they fill.
 ///
 /// `class_of` gives the class of the walk at a position.
-pub(super) fn pauses(
-    walks: &[Walk],
-    coarse: bool,
-    class_of: impl Fn(usize) -> u32,
-) -> (Vec<Pause>, usize) {
+pub(super) fn pauses(walks: &[Walk], coarse: bool, class_of: impl Fn(usize) -> u32) -> (Vec<Pause>, usize) {
     let mut found = Vec::new();
     for (session, walk) in walks.iter().enumerate() {
         let begun = splitmix(walk.start_s as u64);
@@ -48,17 +44,20 @@ pub(super) fn pauses(
         for (at, pair) in walk.steps.windows(2).enumerate() {
             let Some(gap) = pair[1].gap.filter(|gap| gap.coarse == coarse) else { continue };
             let lot = splitmix(content.wrapping_add(at as u64));
-            found.push((logarithm(gap, lot), Pause {
-                session,
-                client: walk.client,
-                class: class_of(session),
-                from: pair[0].endpoint,
-                to: pair[1].endpoint,
-                gap,
-                mass: walk.mass,
-                bin: 0,
-                lot,
-            }));
+            found.push((
+                logarithm(gap, lot),
+                Pause {
+                    session,
+                    client: walk.client,
+                    class: class_of(session),
+                    from: pair[0].endpoint,
+                    to: pair[1].endpoint,
+                    gap,
+                    mass: walk.mass,
+                    bin: 0,
+                    lot,
+                },
+            ));
         }
     }
     let lowest = found.iter().map(|(log, _)| *log).fold(f64::INFINITY, f64::min);
