@@ -179,6 +179,7 @@ impl FitFlags {
             k: self.k,
             keep,
             routes: self.route.clone(),
+            holdout: None,
             time_zone,
         })
     }
@@ -236,7 +237,7 @@ fn producers() -> impl TypedValueParser<Value = Producer> {
 }
 
 /// `99%` or `0.99`.
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let number = match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
         None => text.parse(),

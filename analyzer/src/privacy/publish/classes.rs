@@ -18,11 +18,11 @@ use crate::weight::requests;
 /// Name of the only class, where there is one.
 const ALL: &str = "all";
 /// Visits that a context needs before it is looked at: its probabilities are then known to a tenth.
-const CONTEXT_VISITS: u64 = 100;
+pub(super) const CONTEXT_VISITS: u64 = 100;
 /// Stands for every route that has no name of its own.
 pub(super) const UNNAMED: RouteNumber = RouteNumber::MAX - 1;
 /// Chooses starting points and draws; any number would do.
-const SEED: u64 = 4;
+pub(super) const SEED: u64 = 4;
 
 /// The kinds of users in the sample.
 pub(super) struct Kinds {
@@ -95,7 +95,7 @@ pub(super) fn classes<'n>(
 }
 
 /// The same sessions, over states instead of routes.
-fn with_states(walks: &[Walk], state: &impl Fn(RouteNumber) -> RouteNumber) -> Vec<Walk> {
+pub(super) fn with_states(walks: &[Walk], state: &impl Fn(RouteNumber) -> RouteNumber) -> Vec<Walk> {
     let steps = |walk: &Walk| {
         walk.steps.iter().map(|step| Step { endpoint: state(step.endpoint), ..*step }).collect()
     };

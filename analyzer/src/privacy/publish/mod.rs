@@ -13,6 +13,7 @@ use shared::units::{Weekday, round_count, round_probability, round_shares, round
 
 mod chain;
 mod classes;
+pub(crate) mod holdout;
 mod queries;
 mod think_times;
 
@@ -20,12 +21,12 @@ use chain::Flow;
 use classes::Kinds;
 
 use super::gate::Gate;
+use crate::Counted;
 use crate::error::Error;
 use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::model::arrivals;
-use crate::model::sample::Walk;
 use crate::read::Reading;
 use crate::request::SECOND_NS;
 use crate::route::Routes;
@@ -39,14 +40,8 @@ use crate::weight::requests;
 ///
 /// # Errors
 /// [`Error::TooLittle`] when not one endpoint was used by k clients.
-pub(crate) fn publish(
-    reading: &Reading,
-    tally: &Tally,
-    walks: &[Walk],
-    routes: &Routes,
-    clock: &CivilClock,
-    settings: &Settings,
-) -> Result<Profile, Error> {
+pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings) -> Result<Profile, Error> {
+    let Counted { routes, clock, tally, walks } = counted;
     let gate = Gate::new(settings.model.k);
     let named = gate.routes(tally, routes);
     if named.is_empty() {
