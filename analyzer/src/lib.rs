@@ -28,10 +28,12 @@
 //! | [`model`] | what law: rate curve, think time, flow of a session |
 //! | [`statistic`] | how sure: intervals, tests, distances |
 //! | [`record`] | one request as people and other programs see it |
+//! | [`audit`] | who stands behind each literal of a profile, counted again |
 //! | [`drift`] | how far two profiles are apart |
 //! | [`report`], [`cli`] | what people see |
 
 mod apm;
+pub mod audit;
 pub mod cli;
 pub mod counts;
 pub mod document;
@@ -76,6 +78,7 @@ pub use settings::Settings;
 use std::path::{Path, PathBuf};
 
 use format::Whole;
+use model::flow::perplexity::Perplexity;
 use part::Shard;
 use privacy::pseudonym::Key;
 use query::QuerySettings;
@@ -91,6 +94,8 @@ pub struct Analysis {
     pub profile: Profile,
     /// What was found in the inputs.
     pub reading: Reading,
+    /// How well models foretell clients that they have not seen, where that was asked for and there is enough.
+    pub held_out: Option<Perplexity>,
 }
 
 /// Reads the inputs of `settings` and makes a profile of them. `on_bytes` hears of every block read.
@@ -106,8 +111,7 @@ pub fn analyze(settings: &Settings, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<A
         let queries =
             Some(QuerySettings { k: settings.model.k, kinds: tally::modelled_kinds(&settings.model) });
         let reading = read::read(&ReadSettings { queries, ..settings.read.clone() }, &key, on_bytes)?;
-        let profile = model(&reading, settings)?;
-        Ok(Analysis { profile, reading })
+        model(reading, settings)
     })
 }
 
@@ -139,24 +143,20 @@ pub fn merge(parts: &[PathBuf], settings: &Settings) -> Result<Analysis, Error> 
     let mut settings = settings.clone();
     threads(settings.read.threads)?.install(|| {
         let reading = part::merge(parts, &mut settings.read, settings.model.k)?;
-        let profile = model(&reading, &settings)?;
-        Ok(Analysis { profile, reading })
+        model(reading, &settings)
     })
 }
 
-fn model(reading: &Reading, settings: &Settings) -> Result<Profile, Error> {
+fn model(reading: Reading, settings: &Settings) -> Result<Analysis, Error> {
     if reading.counts.requests == 0 {
-        return Err(nothing_understood(reading));
+        return Err(nothing_understood(&reading));
     }
-    let counted = Counted::new(reading, settings)?;
-    privacy::publish::publish(
-        reading,
-        &counted.tally,
-        &counted.walks,
-        &counted.routes,
-        &counted.clock,
-        settings,
-    )
+    let counted = Counted::new(&reading, settings)?;
+    let profile = privacy::publish::publish(&reading, &counted, settings)?;
+    let gate = privacy::gate::Gate::new(settings.model.k);
+    let hold_out = |share| privacy::publish::holdout::hold_out(&counted, share, gate);
+    let held_out = settings.model.holdout.and_then(hold_out);
+    Ok(Analysis { profile, reading, held_out })
 }
 
 /// Routes and counts: what lies between reading and publishing.

@@ -105,13 +105,22 @@ pub struct ModelSettings {
     pub keep: Vec<Kind>,
     /// Routes known beforehand.
     pub routes: Vec<Hint>,
+    /// The share of clients that models are tried on, having been fitted to the others; not tried when absent.
+    pub holdout: Option<f64>,
     /// Civil time of the arrival curve; the offsets printed in the log when absent.
     pub time_zone: Option<TimeZone>,
 }
 
 impl Default for ModelSettings {
     fn default() -> Self {
-        Self { gap_ms: 1_800_000, k: 10, keep: Vec::new(), routes: Vec::new(), time_zone: None }
+        Self {
+            gap_ms: 1_800_000,
+            k: 10,
+            keep: Vec::new(),
+            routes: Vec::new(),
+            holdout: None,
+            time_zone: None,
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod apachelogs;
 mod apm;
+mod canary;
 mod cli;
 mod containers;
 mod conversion;

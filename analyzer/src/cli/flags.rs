@@ -179,6 +179,7 @@ impl FitFlags {
             k: self.k,
             keep,
             routes: self.route.clone(),
+            holdout: None,
             time_zone,
         })
     }
@@ -186,36 +187,39 @@ impl FitFlags {
 
 /// The settings that flags ask for.
 pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
-    let options = Options {
-        identity: model.clients.identity.clone(),
-        producer: input.producer,
-        map: input.map.clone(),
-    };
-    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
     let fit = model.fit.settings()?;
+    let ClientFlags { identity, no_templates } = &model.clients;
+    let read = read_settings(input, identity.clone(), fit.time_zone.clone())?;
+    Ok(Settings { read: ReadSettings { templates: !no_templates, ..read }, model: fit })
+}
+
+/// How to read what the flags name, telling clients apart by `identity`.
+pub(crate) fn read_settings(
+    input: &InputFlags,
+    identity: Identity,
+    time_zone: Option<TimeZone>,
+) -> Result<ReadSettings, Error> {
+    let options = Options { identity: identity.clone(), producer: input.producer, map: input.map.clone() };
+    let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
     let defaults = ReadSettings::default();
-    Ok(Settings {
-        read: ReadSettings {
-            inputs: input.inputs.clone(),
-            format,
-            producer: input.producer,
-            identity: options.identity,
-            map: input.map.clone(),
-            threads: input.threads.map_or(defaults.threads, usize::from),
-            event_bytes: event_bytes(input.memory),
-            line_limit: input.max_line,
-            ratio_limit: input.max_ratio,
-            time_zone: fit.time_zone.clone(),
-            stamp: input.stamp.map(|name| match name {
-                StampName::Start => Stamp::Start,
-                StampName::End => Stamp::End,
-            }),
-            sample_rate: input.sample_rate,
-            keep_duplicates: input.keep_duplicates,
-            templates: !model.clients.no_templates,
-            ..defaults
-        },
-        model: fit,
+    Ok(ReadSettings {
+        inputs: input.inputs.clone(),
+        format,
+        producer: input.producer,
+        identity,
+        map: input.map.clone(),
+        threads: input.threads.map_or(defaults.threads, usize::from),
+        event_bytes: event_bytes(input.memory),
+        line_limit: input.max_line,
+        ratio_limit: input.max_ratio,
+        time_zone,
+        stamp: input.stamp.map(|name| match name {
+            StampName::Start => Stamp::Start,
+            StampName::End => Stamp::End,
+        }),
+        sample_rate: input.sample_rate,
+        keep_duplicates: input.keep_duplicates,
+        ..defaults
     })
 }
 
@@ -233,7 +237,7 @@ fn producers() -> impl TypedValueParser<Value = Producer> {
 }
 
 /// `99%` or `0.99`.
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let number = match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
         None => text.parse(),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Error;
 use clap::{Parser, Subcommand};
 
+mod audit;
 mod crash;
 mod events;
 mod flags;
@@ -43,6 +44,7 @@ enum Command {
     Tally(tally::Arguments),
     Merge(merge::Arguments),
     Validate(validate::Arguments),
+    Audit(audit::Arguments),
     /// Print the JSON Schema of the profile.
     #[command(after_help = "Example:\n  analyzer schema > profile.schema.json")]
     Schema,
@@ -76,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Tally(arguments) => tally::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Schema => print(&shared::schema::text()).map(|()| Outcome::Done),
     };
     match result {

@@ -6,10 +6,10 @@ use anyhow::Error;
 use clap::Args;
 use shared::Profile;
 
-use super::flags::{InputFlags, ModelFlags, settings};
+use super::flags::{InputFlags, ModelFlags, settings, share};
 use super::{Outcome, print, progress, say};
 use crate::read::Reading;
-use crate::report::{percent, summary};
+use crate::report::{holdout, percent, summary};
 
 /// Make a profile of logs.
 #[derive(Debug, Args)]
@@ -23,18 +23,25 @@ pub(crate) struct Arguments {
     input: InputFlags,
     #[command(flatten)]
     model: ModelFlags,
+    /// Try models on this share of the clients, having fitted them to the others, and say how well they do
+    #[arg(long, value_name = "SHARE", help_heading = "Model", value_parser = share)]
+    holdout: Option<f64>,
     /// Where the profile goes; `-` is standard output
     #[arg(long, short, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Error> {
-    let settings = settings(&arguments.input, &arguments.model)?;
+    let mut settings = settings(&arguments.input, &arguments.model)?;
+    settings.model.holdout = arguments.holdout;
     let bar = progress::bar(&settings.read.inputs, arguments.input.quiet);
     let analysis = crate::analyze(&settings, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
     let analysis = analysis?;
     write(&analysis.profile, &arguments.output, arguments.input.quiet)?;
+    if arguments.holdout.is_some() {
+        say(&holdout::text(analysis.held_out.as_ref()));
+    }
     Ok(verdict(&analysis.reading, &arguments.input))
 }
 

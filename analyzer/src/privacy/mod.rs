@@ -7,6 +7,8 @@
 
 pub(crate) mod gate;
 pub mod key;
+#[cfg(test)]
+mod mutation;
 pub(crate) mod name;
 pub mod pseudonym;
 pub(crate) mod publish;

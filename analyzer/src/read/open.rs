@@ -23,7 +23,7 @@ pub(crate) struct Source {
 
 /// What is known of an input before it is read.
 pub(crate) struct Found {
-    pub(super) name: String,
+    pub(crate) name: String,
     pub(crate) detection: Detection,
     pub(super) compressed: Option<String>,
     pub(super) envelope: Option<&'static str>,

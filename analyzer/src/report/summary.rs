@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use shared::Profile;
 use shared::profile::{Stamp, StampCheck};
+use shared::session::Class;
 
 use super::{grouped, percent, sampled, seconds};
 use crate::read::{InputSummary, Reading};
@@ -39,7 +40,8 @@ pub fn text(profile: &Profile) -> String {
         row("sampled", sampled(sampling));
     }
     if let Some(class) = profile.classes.first() {
-        let requests = class.mean_requests_per_session();
+        let of_class = |class: &Class| class.weight * class.mean_requests_per_session();
+        let requests: f64 = profile.classes.iter().map(of_class).sum();
         let think = profile.think_times.get(&class.think_time.default).and_then(|think| think.sampler());
         let think = think.map_or_else(String::new, |sampler| {
             format!(", think time p50 {}", seconds(sampler.quantile(0.5)))

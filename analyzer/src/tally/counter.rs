@@ -9,13 +9,9 @@ use hashbrown::HashMap;
 use super::cell::{Bin, Cell};
 use super::civil::CivilClock;
 use super::sample::{self, Sample};
-use super::{
-    ARRIVAL_BIN_S, DURATION_RELATIVE_ERROR, EndpointTally, GAP_RELATIVE_ERROR, GapTally, RouteNumber, Table,
-    Tally,
-};
+use super::{ARRIVAL_BIN_S, DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Table, Tally};
 use crate::event::Event;
 use crate::kind::Kind;
-use crate::model::sample::Gap;
 use crate::route::Routes;
 use crate::session::sessions;
 use crate::settings::ModelSettings;
@@ -54,13 +50,6 @@ struct RouteCounter {
     statuses: Vec<(u16, Cell)>,
     sizes: Bins,
     durations: Bins,
-    gaps: Cell,
-    paced: u64,
-    overlaps: u64,
-    coarse_gaps: u64,
-    /// In thousandths.
-    coarse: HashMap<i64, u64, FixedState>,
-    fine: Bins,
 }
 
 /// Bins of a log-histogram by number; `None` is zero.
@@ -155,7 +144,6 @@ impl<'a> Counter<'a> {
             if at == last {
                 counter.ends.add(client, mass);
             } else {
-                counter.gap(event, &session[at + 1], mass, k);
                 self.steps.entry((*route, self.session_routes[at + 1])).or_default().add(client, mass);
             }
         }
@@ -188,17 +176,6 @@ impl<'a> Counter<'a> {
             if counter.ends.count > 0 {
                 tally.ends.insert(route, counter.ends);
             }
-            if counter.gaps.count + counter.overlaps > 0 {
-                let gaps = GapTally {
-                    gaps: counter.gaps,
-                    paced: counter.paced,
-                    coarse_gaps: counter.coarse_gaps,
-                    coarse: ordered(counter.coarse),
-                    fine: ordered(counter.fine),
-                    overlaps: counter.overlaps,
-                };
-                tally.gaps.insert(route, gaps);
-            }
             let endpoint = EndpointTally {
                 requests: counter.requests,
                 statuses: counter.statuses.into_iter().collect(),
@@ -230,24 +207,6 @@ impl RouteCounter {
         if let Some(duration_us) = event.duration_us() {
             let bin = time_bin(duration_us as f64 * 1e-6, DURATION_RELATIVE_ERROR);
             self.durations.entry(bin).or_default().add(client, mass, k);
-        }
-    }
-
-    /// Counts the gap between two requests, of which the first is for this route.
-    #[inline]
-    fn gap(&mut self, from: &Event, to: &Event, mass: u64, k: u64) {
-        let Some(Gap { ms: gap_ms, coarse, paced }) = sample::gap(from, to) else {
-            self.overlaps += 1;
-            return;
-        };
-        self.gaps.add(from.client(), mass);
-        self.paced += u64::from(paced);
-        if coarse {
-            *self.coarse.entry(gap_ms).or_insert(0) += mass;
-            self.coarse_gaps += 1;
-        } else {
-            let bin = time_bin(gap_ms as f64 * 1e-3, GAP_RELATIVE_ERROR);
-            self.fine.entry(bin).or_default().add(from.client(), mass, k);
         }
     }
 }

@@ -59,8 +59,6 @@ pub(crate) struct Tally {
     pub(crate) ends: Table<RouteNumber>,
     /// Sessions by number of requests.
     pub(crate) lengths: BTreeMap<u64, u64>,
-    /// Gaps by the route they follow.
-    pub(crate) gaps: BTreeMap<RouteNumber, GapTally>,
     /// Session starts by bin of the civil week.
     pub(crate) arrivals: BTreeMap<i64, Bin>,
     /// The earliest session start, in seconds since 1970.
@@ -96,29 +94,6 @@ pub(crate) struct GapTally {
     pub(crate) coarse: BTreeMap<i64, u64>,
     /// Gaps between finer stamps, by bin of a log-histogram of seconds; `None` is zero.
     pub(crate) fine: BTreeMap<Option<i32>, Bin>,
-    /// The next request began before the response ended: made by the page, not by a person.
-    pub(crate) overlaps: u64,
-}
-
-impl GapTally {
-    pub(crate) fn merge(&mut self, other: Self, k: u64) {
-        self.gaps.merge(other.gaps);
-        self.join_counts(other, k);
-    }
-
-    /// The gaps of two endpoints together, whose clients may be the same.
-    pub(crate) fn join(&mut self, other: Self, k: u64) {
-        self.gaps = self.gaps.join(other.gaps);
-        self.join_counts(other, k);
-    }
-
-    fn join_counts(&mut self, other: Self, k: u64) {
-        self.paced += other.paced;
-        self.overlaps += other.overlaps;
-        self.coarse_gaps += other.coarse_gaps;
-        add_counts(&mut self.coarse, other.coarse);
-        merge_bins(&mut self.fine, other.fine, k);
-    }
 }
 
 impl Tally {
@@ -139,9 +114,6 @@ impl Tally {
         merge_table(&mut self.steps, other.steps);
         merge_table(&mut self.ends, other.ends);
         add_counts(&mut self.lengths, other.lengths);
-        for (route, gaps) in other.gaps {
-            self.gaps.entry(route).or_default().merge(gaps, self.k);
-        }
         merge_bins(&mut self.arrivals, other.arrivals, self.k);
         self.sample = match (self.sample.take(), other.sample) {
             (Some(mut one), Some(other)) => {

@@ -2,5 +2,7 @@
 //!
 //! `cargo statistics` runs the long forms, which are left out of an ordinary run.
 
+mod flow;
 mod oracle;
+mod privacy;
 mod think;

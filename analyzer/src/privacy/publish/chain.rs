@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::session::{END, State};
 use shared::units::{round_count, round_shares, round_significant};
 
+use crate::model::think::sideband::{self, Corrected};
 use crate::privacy::gate::Gate;
 use crate::tally::cell::Cell;
 use crate::tally::{RouteNumber, Tally};
@@ -34,6 +35,44 @@ impl Flow {
         }
         flow
     }
+
+    /// The same without sessions that were taken for one because somebody came back within the gap: `returns` are
+    /// those that came back within one more gap. Gives what was found out about pauses as well.
+    pub(super) fn corrected(&mut self, returns: &BTreeMap<(RouteNumber, RouteNumber), u64>) -> Corrected {
+        let count = |cells: &BTreeMap<RouteNumber, Cell>| {
+            cells.iter().map(|(route, cell)| (*route, cell.count)).collect::<BTreeMap<_, _>>()
+        };
+        let steps = self
+            .rows
+            .iter()
+            .flat_map(|(from, row)| row.iter().filter_map(|(to, cell)| Some(((*from, (*to)?), cell.count))));
+        let ends = self.rows.iter().filter_map(|(from, row)| Some((*from, row.get(&None)?.count)));
+        let observed =
+            sideband::Counts { starts: count(&self.starts), steps: steps.collect(), ends: ends.collect() };
+        let corrected = sideband::correct(&observed, returns);
+        let sessions = |counts: &sideband::Counts| counts.starts.values().sum::<u64>();
+        self.sessions = scaled(self.sessions, sessions(&corrected.counts), sessions(&observed));
+        for (route, cell) in &mut self.starts {
+            let of = |counts: &sideband::Counts| counts.starts.get(route).copied().unwrap_or(0);
+            *cell = scaled(*cell, of(&corrected.counts), of(&observed));
+        }
+        for (from, row) in &mut self.rows {
+            for (to, cell) in row {
+                let of = |counts: &sideband::Counts| match to {
+                    Some(to) => counts.steps.get(&(*from, *to)).copied().unwrap_or(0),
+                    None => counts.ends.get(from).copied().unwrap_or(0),
+                };
+                *cell = scaled(*cell, of(&corrected.counts), of(&observed));
+            }
+        }
+        corrected
+    }
+}
+
+/// A cell as if `corrected` had been counted where `observed` was; behind it are the clients that were seen.
+fn scaled(cell: Cell, corrected: u64, observed: u64) -> Cell {
+    let scale = |of: u64| (u128::from(of) * u128::from(corrected) / u128::from(observed.max(1))) as u64;
+    Cell::of_sample(scale(cell.count), scale(cell.mass), if corrected == 0 { 0 } else { cell.clients })
 }
 
 /// A chain that can be walked.

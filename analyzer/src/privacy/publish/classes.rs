@@ -11,66 +11,91 @@ use crate::model::flow::counts::Counts;
 use crate::model::flow::mixture::{self, Search};
 use crate::model::sample::{Step, Walk};
 use crate::privacy::gate::Gate;
+use crate::tally::RouteNumber;
 use crate::tally::cell::Cell;
-use crate::tally::{RouteNumber, Tally};
 use crate::weight::requests;
 
 /// Name of the only class, where there is one.
 const ALL: &str = "all";
 /// Visits that a context needs before it is looked at: its probabilities are then known to a tenth.
-const CONTEXT_VISITS: u64 = 100;
+pub(super) const CONTEXT_VISITS: u64 = 100;
 /// Stands for every route that has no name of its own.
-const UNNAMED: RouteNumber = RouteNumber::MAX - 1;
+pub(super) const UNNAMED: RouteNumber = RouteNumber::MAX - 1;
 /// Chooses starting points and draws; any number would do.
-const SEED: u64 = 4;
+pub(super) const SEED: u64 = 4;
 
-/// The classes, the heaviest first, and the share of steps that were dropped from their chains.
+/// The kinds of users in the sample.
+pub(super) struct Kinds {
+    /// The sample, over states instead of routes.
+    pub(super) walks: Vec<Walk>,
+    /// The position of the kind of each of `walks`.
+    pub(super) of_walk: Vec<usize>,
+    /// What each is called; at least one.
+    pub(super) names: Vec<String>,
+    parts: Vec<Vec<Walk>>,
+    counts: Vec<Counts>,
+}
+
+impl Kinds {
+    /// Finds the kinds in the sample. Routes without a name are one state to them.
+    pub(super) fn find<'n>(
+        walks: &[Walk],
+        state: &impl Fn(RouteNumber) -> RouteNumber,
+        id: &impl Fn(RouteNumber) -> &'n str,
+        gate: Gate,
+    ) -> Self {
+        let walks = with_states(walks, state);
+        let least_clients = usize::try_from(gate.k()).unwrap_or(usize::MAX);
+        let mixture = mixture::fit(&walks, Search::new(least_clients, SEED));
+        let (of_walk, parts) = match mixture.classes.len() {
+            0 | 1 => (vec![0; walks.len()], vec![walks.clone()]),
+            _ => (mixture.draw(&walks), mixture.partition(&walks)),
+        };
+        let counts: Vec<Counts> = parts.iter().map(|part| Counts::of(part)).collect();
+        let names = names(&counts, id, gate);
+        Self { walks, of_walk, names, parts, counts }
+    }
+}
+
+/// How each class pauses: think times by name, and pace.
+pub(super) type Pauses = (ThinkTimes, Option<f64>);
+
+/// The classes, the heaviest first, and the share of steps that were dropped from their chains. `whole` is what was
+/// counted of the whole log, and `pauses` are those of `kinds`.
 pub(super) fn classes<'n>(
-    tally: &Tally,
-    walks: &[Walk],
-    named: &BTreeSet<RouteNumber>,
+    kinds: &Kinds,
+    whole: Flow,
+    pauses: Vec<Pauses>,
     id: &impl Fn(RouteNumber) -> &'n str,
     gate: Gate,
-    think_time: &ThinkTimes,
 ) -> (Vec<Class>, f64) {
-    let least_clients = usize::try_from(gate.k()).unwrap_or(usize::MAX);
-    let state = |route: RouteNumber| if named.contains(&route) { route } else { UNNAMED };
-    let walks = with_states(walks, &state);
-    let mixture = mixture::fit(&walks, Search::new(least_clients, SEED));
-    let parts = match mixture.classes.len() {
-        0 | 1 => vec![walks],
-        _ => mixture.partition(&walks),
-    };
-    let whole = Flow::of(tally, &state);
-    let counted: Vec<Counts> = parts.iter().map(|part| Counts::of(part)).collect();
-    let flows = match parts.len() {
+    let flows = match kinds.parts.len() {
         1 => vec![whole],
-        _ => apportioned(&whole, &counted, gate),
+        _ => apportioned(&whole, &kinds.counts, gate),
     };
-    let weights: Vec<f64> = flows.iter().map(|flow| flow.sessions.mass as f64).collect();
-    let names = names(&counted, id, gate);
+    let weights = round_shares(&flows.iter().map(|flow| flow.sessions.mass as f64).collect::<Vec<_>>());
     let (mut classes, mut steps, mut dropped) = (Vec::new(), 0.0, 0.0);
-    for (((flow, part), weight), name) in flows.iter().zip(&parts).zip(round_shares(&weights)).zip(names) {
+    for (at, (flow, (think_time, pace))) in flows.iter().zip(pauses).enumerate() {
         let chain = chain::chain(flow, id, gate);
         steps += chain.steps;
         dropped += chain.dropped_steps;
-        let contexts = contexts(part, &chain.rows.keys().map(String::as_str).collect(), id, gate);
+        let contexts = contexts(&kinds.parts[at], &chain.rows.keys().map(String::as_str).collect(), id, gate);
         classes.push(Class {
-            id: name,
-            weight,
+            id: kinds.names[at].clone(),
+            weight: weights[at],
             sessions: round_count(requests(flow.sessions.mass)),
             start: chain.start,
             chain: chain.rows,
             contexts,
-            think_time: think_time.clone(),
-            pace: None,
+            think_time,
+            pace,
         });
     }
     (classes, dropped / f64::max(steps, 1.0))
 }
 
 /// The same sessions, over states instead of routes.
-fn with_states(walks: &[Walk], state: &impl Fn(RouteNumber) -> RouteNumber) -> Vec<Walk> {
+pub(super) fn with_states(walks: &[Walk], state: &impl Fn(RouteNumber) -> RouteNumber) -> Vec<Walk> {
     let steps = |walk: &Walk| {
         walk.steps.iter().map(|step| Step { endpoint: state(step.endpoint), ..*step }).collect()
     };

@@ -13,16 +13,20 @@ use shared::units::{Weekday, round_count, round_probability, round_shares, round
 
 mod chain;
 mod classes;
+pub(crate) mod holdout;
 mod queries;
 mod think_times;
 
+use chain::Flow;
+use classes::Kinds;
+
 use super::gate::Gate;
+use crate::Counted;
 use crate::error::Error;
 use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::model::arrivals;
-use crate::model::sample::Walk;
 use crate::read::Reading;
 use crate::request::SECOND_NS;
 use crate::route::Routes;
@@ -36,14 +40,8 @@ use crate::weight::requests;
 ///
 /// # Errors
 /// [`Error::TooLittle`] when not one endpoint was used by k clients.
-pub(crate) fn publish(
-    reading: &Reading,
-    tally: &Tally,
-    walks: &[Walk],
-    routes: &Routes,
-    clock: &CivilClock,
-    settings: &Settings,
-) -> Result<Profile, Error> {
+pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings) -> Result<Profile, Error> {
+    let Counted { routes, clock, tally, walks } = counted;
     let gate = Gate::new(settings.model.k);
     let named = gate.routes(tally, routes);
     if named.is_empty() {
@@ -67,8 +65,17 @@ pub(crate) fn publish(
     };
     let mut queries = queries::queries(reading, tally, routes, gate);
     let endpoints = endpoints(tally, routes, &named, &mut queries, gate);
-    let (think_times, think_time) = think_times::think_times(tally, &id, gate);
-    let (classes, transitions_dropped) = classes::classes(tally, walks, &named, &id, gate, &think_time);
+    let state = |route: RouteNumber| if named.contains(&route) { route } else { classes::UNNAMED };
+    let kinds = Kinds::find(walks, &state, &id, gate);
+    let mut flow = Flow::of(tally, &state);
+    let mut returns = BTreeMap::new();
+    for ((last, first), cell) in &tally.sideband {
+        *returns.entry((state(*last), state(*first))).or_insert(0) += cell.count;
+    }
+    let returns = flow.corrected(&returns);
+    let gap_s = settings.model.gap_ms as f64 / 1000.0;
+    let (think_times, pauses) = think_times::think_times(&kinds, &returns, gap_s, &id, gate);
+    let (classes, transitions_dropped) = classes::classes(&kinds, flow, pauses, &id, gate);
     let (suppressed, suppressed_requests) = suppressed(tally, &named);
     let arrivals = arrivals(reading, tally, clock, gate, &classes);
     let profile = Profile {

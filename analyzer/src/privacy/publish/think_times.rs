@@ -1,87 +1,114 @@
-//! Think times, from what the gate lets through: one for all, and one of their own for states that differ.
+//! Think times, from what the gate lets through: one for each class, and one of their own for what differs.
 
 use std::collections::BTreeMap;
 
 use shared::distribution::{Law, LognormalComponent, Unit};
-use shared::session::{OTHER, ThinkTimes};
+use shared::session::{ThinkTimes, transition};
 use shared::think::{GapKind, ThinkTime};
-use shared::units::{round_count, round_shares, round_significant};
+use shared::units::{round_count, round_probability, round_shares, round_significant};
 
+use super::classes::{Kinds, Pauses};
 use crate::model::think::fit;
 use crate::model::think::gaps::{Gaps, Window};
+use crate::model::think::pace;
+use crate::model::think::pooling::{self, Place};
+use crate::model::think::sideband::Corrected;
 use crate::privacy::gate::Gate;
 use crate::tally::cell::logged;
-use crate::tally::{GAP_RELATIVE_ERROR, GapTally, RouteNumber, Tally};
+use crate::tally::{GAP_RELATIVE_ERROR, GapTally, RouteNumber};
 
-/// Name of the think time that applies where no other does.
-const DEFAULT_THINK: &str = "default";
-/// Gaps from which on an endpoint has a think time of its own, where it differs.
-const OWN_THINK_GAPS: u64 = 200;
-/// How far the median must be off the common one for that: ten percent.
-const OWN_THINK_EFFECT: f64 = 0.1;
+/// Name of the think time of the heaviest class, where no other applies.
+const DEFAULT: &str = "default";
 
-/// The think times of all states, by name, and which applies where.
+/// All think times by name, and how each of `kinds` pauses. `returns` says which share of pauses are none.
 pub(super) fn think_times<'n>(
-    tally: &Tally,
+    kinds: &Kinds,
+    returns: &Corrected,
+    gap_s: f64,
     id: &impl Fn(RouteNumber) -> &'n str,
     gate: Gate,
-) -> (BTreeMap<String, ThinkTime>, ThinkTimes) {
-    let mut by_name: BTreeMap<&str, GapTally> = BTreeMap::new();
-    let mut all = GapTally::default();
-    for (route, gaps) in &tally.gaps {
-        by_name.entry(id(*route)).or_default().join(gaps.clone(), gate.k());
-        all.join(gaps.clone(), gate.k());
-    }
-    let common = think_time(&all, gate);
-    let mut times = BTreeMap::new();
-    let mut on = BTreeMap::new();
-    let mut rest = GapTally::default();
-    for (name, gaps) in by_name {
-        let own =
-            (name != OTHER && gaps.gaps.count >= OWN_THINK_GAPS).then(|| think_time(&gaps, gate)).flatten();
-        let differs = |own: &ThinkTime| common.as_ref().is_some_and(|common| differs(own, common));
-        match own.filter(differs) {
-            Some(own) => {
-                times.insert(format!("after_{name}"), own);
-                on.insert(name.to_owned(), format!("after_{name}"));
-            }
-            None => rest.join(gaps, gate.k()),
+) -> (BTreeMap<String, ThinkTime>, Vec<Pauses>) {
+    let class_of = |at: usize| kinds.of_walk[at] as u32;
+    let pooling = pooling::pool(&kinds.walks, class_of, gate.k());
+    let mut window_of: Vec<Option<Window>> = vec![None; pooling.groups.len()];
+    let mut name_of: Vec<Option<String>> = vec![None; pooling.groups.len()];
+    for (class, places) in &pooling.places {
+        for (place, group) in places {
+            let (from, name) = match place {
+                Place::Anywhere if *class == 0 => (None, DEFAULT.to_owned()),
+                Place::Anywhere => (None, format!("{DEFAULT}_{}", kinds.names[*class as usize])),
+                Place::After(from) => (Some(from), format!("after_{}", id(*from))),
+                Place::Between(from, to) => (Some(from), format!("{}_to_{}", id(*from), id(*to))),
+            };
+            let background =
+                from.map_or(returns.share, |from| returns.background.get(from).copied().unwrap_or(0.0));
+            window_of[*group].get_or_insert(Window { longest_s: gap_s, background, ..Window::OPEN });
+            name_of[*group].get_or_insert(name);
         }
     }
-    // Where too few gaps are left to publish, the common law stands in; where there is none at all, sessions
-    // have one request, and the pause that is written down never happens.
-    let never = || ThinkTime {
-        kind: GapKind::Pacing,
-        n: 0,
-        law: Some(Law::Exponential { rate: 1.0 }),
-        histogram: None,
-    };
-    let default = think_time(&rest, gate).or(common).unwrap_or_else(never);
-    times.insert(DEFAULT_THINK.to_owned(), default);
-    (times, ThinkTimes { default: DEFAULT_THINK.to_owned(), on })
+    let windows = window_of.into_iter().map(|window| window.unwrap_or(Window::OPEN));
+    let fitted: Vec<Option<ThinkTime>> = pooling
+        .groups
+        .iter()
+        .zip(windows)
+        .map(|(group, window)| think_time(&group.gaps, window, gate))
+        .collect();
+    let laws: Vec<Option<Law>> =
+        fitted.iter().map(|fitted| fitted.as_ref().and_then(|time| time.law.clone())).collect();
+    let paces = pace::of_classes(&kinds.walks, class_of, &pooling, &laws);
+    let mut times: BTreeMap<String, ThinkTime> = BTreeMap::new();
+    // Two classes may pause differently at one place: what comes later gets a number.
+    let names: Vec<Option<String>> = fitted
+        .iter()
+        .zip(name_of)
+        .map(|(time, name)| {
+            let (time, name) = (time.as_ref()?, name?);
+            let numbered = (2..).map(|number| format!("{name}_{number}"));
+            let free =
+                std::iter::once(name.clone()).chain(numbered).find(|name| !times.contains_key(name))?;
+            times.insert(free.clone(), time.clone());
+            Some(free)
+        })
+        .collect();
+    let usual = names.iter().flatten().next().cloned().unwrap_or_else(|| DEFAULT.to_owned());
+    let pauses = (0..kinds.names.len()).map(|class| {
+        let places = pooling.places.get(&(class as u32));
+        let name = |group: &usize| names[*group].clone();
+        let default = places.and_then(|places| places.get(&Place::Anywhere)).and_then(name);
+        let mut on = BTreeMap::new();
+        for (place, group) in places.into_iter().flatten() {
+            let at = match place {
+                Place::Anywhere => continue,
+                Place::After(from) => id(*from).to_owned(),
+                Place::Between(from, to) => transition(id(*from), id(*to)),
+            };
+            on.extend(name(group).map(|name| (at, name)));
+        }
+        let pace = paces.get(&(class as u32)).map(|pace| round_probability(pace.rho));
+        (ThinkTimes { default: default.unwrap_or_else(|| usual.clone()), on }, pace)
+    });
+    let pauses = pauses.collect();
+    times.entry(usual).or_insert_with(never);
+    (times, pauses)
 }
 
-/// Whether the median of `own` is off the common one by more than chance and ten percent.
-fn differs(own: &ThinkTime, common: &ThinkTime) -> bool {
-    let quantile =
-        |think: &ThinkTime, q| think.sampler().map_or(f64::NAN, |sampler| sampler.quantile(q).ln());
-    let spread = 0.5 * (quantile(own, 0.84) - quantile(own, 0.16));
-    // The median of n normal values has a standard error of sqrt(π/2) σ/√n.
-    let standard_error = (std::f64::consts::FRAC_PI_2 / own.n.max(1) as f64).sqrt() * spread;
-    (quantile(own, 0.5) - quantile(common, 0.5)).abs() > OWN_THINK_EFFECT + 1.96 * standard_error
+/// Where there are too few pauses to publish, or sessions have one request: the pause that is written down never happens,
+/// or is short.
+fn never() -> ThinkTime {
+    ThinkTime { kind: GapKind::Pacing, n: 0, law: Some(Law::Exponential { rate: 1.0 }), histogram: None }
 }
 
-fn think_time(gaps: &GapTally, gate: Gate) -> Option<ThinkTime> {
+fn think_time(gaps: &GapTally, window: Window, gate: Gate) -> Option<ThinkTime> {
     gate.admit(gaps.gaps)?;
     let n = gaps.gaps.count;
     let kind = if 2 * gaps.paced > n { GapKind::Pacing } else { GapKind::Think };
     let (law, histogram) = if 2 * gaps.coarse_gaps > n {
-        (Some(best_law(&Gaps::whole(&as_logged(gaps), Window::OPEN)?)), None)
+        (Some(best_law(&Gaps::whole(&as_logged(gaps), window)?)), None)
     } else {
         let histogram = gate.histogram(&gaps.fine, GAP_RELATIVE_ERROR, Unit::S)?;
         // The law is a label here, but one for what was seen, not for what the gate makes of it.
         let counts = gaps.fine.iter().map(|(bin, of)| (*bin, of.count)).collect();
-        let law = Gaps::exact(&counts, histogram.log_width(), Window::OPEN).map(|gaps| best_law(&gaps));
+        let law = Gaps::exact(&counts, histogram.log_width(), window).map(|gaps| best_law(&gaps));
         (law, gate.summary(histogram, logged(&gaps.fine)).map(|summary| summary.histogram))
     };
     Some(ThinkTime { kind, n: round_count(n), law: law.map(round_law), histogram })
