@@ -83,15 +83,16 @@ fn unpack(point: &[f64]) -> Vec<LognormalComponent> {
 fn cost_and_slope(point: &[f64], gaps: &Gaps) -> (f64, Vec<f64>) {
     let components = unpack(point);
     let count = components.len();
-    let cuts = gaps.window.shortest_s.ln()..=gaps.window.longest_s.ln();
-    let proper =
-        |c: &LognormalComponent| SIGMAS.contains(&c.sigma) && c.mu.abs() < 20.0 && cuts.contains(&c.mu);
+    let cuts = [gaps.window.shortest_s.ln(), gaps.window.longest_s.ln()];
+    // What lies mostly beyond a cut is not what the gaps within are evidence for.
+    let within = |c: &LognormalComponent| c.mu + c.sigma >= cuts[0] && c.mu <= cuts[1];
+    let proper = |c: &LognormalComponent| SIGMAS.contains(&c.sigma) && c.mu.abs() < 20.0 && within(c);
     if !components.iter().all(proper) {
         return (f64::INFINITY, vec![0.0; point.len()]);
     }
     // Share between the cuts, and how it changes with μ and σ.
     let between = |c: &LognormalComponent| -> Triple {
-        let (shorter, longer) = (below(c, *cuts.start()), below(c, *cuts.end()));
+        let (shorter, longer) = (below(c, cuts[0]), below(c, cuts[1]));
         std::array::from_fn(|i| longer[i] - shorter[i])
     };
     let kept_of: Vec<Triple> = components.iter().map(between).collect();
@@ -185,7 +186,7 @@ mod tests {
     fn the_slope_is_that_of_the_cost() {
         let whole = BTreeMap::from([(-300, 4), (0, 30), (700, 41), (1200, 22), (6000, 9), (70_000, 3)]);
         let exact = BTreeMap::from([(None, 3), (Some(-200), 10), (Some(20), 40), (Some(150), 9)]);
-        let window = Window { shortest_s: 0.4, longest_s: 100.0, background: 0.1 };
+        let window = Window { shortest_s: 0.25, longest_s: 100.0, background: 0.1 };
         let both = [Gaps::whole(&whole, window).unwrap(), Gaps::exact(&exact, 0.02, window).unwrap()];
         for gaps in both {
             let point = [0.3, -0.2, 2.0, 0.1, -1.0, -0.5, -0.7, 0.4];
