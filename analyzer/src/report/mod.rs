@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod holdout;
+pub mod explain;
 pub mod inspect;
 mod number;
 pub mod summary;
