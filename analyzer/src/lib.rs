@@ -41,7 +41,8 @@ pub mod format;
 mod given;
 pub mod kind;
 mod local;
-mod model;
+#[doc(hidden)]
+pub mod model;
 pub mod privacy;
 pub mod read;
 mod recent;

@@ -1,6 +1,8 @@
 //! Pure functions from counts to a model: no files, no clock, no random numbers.
 
-pub(crate) mod arrivals;
-pub(crate) mod em;
+pub mod arrivals;
+pub mod em;
+pub mod nnls;
 pub(crate) mod optimise;
+pub mod seed;
 pub(crate) mod think;
