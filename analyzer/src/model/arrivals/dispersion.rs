@@ -10,8 +10,8 @@
 //! which is linear in the variances v: they are found by non-negative least squares on a fixed grid of c.
 //!
 //! The expected Λ is fitted to the same counts, each day at its own level, and so is too near to them: even Poisson
-//! counts then show less than 1. How much less is found by drawing Poisson counts of the fitted curve and fitting
-//! them in the same way; φ is divided by that.
+//! counts then show less than 1, and slow factors lose more. How much is found by drawing logs of the fitted curve and
+//! variances, fitting each in the same way, and comparing with what it shows around the curve that it was drawn from.
 
 use super::expectation::Expectation;
 use super::exposure::{BINS_PER_WEEK, Coverage, bin_of_week};
@@ -25,12 +25,16 @@ use crate::tally::civil::CivilClock;
 pub const TAUS_S: [i64; 7] = [1, 10, 30, 60, 300, 900, 3600];
 /// Time constants c in seconds.
 pub const TIME_CONSTANTS_S: [f64; 4] = [3.0, 30.0, 300.0, 3000.0];
-/// Poisson logs that are drawn. As each is compared with itself under the true curve, few are enough.
+/// Logs that are drawn. As each is compared with itself under the true curve, few are enough.
 const DRAWS: usize = 12;
+/// Times that variances are corrected for what fitting takes from them: each changes little of the one before.
+const PASSES: usize = 3;
+/// Steps of a drawn factor in seconds; variances with time constants below that are drawn as one of a bin's mean.
+const STEP_S: f64 = 30.0;
 /// What must be left of Poisson variance after fitting, for a time scale to tell anything.
 const LEAST_LEFT: f64 = 0.25;
 /// How well four time constants can describe a spectrum, relative.
-const MODEL_ERROR: f64 = 0.05;
+const MODEL_ERROR: f64 = 0.02;
 /// Squared standard errors by which a variance must improve the fit: three standard errors.
 const PRICE: f64 = 9.0;
 
@@ -47,54 +51,84 @@ pub struct Point {
     pub rate_per_s: f64,
 }
 
-/// Dispersion of `starts` (sorted seconds since 1970) around `curve`, by time scale, the shortest first.
+/// Dispersion of `starts` (sorted seconds since 1970) around `curve`, by time scale, the shortest first; and the
+/// variances of the rate at each of [`TIME_CONSTANTS_S`], relative to the squared rate, that explain it.
 ///
 /// Days that are unlike the others must be left out of `coverage`, or they show as variance on the scale of hours.
 /// Time scales on which the curve follows the counts too closely to tell are left out: hours in a log of one day.
-pub fn spectrum(starts: &[i64], clock: &CivilClock, coverage: &Coverage, curve: &Curve) -> Vec<Point> {
+/// A variance is 0 unless it improves the fit by three standard errors, so that chance makes no bursts.
+pub fn fit(
+    starts: &[i64],
+    clock: &CivilClock,
+    coverage: &Coverage,
+    curve: &Curve,
+) -> (Vec<Point>, Variances) {
     let bins = Bins::new(clock, coverage);
     let counts = bins.counts(starts);
     let (means, levels) = bins.means(&counts, curve);
     let of_day = |day: i64| bins.days.binary_search(&day).map_or(1.0, |at| levels[at]);
     let expectation = Expectation::new(&curve.week(), clock, coverage, of_day);
-    let left = bins.left_by_fitting(&means, curve, SplitMix::of(starts.iter().copied()));
-    let point = |tau_s: i64| {
-        let (sums, left) = if tau_s < ARRIVAL_BIN_S {
-            // What fitting takes from a bin of five minutes is spread evenly over its parts.
-            let part = tau_s as f64 / ARRIVAL_BIN_S as f64;
-            (fine(starts, coverage, &expectation, tau_s), 1.0 - (1.0 - left(ARRIVAL_BIN_S)) * part)
+    let observed = TAUS_S.map(|tau_s| {
+        if tau_s < ARRIVAL_BIN_S {
+            fine(starts, coverage, &expectation, tau_s)
         } else {
-            (bins.sums(&counts, &means, tau_s), left(tau_s))
-        };
-        let sd = (sums.mean + 2.0 * sums.squared_mean).sqrt() / sums.mean;
-        (sums.mean > 0.0 && left >= LEAST_LEFT).then(|| Point {
-            tau_s: tau_s as f64,
-            phi: sums.squares / sums.mean / left,
-            sd: sd / left,
-            rate_per_s: sums.squared_mean / sums.mean / tau_s as f64,
-        })
-    };
-    TAUS_S.into_iter().filter_map(point).collect()
+            bins.sums(&counts, &means, tau_s)
+        }
+    });
+    let seed = SplitMix::of(starts.iter().copied());
+    let mut variances = Variances::default();
+    let mut spectrum = Vec::new();
+    for _ in 0..PASSES {
+        let left = bins.left_by_fitting(&means, curve, &variances, seed.clone());
+        spectrum = corrected(&observed, &left);
+        variances = explained(&spectrum);
+        if variances.iter().all(|v| *v <= 0.0) {
+            break;
+        }
+    }
+    (spectrum, variances)
 }
 
-/// Variances of the rate around the curve at each of [`TIME_CONSTANTS_S`], relative to the squared rate.
-///
-/// A variance is 0 unless it improves the fit by three standard errors, so that chance makes no bursts.
-pub fn variances(spectrum: &[Point]) -> [f64; TIME_CONSTANTS_S.len()] {
-    let weight = |point: &Point| {
-        1.0 / (point.phi.max(1.0) * point.sd.hypot(MODEL_ERROR * (1.0 - 1.0 / point.phi.max(1.0))))
+/// Variances at each of [`TIME_CONSTANTS_S`].
+pub type Variances = [f64; TIME_CONSTANTS_S.len()];
+
+/// What would be seen around the true curve, where `left` of it, by width of bins, is left around the fitted one.
+fn corrected(observed: &[Sums; TAUS_S.len()], left: &[f64; TAUS_S.len()]) -> Vec<Point> {
+    let phi = |at: usize| observed[at].squares / observed[at].mean;
+    let bin = TAUS_S.iter().position(|tau_s| *tau_s == ARRIVAL_BIN_S).unwrap_or(0);
+    let taken = phi(bin) / left[bin] - phi(bin);
+    let point = |(at, tau_s): (usize, &i64)| {
+        let sums = observed[at];
+        let tau_s = *tau_s as f64;
+        // What fitting takes from a bin of five minutes is spread evenly over its parts.
+        let part = tau_s / ARRIVAL_BIN_S as f64;
+        let phi = if part < 1.0 { phi(at) + part * taken } else { phi(at) / left[at] };
+        let sd = (sums.mean + 2.0 * sums.squared_mean).sqrt() / sums.mean;
+        (sums.mean > 0.0 && left[at.max(bin)] >= LEAST_LEFT).then(|| Point {
+            tau_s,
+            phi,
+            sd: if part < 1.0 { sd } else { sd / left[at] },
+            rate_per_s: sums.squared_mean / sums.mean / tau_s,
+        })
     };
-    let rows: Vec<Vec<f64>> = spectrum
-        .iter()
-        .map(|point| TIME_CONSTANTS_S.iter().map(|c| weight(point) * gain(point, *c)).collect())
-        .collect();
+    TAUS_S.iter().enumerate().filter_map(point).collect()
+}
+
+/// The variances that explain a spectrum.
+fn explained(spectrum: &[Point]) -> Variances {
+    let weight = |point: &Point| {
+        let phi = point.phi.max(1.0);
+        1.0 / (phi * point.sd).hypot(MODEL_ERROR * (phi - 1.0))
+    };
+    let row = |point: &Point| TIME_CONSTANTS_S.iter().map(|c| weight(point) * gain(point, *c)).collect();
+    let rows: Vec<Vec<f64>> = spectrum.iter().map(row).collect();
     let above: Vec<f64> = spectrum.iter().map(|point| weight(point) * (point.phi - 1.0)).collect();
     let found = nnls::solve(&rows, &above, PRICE);
     std::array::from_fn(|at| found.get(at).copied().unwrap_or(0.0))
 }
 
 /// The dispersion that variances say, at a time scale and rate.
-pub fn modelled(point: &Point, variances: &[f64; TIME_CONSTANTS_S.len()]) -> f64 {
+pub fn modelled(point: &Point, variances: &Variances) -> f64 {
     1.0 + TIME_CONSTANTS_S.iter().zip(variances).map(|(c, v)| v * gain(point, *c)).sum::<f64>()
 }
 
@@ -231,25 +265,72 @@ impl Bins {
         sums
     }
 
-    /// The share of Poisson variance that is left around a curve fitted to the counts themselves, by bin width.
-    fn left_by_fitting(&self, means: &[f64], curve: &Curve, mut random: SplitMix) -> impl Fn(i64) -> f64 {
-        let taus_s: Vec<i64> = TAUS_S.into_iter().filter(|tau_s| *tau_s >= ARRIVAL_BIN_S).collect();
-        let mut fitted = vec![0.0; taus_s.len()];
-        let mut known = vec![0.0; taus_s.len()];
+    /// The share of variance that is left around a curve fitted to the counts themselves, by width of bins; 1 for
+    /// widths below a bin. Counts are drawn with `variances` around `means`.
+    fn left_by_fitting(
+        &self,
+        means: &[f64],
+        curve: &Curve,
+        variances: &Variances,
+        mut random: SplitMix,
+    ) -> [f64; TAUS_S.len()] {
+        let (mut fitted, mut known) = ([0.0; TAUS_S.len()], [0.0; TAUS_S.len()]);
         for _ in 0..DRAWS {
-            let counts: Vec<f64> = means.iter().map(|mean| random.poisson(*mean)).collect();
+            let mut factor = Factor::new(variances, &mut random);
+            let mut draw = |mean: &f64| {
+                let mean = mean * factor.next(&mut random);
+                random.poisson(mean)
+            };
+            let counts: Vec<f64> = means.iter().map(&mut draw).collect();
             let mut of_week = vec![0.0; BINS_PER_WEEK];
             self.of_week.iter().zip(&counts).for_each(|(bin, count)| of_week[*bin] += count);
             let (refitted, _) = self.means(&counts, &curve.refit(&of_week, &self.exposure_s));
-            for (at, tau_s) in taus_s.iter().enumerate() {
-                fitted[at] += self.sums(&counts, &refitted, *tau_s).squares;
-                known[at] += self.sums(&counts, means, *tau_s).squares;
+            for (at, tau_s) in TAUS_S.into_iter().enumerate().filter(|(_, tau_s)| *tau_s >= ARRIVAL_BIN_S) {
+                fitted[at] += self.sums(&counts, &refitted, tau_s).squares;
+                known[at] += self.sums(&counts, means, tau_s).squares;
             }
         }
-        move |tau_s| {
-            let at = taus_s.iter().position(|known| *known == tau_s);
-            at.map_or(0.0, |at| if known[at] > 0.0 { (fitted[at] / known[at]).min(1.0) } else { 0.0 })
+        let left = |at: usize| if known[at] > 0.0 { (fitted[at] / known[at]).min(1.0) } else { 0.0 };
+        std::array::from_fn(|at| if TAUS_S[at] < ARRIVAL_BIN_S { 1.0 } else { left(at) })
+    }
+}
+
+/// A random factor of mean 1, averaged over bins of five minutes; gaps between bins are passed over.
+struct Factor {
+    /// Normal states of slow parts: what a step keeps, variance of the logarithm, state.
+    slow: Vec<(f64, f64, f64)>,
+    /// Variance of the logarithm of a bin's mean of the fast parts.
+    fast: f64,
+}
+
+impl Factor {
+    fn new(variances: &Variances, random: &mut SplitMix) -> Self {
+        let (mut slow, mut fast) = (Vec::new(), 0.0);
+        for (c, v) in TIME_CONSTANTS_S.into_iter().zip(variances).filter(|(_, v)| **v > 0.0) {
+            if c > STEP_S {
+                slow.push(((-STEP_S / c).exp(), v.ln_1p(), random.normal()));
+            } else {
+                // Bins much longer than c average it out to this.
+                fast += (v * 2.0 * c / ARRIVAL_BIN_S as f64).ln_1p();
+            }
         }
+        Self { slow, fast }
+    }
+
+    fn next(&mut self, random: &mut SplitMix) -> f64 {
+        let lognormal = |variance: f64, z: f64| (variance.sqrt() * z - 0.5 * variance).exp();
+        let steps = if self.slow.is_empty() { 0 } else { ARRIVAL_BIN_S / STEP_S as i64 };
+        let mut sum = 0.0;
+        for _ in 0..steps {
+            let mut factor = 1.0;
+            for (kept, variance, z) in &mut self.slow {
+                *z = *kept * *z + (1.0 - *kept * *kept).sqrt() * random.normal();
+                factor *= lognormal(*variance, *z);
+            }
+            sum += factor;
+        }
+        let slow = if steps == 0 { 1.0 } else { sum / steps as f64 };
+        if self.fast > 0.0 { slow * lognormal(self.fast, random.normal()) } else { slow }
     }
 }
 
@@ -266,10 +347,10 @@ mod tests {
             .into_iter()
             .map(|point| Point { phi: modelled(&point, &planted), ..point })
             .collect();
-        for (found, planted) in variances(&spectrum).iter().zip(planted) {
+        for (found, planted) in explained(&spectrum).iter().zip(planted) {
             assert!((found - planted).abs() < 1e-6, "{found} {planted}");
         }
-        assert!(variances(&[]).iter().all(|v| *v <= 0.0));
+        assert!(explained(&[]).iter().all(|v| *v <= 0.0));
     }
 
     #[test]

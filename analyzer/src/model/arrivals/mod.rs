@@ -23,7 +23,7 @@ use std::ops::Range;
 
 pub use crate::tally::civil::CivilClock;
 use days::{Day, OutlierDay};
-use dispersion::Point;
+use dispersion::{Point, Variances};
 use expectation::Expectation;
 use exposure::Coverage;
 use rate::Curve;
@@ -44,7 +44,7 @@ pub struct Arrivals {
     /// The dispersion by time scale.
     pub spectrum: Vec<Point>,
     /// Variances of the rate at [`dispersion::TIME_CONSTANTS_S`].
-    pub variances: [f64; dispersion::TIME_CONSTANTS_S.len()],
+    pub variances: Variances,
 }
 
 /// Fits the model to `starts`: sorted whole seconds since 1970. Starts outside of `coverage` are left out.
@@ -61,16 +61,8 @@ pub fn fit(starts: &[i64], coverage: &Coverage, blind_s: i64, clock: &CivilClock
     let coverage = days::without(&coverage, clock, &outliers);
     let days = by_day(starts, &coverage, clock, &curve);
     let curve = usual_curve(starts, &coverage, clock, days::hourly_dispersion(&days).unwrap_or(1.0));
-    let spectrum = dispersion::spectrum(starts, clock, &coverage, &curve);
-    Arrivals {
-        day_level_cv: days::level_cv(&days),
-        variances: dispersion::variances(&spectrum),
-        curve,
-        coverage,
-        holes,
-        outliers,
-        spectrum,
-    }
+    let (spectrum, variances) = dispersion::fit(starts, clock, &coverage, &curve);
+    Arrivals { day_level_cv: days::level_cv(&days), variances, curve, coverage, holes, outliers, spectrum }
 }
 
 fn usual_curve(starts: &[i64], coverage: &Coverage, clock: &CivilClock, dispersion: f64) -> Curve {
