@@ -1,8 +1,8 @@
 //! What people and programs see of the analyzer's work.
 
 pub mod audit;
-pub mod holdout;
 pub mod explain;
+pub mod holdout;
 pub mod inspect;
 mod number;
 pub mod summary;

@@ -474,8 +474,18 @@ fn explanations(logs: u64) {
         kinds += u32::from(explained_by_classes(&sessions_of(&planted, &mut random, 10_000).0));
     }
     let share = |right: u32| f64::from(right) / logs as f64;
-    goal(&format!("share of {logs} logs with memory in which it explains more than classes"), share(memory), 0.95, 1.0);
-    goal(&format!("share of {logs} logs with classes in which they explain more than memory"), share(kinds), 0.95, 1.0);
+    goal(
+        &format!("share of {logs} logs with memory in which it explains more than classes"),
+        share(memory),
+        0.95,
+        1.0,
+    );
+    goal(
+        &format!("share of {logs} logs with classes in which they explain more than memory"),
+        share(kinds),
+        0.95,
+        1.0,
+    );
 }
 
 #[test]
@@ -498,9 +508,8 @@ fn classes_foretell(logs: u64) {
         let (training, _) = sessions_of(&planted, &mut random, 10_000);
         let (rest, _) = sessions_of(&planted, &mut random, 3000);
         let found = held_out(&training, &rest, ADMISSION, Search::new(10, 1)).unwrap();
-        let together = |of: &dyn Fn(&Law) -> f64| {
-            planted.iter().map(|(weight, law)| weight * of(law)).sum::<f64>().ln()
-        };
+        let together =
+            |of: &dyn Fn(&Law) -> f64| planted.iter().map(|(weight, law)| weight * of(law)).sum::<f64>().ln();
         let log: f64 = rest
             .iter()
             .map(|walk| {
@@ -516,7 +525,12 @@ fn classes_foretell(logs: u64) {
         assert!(found.mixture < found.first_order);
         excess += (found.mixture / truth - 1.0) / logs as f64;
     }
-    goal(&format!("perplexity of a mixture above the truth's, 10,000 sessions, mean of {logs} logs"), excess, -0.01, 0.05);
+    goal(
+        &format!("perplexity of a mixture above the truth's, 10,000 sessions, mean of {logs} logs"),
+        excess,
+        -0.01,
+        0.05,
+    );
 }
 
 #[test]

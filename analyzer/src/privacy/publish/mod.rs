@@ -1,6 +1,7 @@
 //! The profile, put together from what the gate lets through.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
 use shared::distribution::Unit;
@@ -26,7 +27,9 @@ use crate::error::Error;
 use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
-use crate::model::arrivals;
+use crate::model::arrivals::exposure::{BINS_PER_WEEK, Coverage};
+use crate::model::arrivals::gated::gated;
+use crate::model::arrivals::rate::{self, Sharing};
 use crate::read::Reading;
 use crate::request::SECOND_NS;
 use crate::route::Routes;
@@ -34,7 +37,7 @@ use crate::settings::Settings;
 use crate::tally::cell::logged;
 use crate::tally::civil::CivilClock;
 use crate::tally::{DURATION_RELATIVE_ERROR, RouteNumber, Tally};
-use crate::weight::requests;
+use crate::weight::{REQUEST, requests};
 
 /// The profile of what was counted.
 ///
@@ -273,40 +276,36 @@ fn suppressed(tally: &Tally, named: &BTreeSet<RouteNumber>) -> (u64, f64) {
     ((tally.endpoints.len() - named.len()) as u64, hidden as f64 / (hidden + mass(true)).max(1) as f64)
 }
 
-/// Seconds that the log covers in each bin of the civil week.
+/// The time that the log covers.
 ///
 /// A log covers the hours around its requests, of any kind: between two files that are weeks apart there was no
 /// service to arrive at, nor between a line with a broken clock and the others. A pause of some hours in between is
 /// a quiet night, not a gap.
-fn exposure_s(reading: &Reading, tally: &Tally, clock: &CivilClock) -> Vec<f64> {
+fn coverage(reading: &Reading, tally: &Tally) -> Coverage {
     /// The longest pause that still counts as quiet.
     const QUIET_HOURS: i64 = 12;
     let (first_s, last_s) = span_s(reading);
     // Stamps mark the end of a request, sessions begin at the start of one, which may be earlier.
     let first_s = tally.first_start_s.map_or(first_s, |start_s| start_s.min(first_s));
     let hours = reading.counts.offset_s_by_hour.keys().copied().collect::<Vec<i64>>();
-    let mut exposure_s: Vec<f64> = Vec::new();
-    for stretch in hours.chunk_by(|hour, next| next - hour <= QUIET_HOURS) {
-        let (from, to) = (stretch[0], stretch[stretch.len() - 1] + 1);
-        let from_s = if from == hours[0] { first_s } else { from * 3600 };
-        let to_s = if to == hours[hours.len() - 1] + 1 { last_s + 1 } else { to * 3600 };
-        let part = arrivals::exposure_s(clock, from_s, to_s);
-        exposure_s.resize(part.len(), 0.0);
-        exposure_s.iter_mut().zip(part).for_each(|(sum, seconds)| *sum += seconds);
-    }
-    exposure_s
+    let pauses = hours.windows(2).filter(|pair| pair[1] - pair[0] > QUIET_HOURS);
+    let gaps: Vec<Range<i64>> = pauses.map(|pair| (pair[0] + 1) * 3600..pair[1] * 3600).collect();
+    Coverage::new(first_s, last_s + 1, &gaps, 0)
 }
 
 fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, classes: &[Class]) -> Arrivals {
-    let exposure_s = exposure_s(reading, tally, clock);
-    let curve = arrivals::fit(&tally.arrivals, &exposure_s, gate.k());
-    let days = curve
-        .days
-        .map(|knots| knots.into_iter().map(|rate| round_significant(rate, 3)).collect::<Vec<f64>>());
+    let mut counts = vec![0.0; BINS_PER_WEEK];
+    for (bin, found) in &tally.arrivals {
+        counts[*bin as usize] = found.mass as f64 / REQUEST as f64;
+    }
+    let fitted = rate::fit(&counts, &coverage(reading, tally).week(clock), 1.0);
+    let curve = gated(fitted, &tally.arrivals, gate.k());
+    let days = Weekday::ALL
+        .map(|day| curve.day(day).into_iter().map(|rate| round_significant(rate, 3)).collect::<Vec<f64>>());
     let shared_shape = match curve.sharing {
-        arrivals::Sharing::None => BTreeMap::new(),
-        arrivals::Sharing::Weekdays => BTreeMap::from([("weekdays".to_owned(), true)]),
-        arrivals::Sharing::All => BTreeMap::from([("all_days".to_owned(), true)]),
+        Sharing::None => BTreeMap::new(),
+        Sharing::Weekdays => BTreeMap::from([("weekdays".to_owned(), true)]),
+        Sharing::All => BTreeMap::from([("all_days".to_owned(), true)]),
     };
     let all_knots = Weekday::ALL.iter().flat_map(|day| days[day.index()].iter().copied()).collect();
     let week_curve = WeekCurve::new(f64::from(curve.knots_every_s), all_knots);
@@ -320,6 +319,7 @@ fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, cl
         shared_shape,
         burstiness: None,
         day_level_cv: None,
+        outlier_days: Vec::new(),
         peak: Peak { rate_per_s: peak_per_s, at: time_of_week(peak_at_s) },
         requests_per_s: RequestsPerSecond {
             mean: round_significant(mean_per_s * requests, 3),

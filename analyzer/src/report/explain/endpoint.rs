@@ -120,7 +120,8 @@ impl EndpointExplanation {
         for parameter in &endpoint.query {
             page.row("query", &of_query(parameter));
         }
-        let mut statuses: Vec<(&String, f64)> = endpoint.status.iter().map(|(c, share)| (c, *share)).collect();
+        let mut statuses: Vec<(&String, f64)> =
+            endpoint.status.iter().map(|(c, share)| (c, *share)).collect();
         statuses.sort_by(|one, other| other.1.total_cmp(&one.1).then_with(|| one.0.cmp(other.0)));
         let statuses: Vec<String> =
             statuses.iter().map(|(code, share)| format!("{code}: {}", percent(*share))).collect();
@@ -190,7 +191,8 @@ impl InClass {
         page.line(&format!("  {:<38}{}", "from", "to"));
         for at in 0..from.len().max(to.len()) {
             let cell = |rows: &[(String, String)]| {
-                let cell = rows.get(at).map(|(share, name)| format!("{share:>8}  {}", super::page::cut(name, 27)));
+                let cell =
+                    rows.get(at).map(|(share, name)| format!("{share:>8}  {}", super::page::cut(name, 27)));
                 cell.unwrap_or_default()
             };
             page.line(&format!("{:<39}{}", cell(&from), cell(&to)));

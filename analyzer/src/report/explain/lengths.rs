@@ -73,7 +73,11 @@ fn step<'c>(class: &'c Class, alive: &BTreeMap<&str, f64>) -> BTreeMap<&'c str, 
 }
 
 /// Moves what is in `other` on, until next to nothing is there.
-fn pass_others<'c>(class: &'c Class, alive: &mut BTreeMap<&'c str, f64>, visits: &mut BTreeMap<&'c str, f64>) {
+fn pass_others<'c>(
+    class: &'c Class,
+    alive: &mut BTreeMap<&'c str, f64>,
+    visits: &mut BTreeMap<&'c str, f64>,
+) {
     const MOST_ROUNDS: u32 = 10_000;
     for _ in 0..MOST_ROUNDS {
         let Some(hidden) = alive.remove(OTHER) else { return };

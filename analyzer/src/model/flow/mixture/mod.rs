@@ -243,7 +243,6 @@ fn mixture(pool: &Pool, shares: &[Vec<f64>], bic: Vec<f64>, seed: u64) -> Mixtur
     Mixture { classes, bic, responsibilities, seed }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::super::END;
@@ -282,7 +281,9 @@ mod tests {
     fn two_kinds() -> Vec<Walk> {
         let mut paths: Vec<(Vec<u32>, u32)> = Vec::new();
         for (sessions, apart) in [(300.0, 1), (100.0, 0)] {
-            for (first, length) in [1, 2].into_iter().flat_map(|first| (1..12).map(move |length| (first, length))) {
+            for (first, length) in
+                [1, 2].into_iter().flat_map(|first| (1..12).map(move |length| (first, length)))
+            {
                 let path = (0..length as u32).map(|at| 1 + (first + apart * at) % 2);
                 paths.push((path.collect(), (sessions / 3.0 * f64::powi(2.0 / 3.0, length - 1)) as u32));
             }
@@ -295,7 +296,8 @@ mod tests {
         let some = two_kinds();
         let mixture = check(&some, Search::new(10, 1), &[0.76, 0.24]);
         assert!(mixture.bic_gain() > 100.0 && mixture.bic.len() == 4, "{:?}", mixture.bic);
-        for (walk, class) in some.iter().zip(mixture.most_probable()).filter(|(walk, _)| walk.steps.len() > 1) {
+        for (walk, class) in some.iter().zip(mixture.most_probable()).filter(|(walk, _)| walk.steps.len() > 1)
+        {
             assert_eq!(class, usize::from(walk.steps[0].endpoint == walk.steps[1].endpoint), "{walk:?}");
         }
     }
