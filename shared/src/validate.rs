@@ -25,6 +25,9 @@ pub fn validate(profile: &Profile) -> Vec<Violation> {
         }
         check.share("/source/sampling/unknown_share", sampling.unknown_share);
     }
+    if let Some(share) = profile.source.shared_clients_share {
+        check.share("/source/shared_clients_share", share);
+    }
     let ids: BTreeSet<&str> = profile.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
     check.endpoints(&profile.endpoints, &ids);
     let think_times: BTreeSet<&str> = profile.think_times.keys().map(String::as_str).collect();
@@ -58,6 +61,9 @@ pub fn validate(profile: &Profile) -> Vec<Violation> {
         let place = format!("/background/{i}");
         check.reference(&format!("{place}/endpoint"), &background.endpoint, &ids, "endpoint");
         check.positive(&format!("{place}/period_s"), background.period_s);
+        if background.clients == 0 {
+            check.wrong(&format!("{place}/clients"), 0, "at least 1");
+        }
     }
     check.violations
 }
@@ -112,6 +118,20 @@ impl Check {
                 let here = format!("{place}/companions/{j}");
                 self.reference(&format!("{here}/endpoint"), &companion.endpoint, ids, "endpoint");
                 self.share(&format!("{here}/probability"), companion.probability);
+                if endpoint.companions[..j].iter().any(|before| before.endpoint == companion.endpoint) {
+                    let found = format!("`{}` a second time", companion.endpoint);
+                    self.wrong(&format!("{here}/endpoint"), found, "companions named once");
+                }
+                if let Some(count) = companion.count.filter(|count| !(count.is_finite() && *count >= 1.0)) {
+                    self.wrong(&format!("{here}/count"), count, "a number >= 1");
+                }
+                for (quantile, offset_s) in &companion.offset_s {
+                    let here = format!("{here}/offset_s/{quantile}");
+                    self.not_negative(&here, *offset_s);
+                    if !matches!(quantile.as_str(), "p50" | "p95") {
+                        self.wrong(&here, format!("`{quantile}`"), "`p50` or `p95`");
+                    }
+                }
             }
         }
     }
@@ -456,6 +476,7 @@ mod tests {
         let companion = |endpoint: &str, probability| Companion {
             endpoint: endpoint.into(),
             probability,
+            count: None,
             offset_s: BTreeMap::new(),
         };
         check(
@@ -465,6 +486,34 @@ mod tests {
         check(
             |p| p.endpoints[0].companions = vec![companion("get_item", 1.5)],
             "`/endpoints/0/companions/0/probability`: found 1.5",
+        );
+        check(
+            |p| p.endpoints[0].companions = vec![companion("get_item", 0.5), companion("get_item", 0.5)],
+            "`/endpoints/0/companions/1/endpoint`: found `get_item` a second time",
+        );
+        for count in [0.5, f64::NAN] {
+            check(
+                |p| {
+                    p.endpoints[0].companions =
+                        vec![Companion { count: Some(count), ..companion("get_item", 0.5) }]
+                },
+                "`/endpoints/0/companions/0/count`: found",
+            );
+        }
+        for (quantile, offset_s) in [("p50", -0.1), ("p50", f64::INFINITY), ("median", 0.1)] {
+            let offset_s = BTreeMap::from([(quantile.to_owned(), offset_s)]);
+            check(
+                |p| {
+                    let wrong = Companion { offset_s: offset_s.clone(), ..companion("get_item", 0.5) };
+                    p.endpoints[0].companions = vec![wrong];
+                },
+                "`/endpoints/0/companions/0/offset_s/",
+            );
+        }
+        check(|p| p.source.shared_clients_share = Some(1.5), "`/source/shared_clients_share`: found 1.5");
+        check(
+            |p| p.background = vec![Background { endpoint: "get_item".into(), period_s: 60.0, clients: 0 }],
+            "`/background/0/clients`: found 0",
         );
         let background = Background { endpoint: "get_itme".into(), period_s: 60.0, clients: 1 };
         check(|p| p.background = vec![background.clone()], "`/background/0/endpoint`: found `get_itme`");

@@ -6,4 +6,5 @@ mod arrivals;
 mod flow;
 mod oracle;
 mod privacy;
+mod sessions;
 mod think;
