@@ -63,7 +63,8 @@ pub(super) fn print(rows: &[EndpointRow], top: usize, page: &mut Page) {
         );
         let left = WIDTH.saturating_sub(front.chars().count());
         // An id is what one asks with, so it stays whole; a route of which little is left tells nothing.
-        let route = if left < 6 { String::new() } else { cut(&format!("{} {}", row.method, row.route), left) };
+        let route =
+            if left < 6 { String::new() } else { cut(&format!("{} {}", row.method, row.route), left) };
         page.line(&(front + &route));
     }
     if rows.len() > shown.len() {

@@ -47,7 +47,10 @@ impl Overview {
             },
         );
         let rejected = source.rejected.get("total").copied().unwrap_or(0);
-        page.row("lines", &format!("{}, of which {} not understood", grouped(source.lines), grouped(rejected)));
+        page.row(
+            "lines",
+            &format!("{}, of which {} not understood", grouped(source.lines), grouped(rejected)),
+        );
         page.row("requests", &grouped(source.requests));
         let left_out = source.excluded.iter().filter(|(_, count)| **count > 0);
         let left_out: Vec<String> =

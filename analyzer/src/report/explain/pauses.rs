@@ -50,7 +50,8 @@ impl PauseRow {
     /// The pause in one line: `think, p50 1.3 s, p90 3.6 s (default)`.
     pub(super) fn line(&self) -> String {
         let quantiles = [("p50", self.p50_s), ("p90", self.p90_s)];
-        let quantiles = quantiles.iter().filter_map(|(q, time_s)| Some(format!(", {q} {}", seconds((*time_s)?))));
+        let quantiles =
+            quantiles.iter().filter_map(|(q, time_s)| Some(format!(", {q} {}", seconds((*time_s)?))));
         format!("{}{} ({})", word(self.kind), quantiles.collect::<String>(), self.name)
     }
 }

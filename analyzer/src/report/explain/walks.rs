@@ -34,7 +34,10 @@ pub(super) fn most_usual(class: &Class, most: usize) -> Vec<Walk> {
     while let Some(beginning) = open.pop() {
         if beginning.steps.last() == Some(&END) {
             let steps = &beginning.steps[..beginning.steps.len() - 1];
-            found.push(Walk { steps: steps.iter().map(ToString::to_string).collect(), share: beginning.share });
+            found.push(Walk {
+                steps: steps.iter().map(ToString::to_string).collect(),
+                share: beginning.share,
+            });
             if found.len() == most {
                 break;
             }

@@ -92,7 +92,10 @@ impl WeekShape {
             page.row("alike", &format!("{}: one shape, each day its own level", shared.join(", ")));
         }
         let largest = self.days.iter().flat_map(|day| &day.half_hours).copied().fold(0.0, f64::max);
-        page.line(&format!("      {:<12}{:<12}{:<12}{:<11}24{:>8}{:>11}", "0", "6", "12", "18", "a day", "peak"));
+        page.line(&format!(
+            "      {:<12}{:<12}{:<12}{:<11}24{:>8}{:>11}",
+            "0", "6", "12", "18", "a day", "peak"
+        ));
         for day in &self.days {
             let bars: String = day.half_hours.iter().map(|rate| bar(*rate, largest)).collect();
             page.line(&format!(
