@@ -1,10 +1,17 @@
 //! What a request is part of: people's use of pages, or something that a model of people must leave out.
 //! Everything left out is counted, nothing is lost silently.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use serde::Serialize;
 
 use crate::request::Request;
 use crate::route::segment::split_extension;
+
+mod user_agent;
+
+pub use user_agent::of_user_agent;
 
 /// What a request is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -21,11 +28,14 @@ pub enum Kind {
     HealthCheck = 3,
     /// Something other than an HTTP request sent to the port: a TLS handshake, noise, or nothing at all.
     Unreadable = 4,
+    /// A program that calls an interface for somebody: curl, an HTTP library.
+    ApiClient = 5,
 }
 
 impl Kind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Page, Self::Static, Self::Bot, Self::HealthCheck, Self::Unreadable];
+    pub const ALL: [Self; 6] =
+        [Self::Page, Self::Static, Self::Bot, Self::HealthCheck, Self::Unreadable, Self::ApiClient];
 
     /// The name used in files, flags and outputs.
     pub fn name(self) -> &'static str {
@@ -35,22 +45,10 @@ impl Kind {
             Self::Bot => "bots",
             Self::HealthCheck => "health_checks",
             Self::Unreadable => "unreadable",
+            Self::ApiClient => "api_clients",
         }
     }
 }
-
-/// Programs that probe whether a service is alive, by the start of their user agent.
-const PROBES: [&str; 9] = [
-    "kube-probe/",
-    "elb-healthchecker/",
-    "googlehc/",
-    "amazon-route53-health-check",
-    "pingdom",
-    "uptimerobot",
-    "consul health check",
-    "blackbox exporter",
-    "haproxy",
-];
 
 /// Paths that exist to be probed.
 const HEALTH_PATHS: [&[u8]; 14] = [
@@ -70,41 +68,47 @@ const HEALTH_PATHS: [&[u8]; 14] = [
     b"/server-status",
 ];
 
-/// Words that crawlers, scanners and monitors put into their user agents.
-///
-/// Programs that people use (curl, python-requests, okhttp) are not among them: they are API clients.
-const BOT_WORDS: [&str; 27] = [
-    "bot",
-    "crawl",
-    "spider",
-    "slurp",
-    "archiver",
-    "mediapartners",
-    "facebookexternalhit",
-    "bingpreview",
-    "scrapy",
-    "zgrab",
-    "masscan",
-    "nikto",
-    "sqlmap",
-    "nmap",
-    "nessus",
-    "wpscan",
-    "dirbuster",
-    "gobuster",
-    "nuclei",
-    "scanner",
-    "feedfetcher",
-    "monitor",
-    "statuscake",
-    "lighthouse",
-    "headlesschrome",
-    "ia_archiver",
-    "censysinspect",
+/// What only programs that look for holes ask for, in lower case; a service that has one of them answers.
+const SCANNED: [&str; 38] = [
+    "/.env",
+    "/.git",
+    "/.aws/",
+    "/.svn/",
+    "/.hg/",
+    "/.ssh/",
+    "/.vscode/",
+    "/.ds_store",
+    "/.htpasswd",
+    "wp-login.php",
+    "/wp-admin",
+    "/wp-content/",
+    "/wp-includes/",
+    "/xmlrpc.php",
+    "phpmyadmin",
+    "/pma/",
+    "/phpinfo",
+    "/cgi-bin/",
+    "/vendor/phpunit",
+    "eval-stdin.php",
+    "/boaform",
+    "/hnap1",
+    "/manager/html",
+    "/solr/admin",
+    "/actuator/",
+    "/owa/auth",
+    "/autodiscover",
+    "/_ignition",
+    "/jmx-console",
+    "/invoker/",
+    "/setup.cgi",
+    "/w00tw00t",
+    "/muieblackcat",
+    "/fckeditor",
+    "/administrator/index.php",
+    "/etc/passwd",
+    "/win.ini",
+    "/server-status",
 ];
-
-/// Makes of phones whose names hold one of the words.
-const NOT_BOTS: [&str; 1] = ["cubot"];
 
 /// Extensions of files that pages bring along.
 const STATIC_EXTENSIONS: [&[u8]; 27] = [
@@ -137,16 +141,6 @@ const STATIC_EXTENSIONS: [&[u8]; 27] = [
     b"m3u8",
 ];
 
-/// What a user agent alone says.
-pub fn of_user_agent(text: &[u8]) -> Kind {
-    let text = String::from_utf8_lossy(text).to_ascii_lowercase();
-    if PROBES.iter().any(|probe| text.starts_with(probe)) {
-        return Kind::HealthCheck;
-    }
-    let text = NOT_BOTS.iter().fold(text, |text, name| text.replace(name, ""));
-    if BOT_WORDS.iter().any(|word| text.contains(word)) { Kind::Bot } else { Kind::Page }
-}
-
 /// What a path says of the request for it, whoever asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum PathKind {
@@ -155,11 +149,17 @@ pub(crate) enum PathKind {
     Static,
     /// One of [`HEALTH_PATHS`], none of which is a static file.
     Health,
+    /// One of [`SCANNED`], which may be a health path as well.
+    Scanned,
+    /// The file that is there for crawlers.
+    Robots,
 }
 
 impl PathKind {
     pub(crate) fn of(path: &[u8]) -> Self {
         match path.strip_suffix(b"/").unwrap_or(path) {
+            b"/robots.txt" => Self::Robots,
+            path if SCANNER.is_match(path) => Self::Scanned,
             probed if HEALTH_PATHS.contains(&probed) => Self::Health,
             _ if is_static(path) => Self::Static,
             _ => Self::Page,
@@ -177,23 +177,25 @@ pub(crate) fn of_known_path(request: &Request<'_>, path: PathKind, user_agent: K
     if request.method.is_none() || request.target.is_empty() {
         return Kind::Unreadable;
     }
-    if user_agent != Kind::Page {
+    if !matches!(user_agent, Kind::Page | Kind::ApiClient) {
         return user_agent;
     }
     // A failed probe is left to the model: it may be a person who looks for the page.
     let probes = || matches!(request.method, Some(b"GET" | b"HEAD")) && (200..300).contains(&request.status);
     match path {
+        PathKind::Robots => Kind::Bot,
+        PathKind::Scanned if request.status >= 400 => Kind::Bot,
         PathKind::Health if probes() => Kind::HealthCheck,
         PathKind::Static => Kind::Static,
-        PathKind::Health | PathKind::Page => Kind::Page,
+        PathKind::Scanned | PathKind::Health | PathKind::Page => user_agent,
     }
 }
 
+/// [`SCANNED`], compiled.
+static SCANNER: LazyLock<AhoCorasick> = LazyLock::new(|| user_agent::automaton(SCANNED.iter()));
+
 fn is_static(path: &[u8]) -> bool {
     let segment = &path[memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)..];
-    if segment == b"robots.txt" {
-        return true;
-    }
     let Some(dot) = memchr::memrchr(b'.', split_extension(segment).1) else { return false };
     let extension = split_extension(segment).1[dot + 1..].to_ascii_lowercase();
     STATIC_EXTENSIONS.contains(&extension.as_slice())
@@ -204,27 +206,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn user_agents() {
-        for (text, expected) in [
-            ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", Kind::Bot),
-            ("Mozilla/5.0 (Linux; Android 9; CUBOT X19) Chrome/120.0", Kind::Page),
-            ("curl/8.5.0", Kind::Page),
-            ("kube-probe/1.31", Kind::HealthCheck),
-            ("-", Kind::Page),
+    fn what_only_machines_ask_for_is_theirs_when_it_is_refused() {
+        for (path, status, expected) in [
+            ("/.env", 404, Kind::Bot),
+            ("/blog/wp-login.php", 404, Kind::Bot),
+            ("/wp-login.php", 200, Kind::Page),
+            ("/.Git/config", 403, Kind::Bot),
+            ("/robots.txt", 200, Kind::Bot),
+            ("/about", 404, Kind::Page),
+            ("/environment", 404, Kind::Page),
         ] {
-            assert_eq!(of_user_agent(text.as_bytes()), expected, "{text}");
+            let request =
+                Request { method: Some(b"GET"), target: path.as_bytes(), status, ..Request::default() };
+            assert_eq!(of_request(&request, path.as_bytes(), Kind::Page), expected, "{path} {status}");
         }
     }
 
     #[test]
     fn static_files_by_extension() {
-        for (path, expected) in [
-            ("/a/app.4f2a.css", true),
-            ("/favicon.ICO", true),
-            ("/robots.txt", true),
-            ("/report.pdf", false),
-            ("/a.b/c", false),
-        ] {
+        for (path, expected) in
+            [("/a/app.4f2a.css", true), ("/favicon.ICO", true), ("/report.pdf", false), ("/a.b/c", false)]
+        {
             assert_eq!(is_static(path.as_bytes()), expected, "{path}");
         }
     }

@@ -172,9 +172,9 @@ impl Counted {
     /// # Errors
     /// [`Error::Spill`].
     pub(crate) fn new(reading: &Reading, settings: &Settings) -> Result<Self, Error> {
-        let counts = tally::requested(reading, &settings.model);
-        let routes =
-            route::find(&reading.resources, &counts, &settings.model.routes, settings.read.templates);
+        let (counts, files) = tally::requested(reading, &settings.model);
+        let hints = &settings.model.routes;
+        let routes = route::find(&reading.resources, &counts, &files, hints, settings.read.templates);
         let clock = match &settings.model.time_zone {
             Some(zone) => {
                 let (from_s, to_s) = privacy::publish::span_s(reading);

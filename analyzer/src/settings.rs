@@ -8,7 +8,7 @@ use shared::profile::Stamp;
 
 use crate::error::Error;
 use crate::format::builtin::Producer;
-use crate::format::{Format, MapRule, Options, configuration, language};
+use crate::format::{Format, MapRule, Network, Options, configuration, language};
 use crate::kind::Kind;
 use crate::query::QuerySettings;
 use crate::route::Hint;
@@ -26,6 +26,8 @@ pub struct ReadSettings {
     pub producer: Option<Producer>,
     /// What one client is recognised by.
     pub identity: Identity,
+    /// Proxies that are believed when they say for whom they ask, besides those with private addresses.
+    pub trusted_proxies: Vec<Network>,
     /// What fields mean that do not say it by their names.
     pub map: Vec<MapRule>,
     /// Worker threads.
@@ -68,6 +70,7 @@ impl Default for ReadSettings {
             format: None,
             producer: None,
             identity: Identity::IpAndUserAgent,
+            trusted_proxies: Vec::new(),
             map: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             block_bytes: 2 << 20,
@@ -101,7 +104,8 @@ pub struct ModelSettings {
     pub gap_ms: i64,
     /// Fewest distinct clients behind anything published.
     pub k: u64,
-    /// Kinds of requests in the model besides pages.
+    /// Kinds of requests in the model besides pages and what API clients call. With all kinds, every request is a step
+    /// of a session, as it was logged.
     pub keep: Vec<Kind>,
     /// Routes known beforehand.
     pub routes: Vec<Hint>,
@@ -121,6 +125,23 @@ impl Default for ModelSettings {
             holdout: None,
             time_zone: None,
         }
+    }
+}
+
+impl ModelSettings {
+    /// Whether requests of `kind` are in the model.
+    pub(crate) fn models(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Page | Kind::ApiClient) || self.keep.contains(&kind)
+    }
+
+    /// Whether every request is in the model, each a step of its own: then nothing is told apart or folded.
+    pub(crate) fn is_as_logged(&self) -> bool {
+        Kind::ALL.into_iter().all(|kind| self.models(kind))
+    }
+
+    /// Whether files come along with pages, and are no steps themselves.
+    pub(crate) fn has_companions(&self) -> bool {
+        !self.models(Kind::Static)
     }
 }
 

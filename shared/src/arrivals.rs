@@ -30,6 +30,9 @@ pub struct Arrivals {
     /// Coefficient of variation from one day to the same weekday of another week.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day_level_cv: Option<f64>,
+    /// Civil dates, ascending, that are left out of the curve because they were unlike other days of their kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "flow::list")]
+    pub outlier_days: Vec<String>,
     /// The top of the curve.
     #[serde(serialize_with = "flow::map")]
     pub peak: Peak,

@@ -18,7 +18,8 @@ pub struct Endpoint {
     pub method: String,
     /// Route template: literal segments and placeholders such as `/items/{id}`.
     pub route: String,
-    /// Share of the requests that sessions make, 0..=1.
+    /// Share of the steps of sessions, 0..=1: of the requests that somebody decided on. 0 for what only comes along with
+    /// pages or is only called by the clock.
     pub weight: f64,
     /// Requests, to three significant digits.
     pub requests: u64,
@@ -37,7 +38,8 @@ pub struct Endpoint {
     /// Time the service took, first byte read to last byte sent: the production baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_time_s: Option<Summary>,
-    /// Requests that the page makes, in parallel, not the person.
+    /// Requests that the page makes, in parallel, not the person: files, calls for data, what a redirect leads to.
+    /// Most frequent first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<Companion>,
 }
@@ -148,9 +150,12 @@ pub struct Summary {
 pub struct Companion {
     /// Id of the endpoint fetched.
     pub endpoint: String,
-    /// How often it is, 0..=1.
+    /// Share of the page's steps that fetch it, 0..=1.
     pub probability: f64,
-    /// Seconds after the page's request: quantiles.
+    /// How many times such a step fetches it in the mean, where that is more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<f64>,
+    /// Seconds from the start of the page's request to that of this one: quantiles `p50` and `p95`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "flow::map")]
     pub offset_s: BTreeMap<String, f64>,
 }

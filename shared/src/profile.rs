@@ -121,6 +121,10 @@ pub struct Source {
     pub sampling: Option<Sampling>,
     /// Sessions that the model was made from.
     pub sessions: u64,
+    /// Share of the requests in the model of clients that several people share: they count for weights and arrivals, but
+    /// say nothing of what one person does next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_clients_share: Option<f64>,
     /// How requests became sessions.
     #[serde(serialize_with = "flow::map")]
     pub session_rule: SessionRule,
@@ -182,7 +186,7 @@ pub struct Background {
     pub endpoint: String,
     /// Seconds between two calls of one client.
     pub period_s: f64,
-    /// Clients that call.
+    /// Clients that call at any one time, in the mean over the log; at least 1.
     pub clients: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::arrivals::{Arrivals, DAY_S};
+use crate::arrivals::{Arrivals, Burstiness, DAY_S};
 use crate::distribution::LogHistogram;
 use crate::endpoint::{Endpoint, Summary};
 use crate::error::{Violation, nearest};
@@ -24,6 +24,9 @@ pub fn validate(profile: &Profile) -> Vec<Violation> {
             check.wrong("/source/sampling/weight_mean", sampling.weight_mean, "a number >= 1");
         }
         check.share("/source/sampling/unknown_share", sampling.unknown_share);
+    }
+    if let Some(share) = profile.source.shared_clients_share {
+        check.share("/source/shared_clients_share", share);
     }
     let ids: BTreeSet<&str> = profile.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
     check.endpoints(&profile.endpoints, &ids);
@@ -58,6 +61,9 @@ pub fn validate(profile: &Profile) -> Vec<Violation> {
         let place = format!("/background/{i}");
         check.reference(&format!("{place}/endpoint"), &background.endpoint, &ids, "endpoint");
         check.positive(&format!("{place}/period_s"), background.period_s);
+        if background.clients == 0 {
+            check.wrong(&format!("{place}/clients"), 0, "at least 1");
+        }
     }
     check.violations
 }
@@ -112,6 +118,20 @@ impl Check {
                 let here = format!("{place}/companions/{j}");
                 self.reference(&format!("{here}/endpoint"), &companion.endpoint, ids, "endpoint");
                 self.share(&format!("{here}/probability"), companion.probability);
+                if endpoint.companions[..j].iter().any(|before| before.endpoint == companion.endpoint) {
+                    let found = format!("`{}` a second time", companion.endpoint);
+                    self.wrong(&format!("{here}/endpoint"), found, "companions named once");
+                }
+                if let Some(count) = companion.count.filter(|count| !(count.is_finite() && *count >= 1.0)) {
+                    self.wrong(&format!("{here}/count"), count, "a number >= 1");
+                }
+                for (quantile, offset_s) in &companion.offset_s {
+                    let here = format!("{here}/offset_s/{quantile}");
+                    self.not_negative(&here, *offset_s);
+                    if !matches!(quantile.as_str(), "p50" | "p95") {
+                        self.wrong(&here, format!("`{quantile}`"), "`p50` or `p95`");
+                    }
+                }
             }
         }
     }
@@ -234,6 +254,39 @@ impl Check {
         if arrivals.knots().iter().all(|rate| *rate <= 0.0) {
             self.wrong(&format!("{place}/week"), "a rate of 0 all week", "some sessions");
         }
+        if let Some(cv) = arrivals.day_level_cv {
+            self.not_negative(&format!("{place}/day_level_cv"), cv);
+        }
+        arrivals.burstiness.iter().for_each(|burstiness| self.burstiness(burstiness));
+        for (i, date) in arrivals.outlier_days.iter().enumerate() {
+            if !is_date(date) {
+                let here = format!("{place}/outlier_days/{i}");
+                self.wrong(&here, format!("`{date}`"), "a date such as `2026-12-24`");
+            }
+        }
+        // Dates in this form sort as they follow each other.
+        if !arrivals.outlier_days.is_sorted_by(|one, next| one < next) {
+            self.wrong(
+                &format!("{place}/outlier_days"),
+                "dates out of order",
+                "each once, the earliest first",
+            );
+        }
+    }
+
+    fn burstiness(&mut self, burstiness: &Burstiness) {
+        let place = "/arrivals/burstiness";
+        let (constants, variances) = (&burstiness.time_constants_s, &burstiness.variances);
+        if constants.len() != variances.len() {
+            let needed = format!("{} of them, one for each time constant", constants.len());
+            self.wrong(&format!("{place}/variances"), format!("{} variances", variances.len()), needed);
+        }
+        for (i, seconds) in constants.iter().enumerate() {
+            self.positive(&format!("{place}/time_constants_s/{i}"), *seconds);
+        }
+        for (i, variance) in variances.iter().enumerate() {
+            self.not_negative(&format!("{place}/variances/{i}"), *variance);
+        }
     }
 
     fn reference(&mut self, place: &str, name: &str, known: &BTreeSet<&str>, what: &str) {
@@ -323,6 +376,20 @@ fn endless(class: &Class) -> Vec<&str> {
     }
 }
 
+/// Four digits, two and two, of a month and a day that there are.
+fn is_date(text: &str) -> bool {
+    let number = |part: &str, digits: usize| {
+        (part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| part.parse::<u16>().ok())
+            .flatten()
+    };
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return false };
+    let month_and_day = number(month, 2).zip(number(day, 2));
+    number(year, 4).is_some()
+        && month_and_day.is_some_and(|(month, day)| (1..=12).contains(&month) && (1..=31).contains(&day))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,6 +422,20 @@ mod tests {
         check(|p| drop(p.classes[0].chain.remove("get_home")), "which has no row in `chain`");
         check(|p| p.arrivals.knots_every_s = 7000, "a divisor of 86400");
         check(|p| p.arrivals.week.tue[3] = -2.0, "`/arrivals/week/tue/3`: found -2");
+        check(|p| p.arrivals.day_level_cv = Some(-0.1), "`/arrivals/day_level_cv`: found -0.1");
+        check(|p| p.arrivals.outlier_days = vec!["2026-13-01".into()], "`/arrivals/outlier_days/0`");
+        check(
+            |p| p.arrivals.outlier_days = vec!["2026-12-24".into(), "2026-12-24".into()],
+            "`/arrivals/outlier_days`: found dates out of order",
+        );
+        let burstiness = |time_constants_s: &[f64], variances: &[f64]| {
+            let burstiness =
+                Burstiness { time_constants_s: time_constants_s.into(), variances: variances.into() };
+            move |p: &mut Profile| p.arrivals.burstiness = Some(burstiness.clone())
+        };
+        check(burstiness(&[3.0], &[]), "`/arrivals/burstiness/variances`: found 0 variances");
+        check(burstiness(&[0.0], &[0.1]), "`/arrivals/burstiness/time_constants_s/0`: found 0");
+        check(burstiness(&[3.0], &[-0.1]), "`/arrivals/burstiness/variances/0`: found -0.1");
         check(
             |p| {
                 let row = p.classes[0].chain.values_mut();
@@ -395,6 +476,7 @@ mod tests {
         let companion = |endpoint: &str, probability| Companion {
             endpoint: endpoint.into(),
             probability,
+            count: None,
             offset_s: BTreeMap::new(),
         };
         check(
@@ -404,6 +486,34 @@ mod tests {
         check(
             |p| p.endpoints[0].companions = vec![companion("get_item", 1.5)],
             "`/endpoints/0/companions/0/probability`: found 1.5",
+        );
+        check(
+            |p| p.endpoints[0].companions = vec![companion("get_item", 0.5), companion("get_item", 0.5)],
+            "`/endpoints/0/companions/1/endpoint`: found `get_item` a second time",
+        );
+        for count in [0.5, f64::NAN] {
+            check(
+                |p| {
+                    p.endpoints[0].companions =
+                        vec![Companion { count: Some(count), ..companion("get_item", 0.5) }]
+                },
+                "`/endpoints/0/companions/0/count`: found",
+            );
+        }
+        for (quantile, offset_s) in [("p50", -0.1), ("p50", f64::INFINITY), ("median", 0.1)] {
+            let offset_s = BTreeMap::from([(quantile.to_owned(), offset_s)]);
+            check(
+                |p| {
+                    let wrong = Companion { offset_s: offset_s.clone(), ..companion("get_item", 0.5) };
+                    p.endpoints[0].companions = vec![wrong];
+                },
+                "`/endpoints/0/companions/0/offset_s/",
+            );
+        }
+        check(|p| p.source.shared_clients_share = Some(1.5), "`/source/shared_clients_share`: found 1.5");
+        check(
+            |p| p.background = vec![Background { endpoint: "get_item".into(), period_s: 60.0, clients: 0 }],
+            "`/background/0/clients`: found 0",
         );
         let background = Background { endpoint: "get_itme".into(), period_s: 60.0, clients: 1 };
         check(|p| p.background = vec![background.clone()], "`/background/0/endpoint`: found `get_itme`");

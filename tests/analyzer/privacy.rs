@@ -332,7 +332,7 @@ fn recount(text: &[u8]) -> HashMap<(String, String), HashMap<String, HashSet<Cli
     let mut clients: HashMap<(String, String), HashMap<String, HashSet<Client>>> = HashMap::new();
     for line in String::from_utf8_lossy(text).lines() {
         let Some(raw) = RawLine::new(line) else { continue };
-        if of_user_agent(raw.user_agent.as_bytes()) == Kind::Page {
+        if matches!(of_user_agent(raw.user_agent.as_bytes()), Kind::Page | Kind::ApiClient) {
             let endpoint = (raw.method.to_owned(), literal_route(raw.path()));
             let of_status = clients.entry(endpoint).or_default().entry(raw.status.to_owned()).or_default();
             of_status.insert((raw.client.to_ascii_lowercase(), raw.user_agent.to_owned()));

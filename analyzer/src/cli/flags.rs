@@ -10,7 +10,7 @@ use shared::profile::Stamp;
 
 use super::memory;
 use crate::error::Error as AnalyzerError;
-use crate::format::{MapRule, Options, Producer};
+use crate::format::{MapRule, Network, Options, Producer};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
@@ -46,6 +46,11 @@ pub(crate) struct InputFlags {
     /// clf, epoch_s, epoch_ms, epoch_us, epoch_ns, any. A time marks the `start` or the `end` of the request.
     #[arg(long, value_name = "FIELD=ROLE", help_heading = "Input", value_delimiter = ',')]
     map: Vec<MapRule>,
+    /// A network whose proxies are believed when they say for whom they ask, such as 203.0.113.0/24; may be repeated
+    ///
+    /// The client is then the last address in `X-Forwarded-For` that is not trusted. Private addresses always are.
+    #[arg(long, value_name = "CIDR", help_heading = "Input", value_delimiter = ',')]
+    trusted_proxy: Vec<Network>,
     /// Who wrote the logs, where the text leaves it open
     #[arg(long, value_name = "PRODUCT", help_heading = "Input", value_parser = producers())]
     producer: Option<Producer>,
@@ -130,11 +135,11 @@ enum StampName {
 enum KeepName {
     /// Files that pages bring along
     Static,
-    /// Crawlers, scanners, monitors
+    /// Crawlers, scanners, monitors, and what behaves like them
     Bots,
     /// Probes of load balancers and orchestrators
     Health,
-    /// Everything
+    /// Everything, each request a step of its own
     All,
 }
 
@@ -199,7 +204,12 @@ pub(crate) fn read_settings(
     identity: Identity,
     time_zone: Option<TimeZone>,
 ) -> Result<ReadSettings, Error> {
-    let options = Options { identity: identity.clone(), producer: input.producer, map: input.map.clone() };
+    let options = Options {
+        identity: identity.clone(),
+        producer: input.producer,
+        map: input.map.clone(),
+        trusted: input.trusted_proxy.clone(),
+    };
     let format = given_format(input.log_format.as_deref(), input.from.as_deref(), &options)?;
     let defaults = ReadSettings::default();
     Ok(ReadSettings {
@@ -207,6 +217,7 @@ pub(crate) fn read_settings(
         format,
         producer: input.producer,
         identity,
+        trusted_proxies: input.trusted_proxy.clone(),
         map: input.map.clone(),
         threads: input.threads.map_or(defaults.threads, usize::from),
         event_bytes: event_bytes(input.memory),

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 mod audit;
 mod crash;
 mod events;
+mod explain;
 mod flags;
 mod inspect;
 mod memory;
@@ -33,6 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   analyzer inspect access.log
   analyzer profile access.log.gz --from /etc/nginx/nginx.conf -o profile.yaml
+  analyzer explain profile.yaml
 
 Exit codes: 0 done, 1 done with a negative verdict, 2 could not run.";
 
@@ -45,6 +47,7 @@ enum Command {
     Merge(merge::Arguments),
     Validate(validate::Arguments),
     Audit(audit::Arguments),
+    Explain(explain::Arguments),
     /// Print the JSON Schema of the profile.
     #[command(after_help = "Example:\n  analyzer schema > profile.schema.json")]
     Schema,
@@ -79,6 +82,7 @@ pub fn run() -> ExitCode {
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Schema => print(&shared::schema::text()).map(|()| Outcome::Done),
     };
     match result {

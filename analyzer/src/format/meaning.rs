@@ -1,13 +1,15 @@
 //! From the fields of a line to a [`Request`]: units, stamps, escapes. One rule for all formats of lines.
 
+use std::net::IpAddr;
+
 use shared::profile::Stamp;
 
-use super::Cache;
 use super::escape::Escape;
 use super::number::{self, Unit};
 use super::other_record::OtherRecords;
 use super::time::{self, TimeFormat};
 use super::values::{Slot, Values};
+use super::{Cache, Network};
 use crate::reject::Reject;
 use crate::request::Request;
 
@@ -46,6 +48,8 @@ pub(crate) struct Meaning {
     pub(crate) dash_for_query: bool,
     /// Targets are URLs without their scheme, such as `example.com/a`.
     pub(crate) bare_urls: bool,
+    /// Proxies that are believed when they say for whom they ask, besides those with private addresses.
+    pub(crate) trusted: Box<[Network]>,
     /// Cookie to take out of the whole cookie header, when `--identity cookie:NAME` asks for one.
     pub(crate) cookie: Option<Box<[u8]>>,
 }
@@ -69,6 +73,7 @@ impl Default for Meaning {
             others: OtherRecords::None,
             dash_for_query: false,
             bare_urls: false,
+            trusted: Box::default(),
             cookie: None,
         }
     }
@@ -195,13 +200,13 @@ impl Meaning {
         };
         let client = match (values.get(Slot::Client), values.get(Slot::ForwardedFor)) {
             // Connected from inside: the proxy in front, which knows whom it speaks for.
-            (Some(proxy), Some(chain)) if self.forwarded_first || is_private(without_port(proxy)) => {
-                Some(forwarded_client(chain))
-                    .filter(|client| self.forwarded_first || !is_private(without_port(client)))
+            (Some(proxy), Some(chain)) if self.forwarded_first || self.trusts(without_port(proxy)) => {
+                Some(self.forwarded_client(chain))
+                    .filter(|client| self.forwarded_first || !self.trusts(without_port(client)))
                     .unwrap_or(proxy)
             }
             (Some(client), _) => client,
-            (None, Some(chain)) => forwarded_client(chain),
+            (None, Some(chain)) => self.forwarded_client(chain),
             (None, None) => values.printed(Slot::Client).unwrap_or_default(),
         };
         let cookie = self.cookie.as_deref().and_then(|name| cookie(values.get(Slot::Cookies)?, name));
@@ -234,6 +239,18 @@ impl Meaning {
             inbound: values.get(Slot::Cluster).and_then(inbound),
             ..numbers
         }
+    }
+
+    /// Whether whoever has this address is a proxy that is believed.
+    fn trusts(&self, address: &[u8]) -> bool {
+        is_private(address)
+            || !self.trusted.is_empty()
+                && ip_address(address)
+                    .is_some_and(|address| self.trusted.iter().any(|network| network.contains(address)))
+    }
+
+    fn forwarded_client<'a>(&self, chain: &'a [u8]) -> &'a [u8] {
+        last_untrusted(chain, |address| self.trusts(address))
     }
 
     /// The values with their escapes undone and path and query joined.
@@ -377,14 +394,21 @@ fn authority(target: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The client that a chain of proxies names: the last address that is no private one, because anything before
 /// it may be made up by the client; the first where all are private.
 pub(crate) fn forwarded_client(chain: &[u8]) -> &[u8] {
+    last_untrusted(chain, is_private)
+}
+
+fn last_untrusted(chain: &[u8], is_trusted: impl Fn(&[u8]) -> bool) -> &[u8] {
     let mut addresses = chain.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|a| !a.is_empty());
     let first = addresses.clone().next().unwrap_or_default();
-    addresses.rfind(|address| !is_private(without_port(address))).unwrap_or(first)
+    addresses.rfind(|address| !is_trusted(without_port(address))).unwrap_or(first)
+}
+
+fn ip_address(text: &[u8]) -> Option<IpAddr> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 fn is_private(address: &[u8]) -> bool {
-    use std::net::IpAddr;
-    match std::str::from_utf8(address).ok().and_then(|text| text.parse::<IpAddr>().ok()) {
+    match ip_address(address) {
         Some(IpAddr::V4(v4)) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
         Some(IpAddr::V6(v6)) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
         None => false,
@@ -406,6 +430,23 @@ pub(crate) fn without_port(address: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxies_that_are_trusted_are_believed_up_to_the_first_that_is_not() {
+        let trusted = ["203.0.113.0/24".parse().unwrap()];
+        let meaning = Meaning { trusted: trusted.into(), ..Meaning::default() };
+        for (chain, expected) in [
+            ("192.0.2.66, 198.51.100.7, 203.0.113.9", "198.51.100.7"),
+            ("198.51.100.7, 203.0.113.9, 10.0.0.1", "198.51.100.7"),
+            ("203.0.113.9:443", "203.0.113.9:443"),
+            ("unknown, 203.0.113.9", "unknown"),
+        ] {
+            assert_eq!(meaning.forwarded_client(chain.as_bytes()), expected.as_bytes(), "{chain}");
+        }
+        assert!(
+            meaning.trusts(b"203.0.113.9") && meaning.trusts(b"10.0.0.1") && !meaning.trusts(b"192.0.2.1")
+        );
+    }
 
     #[test]
     fn ports_are_cut_off_addresses() {

@@ -61,6 +61,7 @@ mod labelled;
 pub mod language;
 pub mod map;
 pub(crate) mod meaning;
+pub mod network;
 pub mod nginx_conf;
 pub mod nginx_format;
 pub(crate) mod number;
@@ -87,6 +88,7 @@ pub use headed::Headed;
 pub use json::Json;
 pub use labelled::Labelled;
 pub use map::MapRule;
+pub use network::Network;
 pub use program::Program;
 
 pub use crate::table::columns::Columns;
@@ -160,11 +162,13 @@ pub struct Options {
     pub producer: Option<Producer>,
     /// What fields mean that do not say it by their names.
     pub map: Vec<MapRule>,
+    /// Proxies that are believed when they say for whom they ask.
+    pub trusted: Vec<Network>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { identity: Identity::IpAndUserAgent, producer: None, map: Vec::new() }
+        Self { identity: Identity::IpAndUserAgent, producer: None, map: Vec::new(), trusted: Vec::new() }
     }
 }
 
@@ -330,6 +334,24 @@ impl Format {
             Reader::Text(_) | Reader::Combined(_) | Reader::Headed(_) => 1.0,
             Reader::Table(_) | Reader::Document(_) => 1.0,
         }
+    }
+
+    /// The format, by which the proxies in `trusted` are believed.
+    pub(crate) fn trusting(mut self, trusted: &[Network]) -> Self {
+        let meaning = match &mut self.reader {
+            Reader::Text(program) | Reader::Combined(program) => &mut program.meaning,
+            Reader::Json(json) => &mut json.meaning,
+            Reader::Labelled(labelled) => &mut labelled.meaning,
+            Reader::Table(columns) => &mut columns.meaning,
+            Reader::Records(record) => {
+                **record = (**record).clone().trusting(trusted);
+                return self;
+            }
+            // Every header makes a meaning of its own, by the options.
+            Reader::Headed(_) | Reader::Document(_) => return self,
+        };
+        meaning.trusted = trusted.into();
+        self
     }
 
     /// The format with `outer` around it.

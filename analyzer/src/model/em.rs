@@ -5,27 +5,31 @@
 //! Every step raises the likelihood, keeps `y` non-negative and preserves the total exactly.
 
 /// A row of the matrix: column and weight, zero elsewhere.
-pub(crate) type Row = Vec<(usize, f64)>;
+pub type Row = Vec<(usize, f64)>;
 
 /// Steps after which the solution is as good as the data.
 const MOST_STEPS: usize = 500;
 /// Relative change per step below which it has converged.
 const CONVERGED: f64 = 1e-7;
 
-/// Fits `columns` values to `counts` through `rows`.
+/// Fits `columns` values to `counts` through `rows`; the values' unit is counts per unit of weight.
 ///
 /// Columns that no row reaches get the mean rate: nothing is known of them.
-pub(crate) fn fit(rows: &[Row], counts: &[f64], columns: usize) -> Vec<f64> {
-    let mut weight = vec![0.0; columns];
-    for row in rows {
-        row.iter().for_each(|(column, a)| weight[*column] += a);
-    }
-    let total: f64 = counts.iter().sum();
-    let exposure: f64 = weight.iter().sum();
-    let mean = if exposure > 0.0 { total / exposure } else { 0.0 };
+pub fn fit(rows: &[Row], counts: &[f64], columns: usize) -> Vec<f64> {
+    let exposure: f64 = rows.iter().flatten().map(|(_, a)| a).sum();
+    let mean = if exposure > 0.0 { counts.iter().sum::<f64>() / exposure } else { 0.0 };
     let mut y = vec![mean; columns];
+    improve(rows, counts, &mut y);
+    y
+}
+
+/// Goes on from values that are already near; those that are zero stay zero.
+pub fn improve(rows: &[Row], counts: &[f64], y: &mut [f64]) {
+    let weight = weights(rows, y.len());
+    let scale = y.iter().sum::<f64>() / y.len().max(1) as f64;
+    let mut gain = vec![0.0; y.len()];
     for _ in 0..MOST_STEPS {
-        let mut gain = vec![0.0; columns];
+        gain.fill(0.0);
         for (row, count) in rows.iter().zip(counts) {
             let expected: f64 = row.iter().map(|(column, a)| a * y[*column]).sum();
             if expected > 0.0 {
@@ -33,16 +37,24 @@ pub(crate) fn fit(rows: &[Row], counts: &[f64], columns: usize) -> Vec<f64> {
             }
         }
         let mut change: f64 = 0.0;
-        for k in (0..columns).filter(|k| weight[*k] > 0.0) {
+        for k in (0..y.len()).filter(|k| weight[*k] > 0.0) {
             let next = y[k] * gain[k] / weight[k];
-            change = change.max((next - y[k]).abs() / mean.max(f64::MIN_POSITIVE));
+            change = change.max((next - y[k]).abs() / scale.max(f64::MIN_POSITIVE));
             y[k] = next;
         }
         if change < CONVERGED {
             break;
         }
     }
-    y
+}
+
+/// What the rows put on each column, `Σ_b A_bk`.
+pub fn weights(rows: &[Row], columns: usize) -> Vec<f64> {
+    let mut weight = vec![0.0; columns];
+    for (column, a) in rows.iter().flatten() {
+        weight[*column] += a;
+    }
+    weight
 }
 
 #[cfg(test)]

@@ -84,14 +84,16 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
         return Err(Error::Archive { input: input.name.clone(), found, unpack });
     }
     if let Some(format) = &settings.format {
-        return Ok(detect::with_wrappers(format, input.sample()));
+        let format = format.clone().trusting(&settings.trusted_proxies);
+        return Ok(detect::with_wrappers(&format, input.sample()));
     }
     let options = Options {
         identity: settings.identity.clone(),
         producer: settings.producer,
         map: settings.map.clone(),
+        trusted: settings.trusted_proxies.clone(),
     };
-    let detection = detect::detect(input.sample(), &options).into_iter().next().ok_or_else(|| {
+    let mut detection = detect::detect(input.sample(), &options).into_iter().next().ok_or_else(|| {
         let found = match &input.head {
             head if head.contains(&0) => "binary data",
             head if head.starts_with(b"{") => "JSON",
@@ -99,6 +101,7 @@ fn recognise(input: &Input, settings: &ReadSettings) -> Result<Detection, Error>
         };
         Error::UnknownFormat { input: input.name.clone(), found }
     })?;
+    detection.format = detection.format.trusting(&settings.trusted_proxies);
     detection.format.check_map()?;
     match detection.format.can_hold(&settings.identity) {
         true => Ok(detection),

@@ -179,7 +179,7 @@ fn stats(reading: &Reading, counted: &Counted, named: impl Fn(u32) -> String) ->
     for ((from, to), cell) in &tally.steps {
         *steps.entry((named(*from), named(*to))).or_insert(0) += cell.count;
     }
-    let in_sessions: u64 = tally.endpoints.values().map(|endpoint| endpoint.requests.count).sum();
+    let in_sessions: u64 = tally.lengths.iter().map(|(length, sessions)| length * sessions).sum();
     Stats {
         requests: reading.counts.requests,
         bytes_out: reading.counts.bytes_out,

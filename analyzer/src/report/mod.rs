@@ -1,6 +1,7 @@
 //! What people and programs see of the analyzer's work.
 
 pub mod audit;
+pub mod explain;
 pub mod holdout;
 pub mod inspect;
 mod number;

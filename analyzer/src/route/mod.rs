@@ -122,6 +122,8 @@ pub(crate) struct Route {
     pub(crate) id: String,
     /// Whether the route is made of words and placeholders alone. A raw path may be anything, and is for its owner's eyes.
     pub(crate) publishable: bool,
+    /// Whether only files that pages bring along are there.
+    pub(crate) is_file: bool,
 }
 
 /// [`ValueKind`] with an order, so that routes can be sorted.
@@ -148,7 +150,8 @@ pub(crate) struct Routes {
     pub(crate) of_resource: Vec<Option<u32>>,
 }
 
-/// The routes behind `resources`, of which each was requested `counts` times.
+/// The routes behind `resources`, of which each was requested `counts` times; and behind those that were not, but
+/// brought along by pages, `files` times. How many files there are changes no route and no id of a page.
 ///
 /// Routes are inferred from paths that were answered: what scanners guess at is no route. Paths that were not take
 /// the route that they fit.
@@ -156,16 +159,28 @@ pub(crate) struct Routes {
 /// Shapes that match one of `hints` take its template, the one with most literals first. After the hints come the
 /// routes that the producers of the logs know: those of the resources themselves, and of others that match them. Without
 /// `templates` every shape is a route of its own, and publishable only when nothing in it would become a placeholder.
-pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint], templates: bool) -> Routes {
+pub(crate) fn find(
+    resources: &[Resource],
+    counts: &[Requested],
+    files: &[Requested],
+    hints: &[Hint],
+    templates: bool,
+) -> Routes {
     let mut hints: Vec<&Hint> = hints.iter().collect();
     hints.sort_by_key(|hint| std::cmp::Reverse(hint.literal_count(templates)));
     let known = Known::of_resources(resources);
-    let mut trie = trie::Trie::default();
+    let is_file = |i: usize| counts[i].requests == 0;
+    // One of pages and one of files.
+    let mut tries = [trie::Trie::default(), trie::Trie::default()];
     let mut unanswered = Vec::new();
     let mut template_of: Vec<Option<String>> = vec![None; resources.len()];
     // Of each hinted template and parameter: how often which kind of value stood there.
     let mut hinted_kinds: BTreeMap<(&str, usize), BTreeMap<Kind, u64>> = BTreeMap::new();
-    for (i, resource) in resources.iter().enumerate().filter(|(i, _)| counts[*i].requests > 0) {
+    for (i, resource) in resources.iter().enumerate() {
+        let count = if is_file(i) { files[i] } else { counts[i] };
+        if count.requests == 0 {
+            continue;
+        }
         let shape = &resource.shape;
         let hinted =
             hints.iter().find_map(|hint| Some((hint.template.as_str(), hint.matches(shape, templates)?)));
@@ -176,11 +191,11 @@ pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint],
                 for (at, value) in values.into_iter().enumerate() {
                     let kind = parse_placeholder(value).map_or(ValueKind::Word, |(kind, _)| kind);
                     *hinted_kinds.entry((template, at)).or_default().entry(Kind(kind)).or_insert(0) +=
-                        counts[i].requests;
+                        count.requests;
                 }
             }
-            None if templates && counts[i].answered > 0 => {
-                trie.insert(&resource.shape, i, counts[i].answered)
+            None if templates && count.answered > 0 => {
+                tries[usize::from(is_file(i))].insert(&resource.shape, i, count.answered)
             }
             None if templates => unanswered.push(i),
             // A target such as `./a` or `*` is no path, but every route of a profile must be one.
@@ -188,12 +203,14 @@ pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint],
             None => template_of[i] = Some(resource.shape.clone()),
         }
     }
-    trie.collapse();
-    for (i, template) in trie.templates() {
-        template_of[i] = Some(template);
+    for trie in &mut tries {
+        trie.collapse();
+        for (i, template) in trie.templates() {
+            template_of[i] = Some(template);
+        }
     }
     for i in unanswered {
-        template_of[i] = Some(trie.resolve(&resources[i].shape));
+        template_of[i] = Some(tries[usize::from(is_file(i))].resolve(&resources[i].shape));
     }
     let parameters = |template: &str| -> Vec<(String, Kind)> {
         let names = name::placeholders(template);
@@ -212,6 +229,7 @@ pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint],
     keys.dedup();
     let of_resource: Vec<Option<u32>> =
         (0..resources.len()).map(|i| keys.binary_search(&key(i)?).ok().map(|at| at as u32)).collect();
+    // Files count for nothing, so that of a page and a file with the same words the page has them to itself.
     let mut requests = vec![0; keys.len()];
     for (route, count) in of_resource.iter().zip(counts) {
         if let Some(route) = route {
@@ -223,7 +241,9 @@ pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint],
     let routes = keys
         .into_iter()
         .zip(ids)
-        .map(|((template, method), id)| Route {
+        .zip(&requests)
+        .map(|(((template, method), id), requests)| Route {
+            is_file: *requests == 0,
             parameters: if templates { parameters(&template) } else { Vec::new() },
             publishable: templates || hinted(&template) || shape_of(&template) == template,
             template,
@@ -294,7 +314,8 @@ mod tests {
         let (resources, counts): (Vec<_>, Vec<_>) =
             resources.into_iter().map(|(resource, count)| (resource, requested(count))).unzip();
         let hints: Vec<Hint> = hints.iter().map(|hint| hint.parse().unwrap()).collect();
-        find(&resources, &counts, &hints, templates).routes
+        let files = vec![Requested::default(); resources.len()];
+        find(&resources, &counts, &files, &hints, templates).routes
     }
 
     #[track_caller]
@@ -388,7 +409,8 @@ mod tests {
             resource("/u/{int}", Some("/u/{id}")),
         ];
         let counts = [3, 3, 1, 3, 3, 3, 3].map(|requests| Requested { requests, answered: requests });
-        let found = find(&resources, &counts, &["/u/{user}".parse().unwrap()], true);
+        let files = [Requested::default(); 7];
+        let found = find(&resources, &counts, &files, &["/u/{user}".parse().unwrap()], true);
         let template = |at: usize| found.routes[found.of_resource[at].unwrap() as usize].template.as_str();
         let templates: Vec<&str> = (0..7).map(template).collect();
         let expected = ["/a/{key}", "/a/{int}/b", "/a/{key}", "/{page}", "/d", "/{int}.json", "/u/{user}"];

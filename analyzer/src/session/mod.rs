@@ -6,7 +6,11 @@ use crate::kind::Kind;
 use crate::read::Reading;
 use crate::store::PARTITIONS;
 
+pub(crate) mod behaviour;
+pub(crate) mod group;
 pub mod identity;
+pub(crate) mod polling;
+pub(crate) mod shared_key;
 pub(crate) mod stamps;
 
 /// The sessions in `events`, which are one client's, by start.

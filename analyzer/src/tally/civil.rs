@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 /// Offsets from UTC through the time of a log.
 #[derive(Debug, Clone)]
-pub(crate) struct CivilClock {
+pub struct CivilClock {
     /// Offset in seconds from each change on, by hour since 1970.
     changes: BTreeMap<i64, i32>,
     name: String,
@@ -19,7 +19,7 @@ const WEEK_S: i64 = 7 * 86_400;
 
 impl CivilClock {
     /// The clock of `zone` between two hours since 1970.
-    pub(crate) fn of_zone(zone: &TimeZone, hours: std::ops::RangeInclusive<i64>) -> Self {
+    pub fn of_zone(zone: &TimeZone, hours: std::ops::RangeInclusive<i64>) -> Self {
         let mut changes = BTreeMap::new();
         let mut last = None;
         for hour in hours {
@@ -34,7 +34,7 @@ impl CivilClock {
     }
 
     /// The clock that a log printed: its offset per hour since 1970.
-    pub(crate) fn of_log(offset_s_by_hour: &BTreeMap<i64, i32>) -> Self {
+    pub fn of_log(offset_s_by_hour: &BTreeMap<i64, i32>) -> Self {
         let mut changes = BTreeMap::new();
         let mut last = None;
         for (hour, offset_s) in offset_s_by_hour {
@@ -53,24 +53,29 @@ impl CivilClock {
     }
 
     /// The zone, or the offsets that were in force: `Europe/Berlin`, `UTC`, `UTC+01:00/UTC+02:00`.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The offset in force at an instant, in seconds.
-    pub(crate) fn offset_s(&self, utc_s: i64) -> i32 {
+    pub fn offset_s(&self, utc_s: i64) -> i32 {
         let hour = utc_s.div_euclid(3600);
         let before = self.changes.range(..=hour).next_back();
         before.or_else(|| self.changes.iter().next()).map_or(0, |(_, offset_s)| *offset_s)
     }
 
+    /// Days since Thursday 1970-01-01 in civil time: the number of the date.
+    pub fn day(&self, utc_s: i64) -> i64 {
+        (utc_s + i64::from(self.offset_s(utc_s))).div_euclid(86_400)
+    }
+
     /// Seconds since Monday 00:00, civil time.
-    pub(crate) fn second_of_week(&self, utc_s: i64) -> i64 {
+    pub fn second_of_week(&self, utc_s: i64) -> i64 {
         (utc_s + i64::from(self.offset_s(utc_s)) + EPOCH_SINCE_MONDAY_S).rem_euclid(WEEK_S)
     }
 
     /// An instant in RFC 3339 with its civil offset.
-    pub(crate) fn rfc3339(&self, utc_s: i64) -> String {
+    pub fn rfc3339(&self, utc_s: i64) -> String {
         let offset_s = self.offset_s(utc_s);
         let local = Timestamp::from_second(utc_s + i64::from(offset_s)).unwrap_or(Timestamp::UNIX_EPOCH);
         let text = local.to_string();

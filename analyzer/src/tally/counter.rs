@@ -7,37 +7,82 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::cell::{Bin, Cell};
-use super::civil::CivilClock;
-use super::sample::{self, Sample};
-use super::{ARRIVAL_BIN_S, DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Table, Tally};
+use super::companion::Companion;
+use super::sample::{self, Sample, Walked};
+use super::survey::{Survey, Surveyed};
+use super::{
+    ARRIVAL_BIN_S, BackgroundTally, Context, DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Table,
+    Tally, period_bin,
+};
 use crate::event::Event;
 use crate::kind::Kind;
-use crate::route::Routes;
+use crate::session::behaviour::{Habits, LONGEST_MS, MOST_REQUESTS, is_regular, is_tireless};
+use crate::session::group::{self, PAGE_MS};
+use crate::session::polling::Polling;
 use crate::session::sessions;
-use crate::settings::ModelSettings;
+use crate::session::shared_key::{LEAST_IN_FLIGHT, has_too_many_sessions, most_in_flight};
 use crate::weight::REQUEST;
+
+/// Events of clients that wait for the survey, in all threads together some hundred megabytes at most. Where more
+/// would have to wait, everything is counted again.
+const MOST_WAITING: usize = 1 << 20;
 
 /// Counts of some of the clients.
 pub(super) struct Counter<'a> {
-    routes: &'a Routes,
-    clock: &'a CivilClock,
-    settings: &'a ModelSettings,
+    context: Context<'a>,
+    /// What is known of all clients; before it is, those that depend on it wait.
+    surveyed: Option<Surveyed>,
+    pub(super) survey: Survey,
+    waiting: Vec<Event>,
+    /// More would have to wait than may.
+    pub(super) has_too_many_waiting: bool,
     clients: u64,
     all_clients: u64,
     sessions: Cell,
     kinds: [u64; Kind::ALL.len()],
     by_route: HashMap<RouteNumber, RouteCounter, FixedState>,
     steps: Table<(RouteNumber, RouteNumber)>,
-    lengths: HashMap<u64, u64, FixedState>,
-    arrivals: HashMap<i64, Bin, FixedState>,
-    first_start_s: Option<i64>,
-    /// The last moment of the log, in milliseconds since 1970: who asked shortly before may not have ended there.
-    log_end_ms: i64,
+    companions: HashMap<(RouteNumber, RouteNumber), Companion, FixedState>,
+    background: HashMap<(RouteNumber, i32), BackgroundTally, FixedState>,
+    polled: u64,
+    shared: u64,
     sample: Sample,
     sideband: Table<(RouteNumber, RouteNumber)>,
     starts_s: Vec<i64>,
-    /// The route of each event of a session; kept to save its allocation.
-    session_routes: Vec<RouteNumber>,
+    lengths: HashMap<u64, u64, FixedState>,
+    arrivals: HashMap<i64, Bin, FixedState>,
+    first_start_s: Option<i64>,
+    /// Steps so far: the number of the latest.
+    step: u64,
+    kept: Kept,
+}
+
+/// Kept from client to client to save allocations.
+#[derive(Default)]
+struct Kept {
+    /// The client's requests that are in the model, and where they stand among all of its requests.
+    modelled: Vec<Event>,
+    at: Vec<u32>,
+    /// Positions of steps in a session.
+    steps: Vec<u32>,
+    /// The steps themselves.
+    walked: Walked,
+    polling: Polling,
+    ends_ms: Vec<i64>,
+    /// The client's steps in order, for the files that they bring along.
+    pages: Vec<Page>,
+}
+
+/// A step, as far as its companions need it.
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    /// Where it stands among all requests of the client.
+    at: u32,
+    route: RouteNumber,
+    number: u64,
+    mass: u64,
+    start_ms: i64,
+    end_ms: i64,
 }
 
 /// Counts of one route.
@@ -46,6 +91,7 @@ struct RouteCounter {
     starts: Cell,
     ends: Cell,
     requests: Cell,
+    steps: Cell,
     /// A route has few statuses.
     statuses: Vec<(u16, Cell)>,
     sizes: Bins,
@@ -56,51 +102,124 @@ struct RouteCounter {
 type Bins = HashMap<Option<i32>, Bin, FixedState>;
 
 impl<'a> Counter<'a> {
-    pub(super) fn new(
-        routes: &'a Routes,
-        clock: &'a CivilClock,
-        settings: &'a ModelSettings,
-        log_end_ms: i64,
-    ) -> Self {
+    pub(super) fn new(context: Context<'a>, surveyed: Option<Surveyed>) -> Self {
         Self {
-            routes,
-            clock,
-            settings,
+            context,
+            surveyed,
+            survey: Survey::default(),
+            waiting: Vec::new(),
+            has_too_many_waiting: false,
             clients: 0,
             all_clients: 0,
             sessions: Cell::default(),
             kinds: Default::default(),
             by_route: HashMap::default(),
             steps: Table::default(),
-            lengths: HashMap::default(),
-            arrivals: HashMap::default(),
-            first_start_s: None,
-            log_end_ms,
+            companions: HashMap::default(),
+            background: HashMap::default(),
+            polled: 0,
+            shared: 0,
             sample: Sample::new(sample::MOST),
             sideband: Table::default(),
             starts_s: Vec::new(),
-            session_routes: Vec::new(),
+            lengths: HashMap::default(),
+            arrivals: HashMap::default(),
+            first_start_s: None,
+            step: 0,
+            kept: Kept::default(),
         }
     }
 
-    /// Counts all requests of one client, which are in order; takes those that are not in the model out of them.
-    pub(super) fn client(&mut self, client: &[Event], modelled: &mut Vec<Event>) {
-        self.all_clients += 1;
+    /// Counts all requests of one client, which are in order, or lets them wait for the survey.
+    pub(super) fn client(&mut self, client: &[Event]) {
+        let mut kept = std::mem::take(&mut self.kept);
+        self.client_with(client, &mut kept);
+        self.kept = kept;
+    }
+
+    /// Counts those that waited for what the survey of all clients says.
+    pub(super) fn settle(mut self, surveyed: &Surveyed) -> Self {
+        self.surveyed = Some(surveyed.clone());
+        let waiting = std::mem::take(&mut self.waiting);
+        crate::session::by_client(&waiting).for_each(|client| self.client(client));
+        self
+    }
+
+    fn client_with(&mut self, client: &[Event], kept: &mut Kept) {
+        let context = self.context;
+        let Kept { modelled, at, polling, ends_ms, pages, .. } = kept;
         modelled.clear();
-        for event in client {
-            self.kinds[event.kind() as usize] += 1;
-            if super::is_modelled(event.kind(), self.settings) {
+        at.clear();
+        pages.clear();
+        let mut habits = Habits::default();
+        for (place, event) in client.iter().enumerate() {
+            habits.add(event);
+            if context.is_modelled(event.kind()) {
                 modelled.push(*event);
+                at.push(place as u32);
             }
         }
+        let is_bot = context.tells_bots && habits.are_a_bots();
+        let mut in_flight = 0;
+        if context.folds && !is_bot {
+            in_flight = most_in_flight(modelled, ends_ms);
+            if self.surveyed.is_none() {
+                self.survey.in_flight.add(in_flight);
+                let redirected =
+                    self.survey.redirects(modelled, |event| context.route(event), context.gap_ms);
+                if redirected || in_flight >= LEAST_IN_FLIGHT {
+                    self.wait(client);
+                    return;
+                }
+            }
+        }
+        if self.has_too_many_waiting {
+            return;
+        }
+        self.all_clients += 1;
+        for event in client {
+            self.kinds[event.kind() as usize] += 1;
+        }
+        if is_bot {
+            self.count_as_bot(client);
+            return;
+        }
+        let is_browser = context.tells_bots && habits.pages == modelled.len();
+        let goes_around = || modelled.iter().any(|event| context.route(event) != context.route(&modelled[0]));
+        if is_browser && is_regular(modelled) && goes_around() {
+            self.count_as_bot(client);
+            return;
+        }
+        if context.folds {
+            self.take_out_background(modelled, at, polling);
+        }
+        if is_browser && habits.files == 0 && context.files_are_logged && is_tireless(modelled) {
+            self.count_as_bot(modelled);
+            return;
+        }
         self.clients += u64::from(!modelled.is_empty());
+        let is_shared = self.is_shared(in_flight, modelled);
+        let mut rest = 0;
         let mut before: Option<&[Event]> = None;
-        for session in sessions(modelled, self.settings.gap_ms) {
-            if let Some(before) = before {
+        for session in sessions(modelled, context.gap_ms) {
+            let places = &at[rest..rest + session.len()];
+            rest += session.len();
+            let lasted_ms = session[session.len() - 1].start_ms() - session[0].start_ms();
+            let is_too_long = context.folds && (session.len() > MOST_REQUESTS || lasted_ms > LONGEST_MS);
+            // Who loads files is no machine, but may be many people.
+            if is_too_long && context.tells_bots && context.files_are_logged && habits.files == 0 {
+                self.count_as_bot(session);
+                continue;
+            }
+            let is_shared = is_shared || is_too_long && self.guards();
+            self.session(session, places, is_shared, &mut kept.steps, &mut kept.walked, pages);
+            if let Some(before) = before.filter(|_| !is_shared) {
                 self.between(before, session);
             }
-            self.session(session);
             before = Some(session);
+        }
+        if habits.files > 0 && context.has_companions {
+            self.files(client, pages);
         }
     }
 
@@ -108,54 +227,188 @@ impl<'a> Counter<'a> {
     /// went on.
     fn between(&mut self, before: &[Event], after: &[Event]) {
         let end_ms = before.iter().map(Event::end_ms).max().unwrap_or_default();
-        if after[0].start_ms() - end_ms > 2 * self.settings.gap_ms {
-            return;
+        if after[0].start_ms() - end_ms <= 2 * self.context.gap_ms {
+            let pair = (self.context.route(&before[before.len() - 1]), self.context.route(&after[0]));
+            self.sideband.entry(pair).or_default().add(after[0].client(), after[0].mass());
         }
-        let route = |event: &Event| self.routes.of_resource[event.resource() as usize].unwrap_or_default();
-        let pair = (route(&before[before.len() - 1]), route(&after[0]));
-        self.sideband.entry(pair).or_default().add(after[0].client(), after[0].mass());
     }
 
-    fn session(&mut self, session: &[Event]) {
-        let k = self.settings.k;
+    fn wait(&mut self, client: &[Event]) {
+        if self.waiting.len() + client.len() > MOST_WAITING {
+            self.has_too_many_waiting = true;
+            self.waiting = Vec::new();
+        }
+        if !self.has_too_many_waiting {
+            self.waiting.extend_from_slice(client);
+        }
+    }
+
+    /// Requests that were counted by what they are part of turn out to be a bot's.
+    fn count_as_bot(&mut self, events: &[Event]) {
+        for event in
+            events.iter().filter(|event| matches!(event.kind(), Kind::Page | Kind::Static | Kind::ApiClient))
+        {
+            self.kinds[event.kind() as usize] -= 1;
+            self.kinds[Kind::Bot as usize] += 1;
+        }
+    }
+
+    /// Counts what the client calls by the clock and takes it out of what makes sessions.
+    fn take_out_background(&mut self, modelled: &mut Vec<Event>, at: &mut Vec<u32>, polling: &mut Polling) {
+        let context = self.context;
+        let polls = polling.find(modelled, |event| context.route(event), context.gap_ms);
+        if polls.is_empty() {
+            return;
+        }
+        for poll in &polls {
+            let tally = self.background.entry((poll.route, period_bin(poll.period_ms))).or_default();
+            tally.clients.add(modelled[0].client(), modelled[0].mass());
+            tally.period_ms += poll.period_ms.round() as u64;
+            tally.lasted_ms += poll.lasted_ms as u64;
+        }
+        let is_polled =
+            |event: &Event| polls.binary_search_by_key(&context.route(event), |poll| poll.route).is_ok();
+        for event in modelled.iter().filter(|event| is_polled(event)) {
+            self.polled += 1;
+            self.by_route.entry(context.route(event)).or_default().add(event, context.k);
+        }
+        let mut stays = modelled.iter().map(|event| !is_polled(event)).collect::<Vec<bool>>().into_iter();
+        at.retain(|_| stays.next().unwrap_or(true));
+        modelled.retain(|event| !is_polled(event));
+    }
+
+    /// Whether keys are ever taken for several people's.
+    fn guards(&self) -> bool {
+        self.surveyed.as_ref().is_none_or(Surveyed::guards)
+    }
+
+    /// Whether several people are behind a key with so many pages in flight at a time.
+    fn is_shared(&self, in_flight: u32, modelled: &[Event]) -> bool {
+        if !self.context.folds || !self.guards() {
+            return false;
+        }
+        if self.surveyed.as_ref().is_some_and(|surveyed| in_flight > surveyed.most_in_flight) {
+            return true;
+        }
+        // So many sessions are at least as many requests, and cannot be where each ends with a long pause.
+        let starts = || sessions(modelled, self.context.gap_ms).map(|session| session[0].start_ms());
+        modelled.len() > 200 && has_too_many_sessions(&starts().collect::<Vec<i64>>())
+    }
+
+    /// Counts a session; one that several people share has requests and a start, but no order.
+    fn session(
+        &mut self,
+        session: &[Event],
+        places: &[u32],
+        is_shared: bool,
+        steps: &mut Vec<u32>,
+        walked: &mut Walked,
+        pages: &mut Vec<Page>,
+    ) {
+        let context = self.context;
+        let k = context.k;
         let client = session[0].client();
         // A session is seen when one of its requests is, so it stands for no more than the surest of them; requests
         // of sessions sampled as a whole all weigh the same.
         let mass = session.iter().map(Event::mass).min().unwrap_or(REQUEST);
-        self.sessions.add(client, mass);
-        *self.lengths.entry(session.len() as u64).or_insert(0) += 1;
-        let start_s = session[0].start_ms().div_euclid(1000);
-        self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
-        self.starts_s.push(start_s);
-        let bin = self.clock.second_of_week(start_s) / ARRIVAL_BIN_S;
-        self.arrivals.entry(bin).or_default().add(client, mass, k);
-
-        let of_resource = &self.routes.of_resource;
-        let route = |event: &Event| of_resource[event.resource() as usize].unwrap_or_default();
-        self.session_routes.clear();
-        self.session_routes.extend(session.iter().map(route));
-        let last = session.len() - 1;
-        for (at, (event, route)) in session.iter().zip(&self.session_routes).enumerate() {
-            let counter = self.by_route.entry(*route).or_default();
-            counter.add(event, k);
-            if at == 0 {
-                counter.starts.add(client, mass);
+        let start_ms = session[0].start_ms();
+        let began = start_ms >= context.began_from_ms;
+        if began {
+            let start_s = start_ms.div_euclid(1000);
+            self.starts_s.push(start_s);
+            self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
+            let bin = context.clock.second_of_week(start_s) / ARRIVAL_BIN_S;
+            self.arrivals.entry(bin).or_default().add(client, mass, k);
+        }
+        match context.folds {
+            true => {
+                let surveyed = self.surveyed.as_ref();
+                let follows = |event: &Event| surveyed.is_some_and(|all| all.follows(context.route(event)));
+                group::steps(session, follows, steps);
             }
-            if at == last {
-                counter.ends.add(client, mass);
-            } else {
-                self.steps.entry((*route, self.session_routes[at + 1])).or_default().add(client, mass);
+            false => {
+                steps.clear();
+                steps.extend(0..session.len() as u32);
             }
         }
-        let end_ms = session.iter().map(Event::end_ms).max().unwrap_or_default();
-        let ended = end_ms + self.settings.gap_ms <= self.log_end_ms;
-        self.sample.offer(session, &self.session_routes, mass, ended);
+        if is_shared {
+            self.shared += session.len() as u64;
+        } else {
+            self.sessions.add(client, mass);
+            *self.lengths.entry(steps.len() as u64).or_insert(0) += 1;
+        }
+        let ended = session[session.len() - 1].end_ms() < context.open_from_ms;
+        if !is_shared {
+            walked.clear();
+            for event in steps.iter().map(|at| &session[*at as usize]) {
+                walked.push(event, context.route(event));
+            }
+            self.sample.offer(walked, mass, ended);
+        }
+        for (number, at) in steps.iter().enumerate() {
+            let event = &session[*at as usize];
+            let route = context.route(event);
+            let next = steps.get(number + 1).map(|at| &session[*at as usize]);
+            self.step += 1;
+            let page = Page {
+                at: places[*at as usize],
+                route,
+                number: self.step,
+                mass: event.mass(),
+                start_ms: event.start_ms(),
+                end_ms: event.end_ms(),
+            };
+            pages.push(page);
+            let counter = self.by_route.entry(route).or_default();
+            counter.add(event, k);
+            counter.steps.add(client, event.mass());
+            if !is_shared {
+                if number == 0 && began {
+                    counter.starts.add(client, mass);
+                }
+                match next {
+                    None if ended => counter.ends.add(client, mass),
+                    None => {}
+                    Some(next) => {
+                        self.steps.entry((route, context.route(next))).or_default().add(client, mass);
+                    }
+                }
+            }
+            let until = steps.get(number + 1).map_or(session.len(), |next| *next as usize);
+            for companion in &session[*at as usize + 1..until] {
+                self.companion(&page, companion);
+            }
+        }
+    }
+
+    /// Counts the files that `client` fetched, each with the last page before it.
+    fn files(&mut self, client: &[Event], pages: &[Page]) {
+        let mut next = 0;
+        for (place, event) in client.iter().enumerate().filter(|(_, event)| event.kind() == Kind::Static) {
+            while pages.get(next).is_some_and(|page| (page.at as usize) < place) {
+                next += 1;
+            }
+            if let Some(page) = pages[..next].last()
+                && event.start_ms() - page.end_ms <= PAGE_MS
+            {
+                self.companion(page, event);
+            }
+        }
+    }
+
+    /// Counts a request that `page` brought along.
+    fn companion(&mut self, page: &Page, event: &Event) {
+        let route = self.context.route(event);
+        self.by_route.entry(route).or_default().add(event, self.context.k);
+        let offset_ms = (event.start_ms() - page.start_ms).max(0) as u64;
+        let known = self.companions.entry((page.route, route)).or_default();
+        known.add(event.client(), page.number, page.mass, offset_ms);
     }
 
     /// What was counted, in order.
     pub(super) fn finish(self) -> Tally {
         let mut tally = Tally {
-            k: self.settings.k,
+            k: self.context.k,
             clients: self.clients,
             all_clients: self.all_clients,
             sessions: self.sessions,
@@ -164,6 +417,11 @@ impl<'a> Counter<'a> {
             lengths: ordered(self.lengths),
             arrivals: ordered(self.arrivals),
             first_start_s: self.first_start_s,
+            began_from_s: (self.context.began_from_ms > i64::MIN)
+                .then(|| self.context.began_from_ms.div_euclid(1000)),
+            background: ordered(self.background),
+            polled: self.polled,
+            shared: self.shared,
             sample: Some(self.sample),
             sideband: self.sideband,
             starts_s: self.starts_s,
@@ -178,11 +436,16 @@ impl<'a> Counter<'a> {
             }
             let endpoint = EndpointTally {
                 requests: counter.requests,
+                steps: counter.steps,
+                companions: BTreeMap::new(),
                 statuses: counter.statuses.into_iter().collect(),
                 sizes: ordered(counter.sizes),
                 durations: ordered(counter.durations),
             };
             tally.endpoints.insert(route, endpoint);
+        }
+        for ((page, companion), counted) in self.companions {
+            tally.endpoints.entry(page).or_default().companions.insert(companion, counted);
         }
         tally
     }

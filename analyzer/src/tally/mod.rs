@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::event::Event;
 use crate::kind::Kind;
 use crate::read::Reading;
 use crate::route::Routes;
@@ -20,13 +21,17 @@ use crate::store::PARTITIONS;
 
 pub(crate) mod cell;
 pub(crate) mod civil;
+pub(crate) mod companion;
 mod counter;
 pub(crate) mod sample;
+mod survey;
 
 use cell::{Bin, Cell};
 use civil::CivilClock;
+use companion::Companion;
 use counter::Counter;
 use sample::Sample;
+use survey::{Survey, Surveyed};
 
 /// Relative error of gaps in histograms.
 pub(crate) const GAP_RELATIVE_ERROR: f64 = 0.01;
@@ -61,7 +66,7 @@ pub(crate) struct Tally {
     pub(crate) lengths: BTreeMap<u64, u64>,
     /// Session starts by bin of the civil week.
     pub(crate) arrivals: BTreeMap<i64, Bin>,
-    /// The earliest session start, in seconds since 1970.
+    /// The earliest session start that is counted, in seconds since 1970.
     pub(crate) first_start_s: Option<i64>,
     /// The sessions that models are fitted to; `None` of nothing.
     pub(crate) sample: Option<Sample>,
@@ -69,12 +74,40 @@ pub(crate) struct Tally {
     pub(crate) sideband: Table<(RouteNumber, RouteNumber)>,
     /// The second since 1970 in which each session starts, in no order.
     pub(crate) starts_s: Vec<i64>,
+    /// When counting of starts began, in seconds since 1970, where that was later than the log.
+    pub(crate) began_from_s: Option<i64>,
+    /// Calls by the clock, by route and [`period_bin`].
+    pub(crate) background: BTreeMap<(RouteNumber, i32), BackgroundTally>,
+    /// Requests that are calls by the clock.
+    pub(crate) polled: u64,
+    /// Requests of keys that several people share.
+    pub(crate) shared: u64,
+}
+
+/// What was counted of calls by the clock of about one period.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct BackgroundTally {
+    /// Clients; each counts once.
+    pub(crate) clients: Cell,
+    /// Their periods, in milliseconds, added up.
+    pub(crate) period_ms: u64,
+    /// How long they called, in milliseconds, added up.
+    pub(crate) lasted_ms: u64,
+}
+
+/// Periods in one bin are at most a quarter of an octave apart.
+pub(crate) fn period_bin(period_ms: f64) -> i32 {
+    (4.0 * period_ms.max(1.0).log2()).round() as i32
 }
 
 /// What was counted of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct EndpointTally {
     pub(crate) requests: Cell,
+    /// Requests that somebody decided on.
+    pub(crate) steps: Cell,
+    /// What these brought along.
+    pub(crate) companions: BTreeMap<RouteNumber, Companion>,
     pub(crate) statuses: BTreeMap<u16, Cell>,
     /// Response sizes by bin of a log-histogram; `None` is no bytes.
     pub(crate) sizes: BTreeMap<Option<i32>, Bin>,
@@ -125,6 +158,15 @@ impl Tally {
         merge_table(&mut self.sideband, other.sideband);
         self.starts_s.extend(other.starts_s);
         self.first_start_s = [self.first_start_s, other.first_start_s].into_iter().flatten().min();
+        for (key, other) in other.background {
+            let known = self.background.entry(key).or_default();
+            known.clients.merge(other.clients);
+            known.period_ms += other.period_ms;
+            known.lasted_ms += other.lasted_ms;
+        }
+        self.began_from_s = self.began_from_s.or(other.began_from_s);
+        self.polled += other.polled;
+        self.shared += other.shared;
         self
     }
 }
@@ -132,6 +174,10 @@ impl Tally {
 impl EndpointTally {
     fn merge(&mut self, other: Self, k: u64) {
         self.requests.merge(other.requests);
+        self.steps.merge(other.steps);
+        for (route, companion) in other.companions {
+            self.companions.entry(route).or_default().merge(companion);
+        }
         for (status, cell) in other.statuses {
             self.statuses.entry(status).or_default().merge(cell);
         }
@@ -207,15 +253,85 @@ fn is_answer(status: u16) -> bool {
     (100..400).contains(&status)
 }
 
-/// How often each resource was requested by requests that are in the model.
-pub(crate) fn requested(reading: &Reading, settings: &ModelSettings) -> Vec<Requested> {
-    let of_resource = |by_kind: &[Requested; Kind::ALL.len()]| {
+/// How often each resource was requested by requests that are in the model, and by files that pages bring along.
+pub(crate) fn requested(reading: &Reading, settings: &ModelSettings) -> (Vec<Requested>, Vec<Requested>) {
+    let of_resource = |by_kind: &[Requested; Kind::ALL.len()], counts: &dyn Fn(Kind) -> bool| {
         let mut sum = Requested::default();
-        let kinds = Kind::ALL.into_iter().zip(by_kind).filter(|(kind, _)| is_modelled(*kind, settings));
+        let kinds = Kind::ALL.into_iter().zip(by_kind).filter(|(kind, _)| counts(*kind));
         kinds.for_each(|(_, count)| sum.merge(*count));
         sum
     };
-    reading.requested.iter().map(of_resource).collect()
+    let requested = |counts: &dyn Fn(Kind) -> bool| -> Vec<Requested> {
+        reading.requested.iter().map(|by_kind| of_resource(by_kind, counts)).collect()
+    };
+    let files = settings.has_companions();
+    (requested(&|kind| settings.models(kind)), requested(&|kind| files && kind == Kind::Static))
+}
+
+/// What all counting depends on.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    of_resource: &'a [Option<RouteNumber>],
+    clock: &'a CivilClock,
+    settings: &'a ModelSettings,
+    gap_ms: i64,
+    k: u64,
+    /// What a page does by itself is told from what people do.
+    folds: bool,
+    /// Clients that behave as bots are taken for bots.
+    tells_bots: bool,
+    has_companions: bool,
+    /// So many files are in the log that who fetches none stands out.
+    files_are_logged: bool,
+    /// Sessions that began before had begun before the log, for all that it says.
+    began_from_ms: i64,
+    /// Sessions that were still going on then may have gone on after the log.
+    open_from_ms: i64,
+}
+
+impl Context<'_> {
+    fn route(&self, event: &Event) -> RouteNumber {
+        self.of_resource[event.resource() as usize].unwrap_or_default()
+    }
+
+    fn is_modelled(&self, kind: Kind) -> bool {
+        self.settings.models(kind)
+    }
+}
+
+/// Lengths of the session gap that a log must have for its edges to be cut off.
+const LONG_GAPS: i64 = 8;
+/// Files for each hundred pages from which on browsers stand out by fetching them.
+const FILES_PER_100_PAGES: u64 = 20;
+
+impl<'a> Context<'a> {
+    fn new(
+        reading: &Reading,
+        routes: &'a Routes,
+        clock: &'a CivilClock,
+        settings: &'a ModelSettings,
+    ) -> Self {
+        let folds = !settings.is_as_logged();
+        let count = |kind: Kind| -> u64 {
+            reading.requested.iter().map(|by_kind| by_kind[kind as usize].requests).sum()
+        };
+        let (first_ns, last_ns) = reading.counts.span_ns.unwrap_or_default();
+        let (first_ms, last_ms) = (first_ns.div_euclid(1_000_000), last_ns.div_euclid(1_000_000));
+        let is_long = folds && last_ms - first_ms > settings.gap_ms.saturating_mul(LONG_GAPS);
+        Self {
+            of_resource: &routes.of_resource,
+            clock,
+            settings,
+            gap_ms: settings.gap_ms,
+            k: settings.k,
+            folds,
+            tells_bots: folds && !settings.keep.contains(&Kind::Bot),
+            has_companions: settings.has_companions(),
+            files_are_logged: 100 * count(Kind::Static) >= FILES_PER_100_PAGES * count(Kind::Page),
+            began_from_ms: if is_long { first_ms + settings.gap_ms } else { i64::MIN },
+            open_from_ms: if is_long { last_ms - settings.gap_ms } else { i64::MAX },
+        }
+    }
 }
 
 /// Counts everything in `reading`.
@@ -228,26 +344,45 @@ pub(crate) fn tally(
     clock: &CivilClock,
     settings: &ModelSettings,
 ) -> Result<Tally, Error> {
-    let log_end_ms = reading.counts.span_ns.map_or(0, |(_, last_ns)| last_ns.div_euclid(1_000_000));
-    let counter = || (Counter::new(routes, clock, settings, log_end_ms), Vec::new());
+    let context = Context::new(reading, routes, clock, settings);
+    let mut counters = counters(reading, context, None)?;
+    let mut survey = Survey::default();
+    counters.iter_mut().for_each(|counter| survey.merge(std::mem::take(&mut counter.survey)));
+    let surveyed = survey.result();
+    let counters = match counters.iter().any(|counter| counter.has_too_many_waiting) {
+        true => self::counters(reading, context, Some(surveyed.clone()))?,
+        false => counters.into_par_iter().map(|counter| counter.settle(&surveyed)).collect(),
+    };
+    let tally = sum(counters, settings.k);
+    if tally.sessions.count == 0 && tally.shared > 0 {
+        // Nobody is left: then keys that look shared are all that there is.
+        return Ok(sum(self::counters(reading, context, Some(surveyed.unguarded()))?, settings.k));
+    }
+    Ok(tally)
+}
+
+/// Counts all clients, each on some thread; without a survey those that depend on it wait.
+fn counters<'a>(
+    reading: &Reading,
+    context: Context<'a>,
+    surveyed: Option<Surveyed>,
+) -> Result<Vec<Counter<'a>>, Error> {
+    let counter = || Counter::new(context, surveyed.clone());
     (0..PARTITIONS)
         .into_par_iter()
-        .try_fold(counter, |(mut counter, mut modelled), partition| {
+        .try_fold(counter, |mut counter, partition| {
             let events = reading.partition(partition)?;
-            for client in by_client(&events) {
-                counter.client(client, &mut modelled);
-            }
-            Ok((counter, modelled))
+            by_client(&events).for_each(|client| counter.client(client));
+            Ok(counter)
         })
-        .map(|counted| counted.map(|(counter, _)| counter.finish()))
-        .try_reduce(|| Tally::new(settings.k), |one, other| Ok(one.merge(other)))
+        .collect()
+}
+
+fn sum(counters: Vec<Counter<'_>>, k: u64) -> Tally {
+    counters.into_par_iter().map(Counter::finish).reduce(|| Tally::new(k), Tally::merge)
 }
 
 /// The kinds of requests that are in the model.
 pub(crate) fn modelled_kinds(settings: &ModelSettings) -> Vec<Kind> {
-    Kind::ALL.into_iter().filter(|kind| is_modelled(*kind, settings)).collect()
-}
-
-fn is_modelled(kind: Kind, settings: &ModelSettings) -> bool {
-    kind == Kind::Page || settings.keep.contains(&kind)
+    Kind::ALL.into_iter().filter(|kind| settings.models(*kind)).collect()
 }

@@ -36,13 +36,13 @@ impl Sample {
     }
 
     /// Takes a session in where its hash is low enough.
-    pub(super) fn offer(&mut self, session: &[Event], routes: &[RouteNumber], mass: u64, ended: bool) {
-        let hash = hash(session, routes);
+    pub(super) fn offer(&mut self, walked: &Walked, mass: u64, ended: bool) {
+        let (Some((first, _)), hash) = (walked.0.first(), walked.hash()) else { return };
         if hash > self.limit {
             return;
         }
-        let client = session[0].client();
-        self.held.push(Sampled { hash, client, walk: walk(session, routes, mass, ended) });
+        let client = first.client();
+        self.held.push(Sampled { hash, client, walk: walked.walk(first, mass, ended) });
         if self.held.len() >= 2 * self.most {
             self.shrink();
         }
@@ -81,33 +81,46 @@ impl Sample {
     }
 }
 
-fn walk(session: &[Event], routes: &[RouteNumber], mass: u64, ended: bool) -> Walk {
-    let mut steps = Vec::with_capacity(session.len());
-    for (at, (event, endpoint)) in session.iter().zip(routes).enumerate() {
-        let before = at.checked_sub(1).map(|before| &session[before]);
-        steps.push(Step { endpoint: *endpoint, gap: before.and_then(|before| gap(before, event)) });
+/// The steps of a session with their routes.
+#[derive(Debug, Default)]
+pub(super) struct Walked(Vec<(Event, RouteNumber)>);
+
+impl Walked {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
     }
-    Walk { start_s: session[0].start_ms().div_euclid(1000), steps, ended, mass, client: 0 }
+
+    pub(super) fn push(&mut self, event: &Event, route: RouteNumber) {
+        self.0.push((*event, route));
+    }
+
+    fn walk(&self, first: &Event, mass: u64, ended: bool) -> Walk {
+        let steps = self.0.iter().enumerate().map(|(at, (event, endpoint))| {
+            let before = at.checked_sub(1).map(|before| &self.0[before].0);
+            Step { endpoint: *endpoint, gap: before.and_then(|before| gap(before, event)) }
+        });
+        Walk { start_s: first.start_ms().div_euclid(1000), steps: steps.collect(), ended, mass, client: 0 }
+    }
+
+    /// A hash of what happened, and of nothing about who did it.
+    fn hash(&self) -> u64 {
+        let first_ms = self.0.first().map_or(0, |(first, _)| first.start_ms());
+        let mut hash = mix(first_ms as u64);
+        for (event, route) in &self.0 {
+            let since_ms = (event.start_ms() - first_ms) as u64;
+            let answer = u64::from(event.status()) << 10 | event.size_bin().flatten().unwrap_or(0) as u64;
+            hash = mix(hash ^ mix(since_ms << 32 | u64::from(*route)) ^ answer);
+        }
+        mix(hash ^ self.0.len() as u64)
+    }
 }
 
 /// The pause between two requests; `None` where the second began before the first was answered.
-pub(super) fn gap(from: &Event, to: &Event) -> Option<Gap> {
+fn gap(from: &Event, to: &Event) -> Option<Gap> {
     let ms = to.start_ms() - from.end_ms();
     let coarse = from.is_coarse() || to.is_coarse();
     // Two stamps cut to seconds can make a gap look up to one second shorter than it was.
     (ms >= 0 || coarse && ms > -1000).then(|| Gap { ms, coarse, paced: from.is_paced() })
-}
-
-/// A hash of what happened, and of nothing about who did it.
-fn hash(session: &[Event], routes: &[RouteNumber]) -> u64 {
-    let first_ms = session[0].start_ms();
-    let mut hash = mix(first_ms as u64);
-    for (event, route) in session.iter().zip(routes) {
-        let since_ms = (event.start_ms() - first_ms) as u64;
-        let answer = u64::from(event.status()) << 10 | event.size_bin().flatten().unwrap_or(0) as u64;
-        hash = mix(hash ^ mix(since_ms << 32 | u64::from(*route)) ^ answer);
-    }
-    mix(hash ^ session.len() as u64)
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea & Flood 2014).
@@ -125,21 +138,20 @@ mod tests {
     use crate::weight::REQUEST;
 
     /// Session `number`: of one to five requests, of a client whose pseudonym depends on `key`.
-    fn session(number: u64, key: u64) -> (Vec<Event>, Vec<RouteNumber>) {
+    fn session(number: u64, key: u64) -> Walked {
         let client = mix(number / 3 ^ key << 32);
         let event = |at: u64| {
             let stamp_ns = (1_000_000 + (number * 7 + at * 11) as i64) * SECOND_NS;
             Event::new(&Request { stamp_ns, status: 200, ..Request::default() }, client, 0, Kind::Page)
         };
         let count = number % 5 + 1;
-        ((0..count).map(event).collect(), (0..count).map(|at| ((number + at) % 7) as u32).collect())
+        Walked((0..count).map(|at| (event(at), ((number + at) % 7) as u32)).collect())
     }
 
     fn sampled(numbers: impl Iterator<Item = u64>, key: u64) -> Sample {
         let mut sample = Sample::new(100);
         numbers.for_each(|number| {
-            let (events, routes) = session(number, key);
-            sample.offer(&events, &routes, REQUEST, true);
+            sample.offer(&session(number, key), REQUEST, true);
         });
         sample
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use analyzer::model::flow::chain::Chain;
+use analyzer::model::flow::choice::classes_explain_more;
 use analyzer::model::flow::contexts::{Admission, select};
 use analyzer::model::flow::counts::Counts;
 use analyzer::model::flow::length::{self, Lengths};
@@ -457,6 +458,85 @@ fn classes_are_told_apart_in_many_logs() {
     classes("forward, backward, bot", forward_backward_bot, 100, 3000);
     classes("six kinds on thirty pages", six_of_thirty, 100, 6000);
     classes("one kind", one_of_twelve, 100, 3000);
+}
+
+/// How often memory is not taken for classes, and classes not for memory.
+fn explanations(logs: u64) {
+    let explained_by_classes = |walks: &[Walk]| {
+        classes_explain_more(&mixture::fit(walks, Search::new(10, 1)), &select(walks, ADMISSION), walks.len())
+    };
+    let (mut memory, mut kinds) = (0, 0);
+    for log in 0..logs {
+        let mut random = Random::new(log);
+        let law = Law::random(&mut random, 12, 1.0, 0.15).with_memory(&mut random, 0.15);
+        memory += u32::from(!explained_by_classes(&law.walks(&mut random, 10_000)));
+        let planted = forward_backward_bot(&mut random);
+        kinds += u32::from(explained_by_classes(&sessions_of(&planted, &mut random, 10_000).0));
+    }
+    let share = |right: u32| f64::from(right) / logs as f64;
+    goal(
+        &format!("share of {logs} logs with memory in which it explains more than classes"),
+        share(memory),
+        0.95,
+        1.0,
+    );
+    goal(
+        &format!("share of {logs} logs with classes in which they explain more than memory"),
+        share(kinds),
+        0.95,
+        1.0,
+    );
+}
+
+#[test]
+fn memory_and_classes_are_told_apart() {
+    explanations(1);
+}
+
+#[test]
+#[ignore = "long form: more logs"]
+fn memory_and_classes_are_told_apart_in_many_logs() {
+    explanations(40);
+}
+
+/// The perplexity of a mixture relative to that of who knows the laws and learns the class as the session goes on.
+fn classes_foretell(logs: u64) {
+    let mut excess = 0.0;
+    for log in 0..logs {
+        let mut random = Random::new(log);
+        let planted = six_of_thirty(&mut random);
+        let (training, _) = sessions_of(&planted, &mut random, 10_000);
+        let (rest, _) = sessions_of(&planted, &mut random, 3000);
+        let found = held_out(&training, &rest, ADMISSION, Search::new(10, 1)).unwrap();
+        let together =
+            |of: &dyn Fn(&Law) -> f64| planted.iter().map(|(weight, law)| weight * of(law)).sum::<f64>().ln();
+        let log: f64 = rest
+            .iter()
+            .map(|walk| {
+                let all = together(&|law| law.log_likelihood(walk).exp());
+                all - together(&|law| law.start[walk.steps[0].endpoint as usize])
+            })
+            .sum();
+        let truth = (-log / found.steps as f64).exp();
+        eprintln!(
+            "unigram {:.3}, first order {:.3}, variable order {:.3}, mixture {:.3}, both {:.3}, truth {truth:.3}",
+            found.unigram, found.first_order, found.variable_order, found.mixture, found.mixture_and_contexts
+        );
+        assert!(found.mixture < found.first_order);
+        excess += (found.mixture / truth - 1.0) / logs as f64;
+    }
+    goal(
+        &format!("perplexity of a mixture above the truth's, 10,000 sessions, mean of {logs} logs"),
+        excess,
+        -0.01,
+        0.05,
+    );
+}
+
+#[test]
+#[ignore = "long form only: the number of classes must be found"]
+fn classes_foretell_in_many_logs() {
+    classes_foretell(10);
 }
 
 /// Seconds that this thread has run, however busy the machine is.

@@ -2,7 +2,9 @@
 //!
 //! `cargo statistics` runs the long forms, which are left out of an ordinary run.
 
+mod arrivals;
 mod flow;
 mod oracle;
 mod privacy;
+mod sessions;
 mod think;

@@ -221,6 +221,7 @@ impl Layout {
             self.meaning.cookie = Some(name.as_bytes().into());
         }
         map::apply(&options.map, &mut self.meaning);
+        self.meaning.trusted = options.trusted.as_slice().into();
         if self.producer == Producer::CloudFront {
             self.least = self.least.min(CLOUDFRONT_LEAST);
         }

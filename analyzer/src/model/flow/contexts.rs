@@ -23,13 +23,22 @@ pub struct Admission {
 }
 
 /// The rows of a chain of variable order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rows {
     /// What came next by the longest context that was kept; those of one endpoint cover the visits that are left.
     pub rows: BTreeMap<Context, Row>,
+    /// Twice the log-likelihood that the longer contexts give.
+    pub g_squared: f64,
+    /// The parameters that they take.
+    pub parameters: u64,
 }
 
 impl Rows {
+    /// How much lower than a first-order chain's the BIC is, with as many observations as there are `sessions`.
+    pub fn bic_gain(&self, sessions: usize) -> f64 {
+        self.g_squared - self.parameters as f64 * (sessions as f64).ln()
+    }
+
     /// The contexts of more than one endpoint, those of one endpoint together.
     pub fn longer(&self) -> impl Iterator<Item = (Context, &Row)> {
         self.rows.iter().filter(|(context, _)| context.depth() > 1).map(|(context, row)| (*context, row))
@@ -70,7 +79,7 @@ pub fn select(walks: &[Walk], admission: Admission) -> Rows {
             extensions.entry(parent).or_insert_with(Vec::new).push(*context);
         });
     }
-    let mut kept = BTreeSet::new();
+    let mut kept = Kept { price, ..Kept::default() };
     for (endpoint, row) in &first.rows {
         let endpoint = Context::endpoint(*endpoint);
         let below = |parent: Context, depth: usize| {
@@ -82,23 +91,25 @@ pub fn select(walks: &[Walk], admission: Admission) -> Rows {
             let known = |context: Context| Some((context, of.get(&context)?.clone()));
             contexts.into_iter().filter_map(known).collect()
         };
-        let of_two = take(&mut rest, candidates(below(endpoint, 2).collect(), &second), price);
+        let of_two = kept.take(&mut rest, candidates(below(endpoint, 2).collect(), &second));
         for context in &of_two {
             let mut covered = second[context].clone();
-            kept.extend(take(&mut covered, candidates(below(*context, 3).collect(), &third), price));
+            kept.take(&mut covered, candidates(below(*context, 3).collect(), &third));
         }
         let has_no_parent =
             |context: &Context| context.parent().is_none_or(|parent| !of_two.contains(&parent));
         let orphans = below(endpoint, 3).filter(has_no_parent).collect();
-        kept.extend(take(&mut rest, candidates(orphans, &third), price));
-        kept.extend(of_two);
+        kept.take(&mut rest, candidates(orphans, &third));
     }
     let longest = |steps: &[Step]| {
         let known = (2..=DEPTH).rev().filter_map(|depth| Context::of(steps, depth));
         let endpoint = steps.last().map_or(super::END, |step| step.endpoint);
-        known.into_iter().find(|context| kept.contains(context)).unwrap_or(Context::endpoint(endpoint))
+        known
+            .into_iter()
+            .find(|context| kept.contexts.contains(context))
+            .unwrap_or(Context::endpoint(endpoint))
     };
-    Rows { rows: after_each(walks, longest) }
+    Rows { rows: after_each(walks, longest), g_squared: kept.g_squared, parameters: kept.parameters }
 }
 
 /// How often each endpoint came next, without who was behind it.
@@ -112,25 +123,43 @@ fn successors(row: &Row) -> Successors {
     row.next.iter().map(|(next, cell)| (*next, cell.count)).collect()
 }
 
-/// Takes out of `rest` the visits of each of `candidates` that differs from what remains, the most different first.
-fn take(rest: &mut Successors, mut candidates: Vec<Candidate>, price: f64) -> BTreeSet<Context> {
-    let mut taken = BTreeSet::new();
-    loop {
-        let df = rest.values().filter(|count| **count > 0).count().saturating_sub(1) as f64;
-        let mut best: Option<(usize, f64)> = None;
-        for (at, (_, row)) in candidates.iter().enumerate() {
-            let g_squared = g_squared(row, rest);
-            // Two contexts that share all visits are equally odd; rounding must not choose between them.
-            if best.is_none_or(|(_, most)| g_squared > most * (1.0 + ROUNDING)) {
-                best = Some((at, g_squared));
+/// The contexts that were kept, and what they give and take.
+#[derive(Default)]
+struct Kept {
+    /// What a parameter must give, twice the log-likelihood.
+    price: f64,
+    contexts: BTreeSet<Context>,
+    g_squared: f64,
+    parameters: u64,
+}
+
+impl Kept {
+    /// Takes out of `rest` the visits of each of `candidates` that differs from what remains, the most different first.
+    fn take(&mut self, rest: &mut Successors, mut candidates: Vec<Candidate>) -> BTreeSet<Context> {
+        let mut taken = BTreeSet::new();
+        loop {
+            let df = rest.values().filter(|count| **count > 0).count().saturating_sub(1);
+            let mut best: Option<(usize, f64)> = None;
+            for (at, (_, row)) in candidates.iter().enumerate() {
+                let g_squared = g_squared(row, rest);
+                // Two contexts that share all visits are equally odd; rounding must not choose between them.
+                if best.is_none_or(|(_, most)| g_squared > most * (1.0 + ROUNDING)) {
+                    best = Some((at, g_squared));
+                }
             }
+            let Some((at, g_squared)) = best.filter(|(_, most)| df > 0 && *most > df as f64 * self.price)
+            else {
+                return taken;
+            };
+            let (context, row) = candidates.remove(at);
+            for (next, count) in row {
+                *rest.entry(next).or_insert(count) -= count;
+            }
+            self.g_squared += g_squared;
+            self.parameters += df as u64;
+            self.contexts.insert(context);
+            taken.insert(context);
         }
-        let Some((at, _)) = best.filter(|(_, most)| df > 0.0 && *most > df * price) else { return taken };
-        let (context, row) = candidates.remove(at);
-        for (next, count) in row {
-            *rest.entry(next).or_insert(count) -= count;
-        }
-        taken.insert(context);
     }
 }
 
@@ -207,6 +236,11 @@ mod tests {
         let rest = &rows.rows[&Context::endpoint(3)];
         assert_eq!(rest.next.keys().collect::<Vec<_>>(), [&5], "the shorter row holds what is left");
         assert_eq!(rest.visits.count, 300);
+        assert!(
+            rows.parameters == 1 && (rows.g_squared - 500.0 * 2.0 * 0.673_012).abs() < 1e-3,
+            "{}",
+            rows.g_squared
+        );
         let (context, _) = rows.at(&two_ways[0].steps[..2]).unwrap();
         assert_eq!(context.after(), [1, 3]);
     }

@@ -8,6 +8,7 @@
 //! | [`counts`] | how often each endpoint followed each, and after which two or three |
 //! | [`contexts`] | where the step before the last matters (variable order, by BIC) |
 //! | [`mixture`] | which kinds of users there are (EM mixture of Markov chains) |
+//! | [`choice`] | whether classes or memory explain more |
 //! | [`chain`] | visits per session of a chain, solved |
 //! | [`length`] | how long its sessions are, and whether the log's are |
 //! | [`order`] | whether one step of memory is enough (permutation test) |
@@ -16,6 +17,7 @@
 
 pub mod backoff;
 pub mod chain;
+pub mod choice;
 pub mod contexts;
 pub mod counts;
 pub mod length;

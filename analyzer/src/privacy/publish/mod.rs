@@ -1,6 +1,7 @@
 //! The profile, put together from what the gate lets through.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
 use shared::distribution::Unit;
@@ -11,8 +12,10 @@ use shared::profile::{
 use shared::session::{Class, OTHER};
 use shared::units::{Weekday, round_count, round_probability, round_shares, round_significant, time_of_week};
 
+mod background;
 mod chain;
 mod classes;
+mod companions;
 pub(crate) mod holdout;
 mod queries;
 mod think_times;
@@ -26,15 +29,17 @@ use crate::error::Error;
 use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
-use crate::model::arrivals;
+use crate::model::arrivals::exposure::{BINS_PER_WEEK, Coverage};
+use crate::model::arrivals::gated::gated;
+use crate::model::arrivals::rate::{self, Sharing};
 use crate::read::Reading;
 use crate::request::SECOND_NS;
 use crate::route::Routes;
 use crate::settings::Settings;
 use crate::tally::cell::logged;
 use crate::tally::civil::CivilClock;
-use crate::tally::{DURATION_RELATIVE_ERROR, RouteNumber, Tally};
-use crate::weight::requests;
+use crate::tally::{DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Tally};
+use crate::weight::{REQUEST, requests};
 
 /// The profile of what was counted.
 ///
@@ -44,7 +49,7 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
     let Counted { routes, clock, tally, walks } = counted;
     let gate = Gate::new(settings.model.k);
     let named = gate.routes(tally, routes);
-    if named.is_empty() {
+    if named.iter().all(|route| routes.routes[*route as usize].is_file) {
         let left_out = excluded(tally, settings).into_iter().filter(|(_, count)| *count > 0);
         let left_out: Vec<String> =
             left_out.map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
@@ -76,7 +81,7 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
     let gap_s = settings.model.gap_ms as f64 / 1000.0;
     let (think_times, pauses) = think_times::think_times(&kinds, &returns, gap_s, &id, gate);
     let (classes, transitions_dropped) = classes::classes(&kinds, flow, pauses, &id, gate);
-    let (suppressed, suppressed_requests) = suppressed(tally, &named);
+    let (suppressed, suppressed_requests) = suppressed(tally, routes, &named);
     let arrivals = arrivals(reading, tally, clock, gate, &classes);
     let profile = Profile {
         loadprint: VERSION,
@@ -94,7 +99,7 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
         classes,
         think_times,
         arrivals,
-        background: Vec::new(),
+        background: background::background(reading, tally, routes, &named, gate),
         scenarios: BTreeMap::new(),
         thresholds: Vec::new(),
     };
@@ -149,6 +154,7 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
         excluded: excluded_and_duplicates(reading, tally, settings),
         sampling: sampled(reading),
         sessions: tally.sessions.count,
+        shared_clients_share: shared_clients_share(tally),
         session_rule: SessionRule {
             identity: settings.read.identity.to_string(),
             gap_s: settings.model.gap_ms as f64 / 1000.0,
@@ -181,9 +187,19 @@ fn sampled(reading: &Reading) -> Option<Sampling> {
     })
 }
 
-/// Requests that are not in the model, by kind, and those that another record tells of as well.
+/// The share of requests in sessions of clients that several people share; `None` where there are none.
+fn shared_clients_share(tally: &Tally) -> Option<f64> {
+    let steps: u64 = tally.endpoints.values().map(|endpoint| endpoint.steps.count).sum();
+    (tally.shared > 0).then(|| round_probability((tally.shared as f64 / steps.max(1) as f64).min(1.0)))
+}
+
+/// Requests that are not in the model, by kind, those that are calls by the clock, and those that another record tells
+/// of as well.
 fn excluded_and_duplicates(reading: &Reading, tally: &Tally, settings: &Settings) -> BTreeMap<String, u64> {
     let mut excluded = excluded(tally, settings);
+    if tally.polled > 0 {
+        excluded.insert("background".to_owned(), tally.polled);
+    }
     let duplicates = reading.inputs.iter().map(|input| input.duplicates).sum();
     if duplicates > 0 {
         excluded.insert("duplicates".to_owned(), duplicates);
@@ -193,7 +209,7 @@ fn excluded_and_duplicates(reading: &Reading, tally: &Tally, settings: &Settings
 
 /// Requests that are not in the model, by kind.
 fn excluded(tally: &Tally, settings: &Settings) -> BTreeMap<String, u64> {
-    let left_out = |kind: &&Kind| **kind != Kind::Page && !settings.model.keep.contains(kind);
+    let left_out = |kind: &&Kind| !settings.model.models(**kind);
     let count = |kind: &Kind| (kind.name().to_owned(), tally.kinds.get(kind).copied().unwrap_or(0));
     Kind::ALL.iter().filter(left_out).map(count).collect()
 }
@@ -211,10 +227,15 @@ fn endpoints(
     queries: &mut BTreeMap<RouteNumber, Vec<QueryParameter>>,
     gate: Gate,
 ) -> Vec<Endpoint> {
-    let published = || tally.endpoints.iter().filter(|(route, _)| named.contains(route));
-    // Shares of the requests that a replay can make: unnamed endpoints are no part of the whole.
-    let total: u64 = published().map(|(_, endpoint)| endpoint.requests.mass).sum();
-    let mut endpoints: Vec<(u64, Endpoint)> = published()
+    let mut companions = companions::companions(tally, routes, named, gate);
+    let brought: BTreeSet<RouteNumber> =
+        companions.values().flatten().map(|companion| companion.route).collect();
+    // A file that no published page brings along is of no use to anybody.
+    let is_of_use = |route: &RouteNumber| !routes.routes[*route as usize].is_file || brought.contains(route);
+    let published = || tally.endpoints.iter().filter(|(route, _)| named.contains(route) && is_of_use(route));
+    // Shares of the steps that a replay can make: unnamed endpoints are no part of the whole.
+    let total: u64 = published().map(|(_, endpoint)| endpoint.steps.mass).sum();
+    let mut endpoints: Vec<((u64, u64), Endpoint)> = published()
         .map(|(number, endpoint)| {
             let route = &routes.routes[*number as usize];
             let (mut status, _) =
@@ -228,12 +249,12 @@ fn endpoints(
             let shares = round_shares(&status.values().copied().collect::<Vec<_>>());
             let sizes = gate.histogram(&endpoint.sizes, SIZE_RELATIVE_ERROR, Unit::Bytes);
             let durations = gate.histogram(&endpoint.durations, DURATION_RELATIVE_ERROR, Unit::S);
-            let mass = endpoint.requests.mass;
+            let (steps, mass) = (endpoint.steps.mass, endpoint.requests.mass);
             let published = Endpoint {
                 id: route.id.clone(),
                 method: route.method.clone(),
                 route: route.template.clone(),
-                weight: round_probability(mass as f64 / total.max(1) as f64),
+                weight: round_probability(steps as f64 / total.max(1) as f64),
                 requests: round_count(requests(mass)),
                 parameters: route
                     .parameters
@@ -254,59 +275,57 @@ fn endpoints(
                 response_bytes: sizes.and_then(|histogram| gate.summary(histogram, logged(&endpoint.sizes))),
                 service_time_s: durations
                     .and_then(|histogram| gate.summary(histogram, logged(&endpoint.durations))),
-                companions: Vec::new(),
+                companions: companions::published(companions.remove(number).unwrap_or_default()),
             };
-            (mass, published)
+            ((steps, mass), published)
         })
         .collect();
     endpoints.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.id.cmp(&other.id)));
     endpoints.into_iter().map(|(_, endpoint)| endpoint).collect()
 }
 
-/// Unnamed endpoints, and their share of requests.
-fn suppressed(tally: &Tally, named: &BTreeSet<RouteNumber>) -> (u64, f64) {
-    let mass = |of_named: bool| -> u64 {
-        let chosen = tally.endpoints.iter().filter(|(route, _)| named.contains(route) == of_named);
-        chosen.map(|(_, endpoint)| endpoint.requests.mass).sum()
-    };
-    let hidden = mass(false);
-    ((tally.endpoints.len() - named.len()) as u64, hidden as f64 / (hidden + mass(true)).max(1) as f64)
+/// Unnamed endpoints, and their share of requests; files are no part of either.
+fn suppressed(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>) -> (u64, f64) {
+    let pages = || tally.endpoints.iter().filter(|(route, _)| !routes.routes[**route as usize].is_file);
+    let hidden = || pages().filter(|(route, _)| !named.contains(route));
+    let mass = |endpoint: &EndpointTally| endpoint.requests.mass;
+    let hidden_mass: u64 = hidden().map(|(_, endpoint)| mass(endpoint)).sum();
+    let all_mass: u64 = pages().map(|(_, endpoint)| mass(endpoint)).sum();
+    (hidden().count() as u64, hidden_mass as f64 / all_mass.max(1) as f64)
 }
 
-/// Seconds that the log covers in each bin of the civil week.
+/// The time that the log covers.
 ///
 /// A log covers the hours around its requests, of any kind: between two files that are weeks apart there was no
 /// service to arrive at, nor between a line with a broken clock and the others. A pause of some hours in between is
 /// a quiet night, not a gap.
-fn exposure_s(reading: &Reading, tally: &Tally, clock: &CivilClock) -> Vec<f64> {
+fn coverage(reading: &Reading, tally: &Tally) -> Coverage {
     /// The longest pause that still counts as quiet.
     const QUIET_HOURS: i64 = 12;
     let (first_s, last_s) = span_s(reading);
     // Stamps mark the end of a request, sessions begin at the start of one, which may be earlier.
     let first_s = tally.first_start_s.map_or(first_s, |start_s| start_s.min(first_s));
+    // Starts soon after the beginning of a long log are not counted, so that time does not count either.
+    let first_s = tally.began_from_s.map_or(first_s, |began_s| began_s.max(first_s));
     let hours = reading.counts.offset_s_by_hour.keys().copied().collect::<Vec<i64>>();
-    let mut exposure_s: Vec<f64> = Vec::new();
-    for stretch in hours.chunk_by(|hour, next| next - hour <= QUIET_HOURS) {
-        let (from, to) = (stretch[0], stretch[stretch.len() - 1] + 1);
-        let from_s = if from == hours[0] { first_s } else { from * 3600 };
-        let to_s = if to == hours[hours.len() - 1] + 1 { last_s + 1 } else { to * 3600 };
-        let part = arrivals::exposure_s(clock, from_s, to_s);
-        exposure_s.resize(part.len(), 0.0);
-        exposure_s.iter_mut().zip(part).for_each(|(sum, seconds)| *sum += seconds);
-    }
-    exposure_s
+    let pauses = hours.windows(2).filter(|pair| pair[1] - pair[0] > QUIET_HOURS);
+    let gaps: Vec<Range<i64>> = pauses.map(|pair| (pair[0] + 1) * 3600..pair[1] * 3600).collect();
+    Coverage::new(first_s, last_s + 1, &gaps, 0)
 }
 
 fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, classes: &[Class]) -> Arrivals {
-    let exposure_s = exposure_s(reading, tally, clock);
-    let curve = arrivals::fit(&tally.arrivals, &exposure_s, gate.k());
-    let days = curve
-        .days
-        .map(|knots| knots.into_iter().map(|rate| round_significant(rate, 3)).collect::<Vec<f64>>());
+    let mut counts = vec![0.0; BINS_PER_WEEK];
+    for (bin, found) in &tally.arrivals {
+        counts[*bin as usize] = found.mass as f64 / REQUEST as f64;
+    }
+    let fitted = rate::fit(&counts, &coverage(reading, tally).week(clock), 1.0);
+    let curve = gated(fitted, &tally.arrivals, gate.k());
+    let days = Weekday::ALL
+        .map(|day| curve.day(day).into_iter().map(|rate| round_significant(rate, 3)).collect::<Vec<f64>>());
     let shared_shape = match curve.sharing {
-        arrivals::Sharing::None => BTreeMap::new(),
-        arrivals::Sharing::Weekdays => BTreeMap::from([("weekdays".to_owned(), true)]),
-        arrivals::Sharing::All => BTreeMap::from([("all_days".to_owned(), true)]),
+        Sharing::None => BTreeMap::new(),
+        Sharing::Weekdays => BTreeMap::from([("weekdays".to_owned(), true)]),
+        Sharing::All => BTreeMap::from([("all_days".to_owned(), true)]),
     };
     let all_knots = Weekday::ALL.iter().flat_map(|day| days[day.index()].iter().copied()).collect();
     let week_curve = WeekCurve::new(f64::from(curve.knots_every_s), all_knots);
@@ -320,6 +339,7 @@ fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, cl
         shared_shape,
         burstiness: None,
         day_level_cv: None,
+        outlier_days: Vec::new(),
         peak: Peak { rate_per_s: peak_per_s, at: time_of_week(peak_at_s) },
         requests_per_s: RequestsPerSecond {
             mean: round_significant(mean_per_s * requests, 3),

@@ -68,6 +68,11 @@ pub struct Class {
 }
 
 impl Mixture {
+    /// How much lower than one chain's the BIC is; zero where one was best.
+    pub fn bic_gain(&self) -> f64 {
+        self.bic.first().map_or(0.0, |one| one - self.bic.iter().copied().fold(*one, f64::min))
+    }
+
     /// The probability that walk number `walk` is of each class; adds up to 1.
     pub fn of(&self, walk: usize) -> &[f64] {
         &self.responsibilities[walk * self.classes.len()..][..self.classes.len()]
@@ -122,6 +127,8 @@ const GIVE_UP: usize = 2;
 const GAIN: f64 = 1e-6;
 /// Steps after which a climb ends anyway.
 const MOST_STEPS: usize = 500;
+/// The mass of a session that stands for itself alone.
+const MASS_OF_ONE: f64 = 1000.0;
 
 /// Finds the classes of `walks`, each of which has at least one step.
 pub fn fit(walks: &[Walk], search: Search) -> Mixture {
@@ -236,5 +243,112 @@ fn mixture(pool: &Pool, shares: &[Vec<f64>], bic: Vec<f64>, seed: u64) -> Mixtur
     Mixture { classes, bic, responsibilities, seed }
 }
 
-/// The mass of a session that stands for itself alone.
-const MASS_OF_ONE: f64 = 1000.0;
+#[cfg(test)]
+mod tests {
+    use super::super::END;
+    use super::*;
+    use crate::model::sample::Step;
+
+    /// `count` sessions over each of `paths`, every one another client's.
+    fn walks(paths: &[(&[u32], u32)], ended: bool) -> Vec<Walk> {
+        let sessions = paths.iter().flat_map(|(path, count)| (0..*count).map(move |_| *path));
+        let walk = |(client, path): (usize, &[u32])| Walk {
+            start_s: client as i64,
+            steps: path.iter().map(|endpoint| Step { endpoint: *endpoint, gap: None }).collect(),
+            ended,
+            mass: 1000,
+            client: client as u32,
+        };
+        sessions.enumerate().map(walk).collect()
+    }
+
+    #[track_caller]
+    fn check(walks: &[Walk], search: Search, weights: &[f64]) -> Mixture {
+        let mixture = fit(walks, search);
+        let found: Vec<f64> = mixture.classes.iter().map(|class| class.weight).collect();
+        let close = found.iter().zip(weights).all(|(found, weight)| (found - weight).abs() < 0.01);
+        assert!(found.len() == weights.len() && close, "{found:?}, expected {weights:?}");
+        for walk in 0..walks.len() {
+            assert!((mixture.of(walk).iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        }
+        let parts = mixture.partition(walks);
+        assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), walks.len());
+        mixture
+    }
+
+    /// Three in four alternate between two pages, the others stay on theirs; each request of either is the last one with
+    /// probability 1/3.
+    fn two_kinds() -> Vec<Walk> {
+        let mut paths: Vec<(Vec<u32>, u32)> = Vec::new();
+        for (sessions, apart) in [(300.0, 1), (100.0, 0)] {
+            for (first, length) in
+                [1, 2].into_iter().flat_map(|first| (1..12).map(move |length| (first, length)))
+            {
+                let path = (0..length as u32).map(|at| 1 + (first + apart * at) % 2);
+                paths.push((path.collect(), (sessions / 3.0 * f64::powi(2.0 / 3.0, length - 1)) as u32));
+            }
+        }
+        walks(&paths.iter().map(|(path, count)| (&path[..], *count)).collect::<Vec<_>>(), true)
+    }
+
+    #[test]
+    fn two_kinds_are_two_classes() {
+        let some = two_kinds();
+        let mixture = check(&some, Search::new(10, 1), &[0.76, 0.24]);
+        assert!(mixture.bic_gain() > 100.0 && mixture.bic.len() == 4, "{:?}", mixture.bic);
+        for (walk, class) in some.iter().zip(mixture.most_probable()).filter(|(walk, _)| walk.steps.len() > 1)
+        {
+            assert_eq!(class, usize::from(walk.steps[0].endpoint == walk.steps[1].endpoint), "{walk:?}");
+        }
+    }
+
+    #[test]
+    fn small_classes_join_the_others() {
+        let few_clients = Search::new(260, 1);
+        check(&two_kinds(), few_clients, &[1.0]);
+        check(&two_kinds(), Search { least_share: 0.3, ..Search::new(1, 1) }, &[1.0]);
+        let by_few: Vec<Walk> =
+            two_kinds().into_iter().map(|walk| Walk { client: walk.client % 9, ..walk }).collect();
+        check(&by_few, Search::new(10, 1), &[1.0]);
+    }
+
+    /// Neither the order of walks nor the numbers of clients change a bit of the classes.
+    #[test]
+    fn order_and_client_numbers_change_nothing() {
+        let mut some = two_kinds();
+        let found = fit(&some, Search::new(10, 7));
+        let drawn: BTreeMap<i64, usize> =
+            some.iter().map(|walk| walk.start_s).zip(found.draw(&some)).collect();
+        some.reverse();
+        some.swap(3, 177);
+        some.iter_mut().for_each(|walk| walk.client = 1000 - walk.client);
+        let again = fit(&some, Search::new(10, 7));
+        assert_eq!((&again.classes, &again.bic), (&found.classes, &found.bic));
+        assert!(some.iter().zip(again.draw(&some)).all(|(walk, class)| drawn[&walk.start_s] == class));
+    }
+
+    /// Sampled sessions weigh in the classes as they do in the log.
+    #[test]
+    fn sessions_count_as_they_weigh() {
+        let heavy: Vec<Walk> = two_kinds().into_iter().map(|walk| Walk { mass: 10_000, ..walk }).collect();
+        let mixture = check(&heavy, Search::new(10, 1), &[0.76, 0.24]);
+        let sessions: f64 = mixture.classes.iter().flat_map(|class| class.starts.values()).sum();
+        assert!((sessions - 10.0 * heavy.len() as f64).abs() < 1e-6);
+        let light = fit(&two_kinds(), Search::new(10, 1));
+        assert_eq!(light.bic, mixture.bic);
+    }
+
+    #[test]
+    fn what_has_no_kinds_is_one_class() {
+        let any = Search::new(1, 1);
+        check(&walks(&[(&[7], 1)], true), any, &[1.0]);
+        check(&walks(&[(&[7, 8], 1)], false), any, &[1.0]);
+        check(&walks(&[(&[7], 1)], false), any, &[1.0]);
+        check(&walks(&[(&[7, 8, 9], 500)], true), any, &[1.0]);
+        check(&walks(&[(&[7], 100_000)], true), any, &[1.0]);
+        check(&walks(&[(&[7], 500), (&[8], 300), (&[9], 2)], true), any, &[1.0]);
+        let endless = check(&walks(&[(&[7; 50], 300)], false), any, &[1.0]);
+        assert!(!endless.classes[0].rows[&7].contains_key(&END));
+        assert_eq!(fit(&[], any).classes, []);
+    }
+}

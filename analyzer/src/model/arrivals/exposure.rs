@@ -1,0 +1,149 @@
+//! For how long a log could have seen sessions start, at each time of the week.
+//!
+//! A rate is a count over the time in which it could be counted: the time of the log, less its gaps, less what
+//! follows each edge. There a session that was already running looks as if it began, because what came before it
+//! is not in the log.
+
+use std::ops::Range;
+
+use crate::tally::ARRIVAL_BIN_S;
+use crate::tally::civil::CivilClock;
+
+const DAY_S: i64 = 86_400;
+/// Bins of [`ARRIVAL_BIN_S`] in a week.
+pub const BINS_PER_WEEK: usize = (7 * DAY_S / ARRIVAL_BIN_S) as usize;
+/// A stretch gives up at most one part in so many of itself to its edge, so that short logs keep something.
+const LEAST_PART: i64 = 10;
+
+/// The seconds since 1970 in which session starts can be seen: stretches in order, apart from each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    stretches: Vec<Range<i64>>,
+}
+
+impl Coverage {
+    /// The log from `from_s` until before `to_s`, without `gaps` (in any order) and without the first `blind_s`
+    /// seconds of every stretch between them, or a tenth of the stretch where that is less.
+    pub fn new(from_s: i64, to_s: i64, gaps: &[Range<i64>], blind_s: i64) -> Self {
+        let log = Range { start: from_s, end: to_s.max(from_s) };
+        let mut running = cut(&[log], gaps);
+        for stretch in &mut running {
+            stretch.start += blind_s.min((stretch.end - stretch.start) / LEAST_PART);
+        }
+        Self { stretches: running }
+    }
+
+    /// What is left without `holes`, after each of which `blind_s` seconds are blind as well.
+    pub fn without(&self, holes: &[Range<i64>], blind_s: i64) -> Self {
+        let holes: Vec<Range<i64>> = holes.iter().map(|hole| hole.start..hole.end + blind_s).collect();
+        Self { stretches: cut(&self.stretches, &holes) }
+    }
+
+    /// The stretches, in order.
+    pub fn stretches(&self) -> &[Range<i64>] {
+        &self.stretches
+    }
+
+    /// Seconds in all.
+    pub fn seconds(&self) -> i64 {
+        self.stretches.iter().map(|stretch| stretch.end - stretch.start).sum()
+    }
+
+    /// Those of `starts` (sorted) that are covered, stretch by stretch.
+    pub fn covered<'s>(&self, starts: &'s [i64]) -> impl Iterator<Item = (Range<i64>, &'s [i64])> {
+        self.stretches.iter().map(|stretch| {
+            let at = |limit: i64| starts.partition_point(|start| *start < limit);
+            (stretch.clone(), &starts[at(stretch.start)..at(stretch.end)])
+        })
+    }
+
+    /// Pieces of the coverage that lie in one bin of UTC and so in one bin of civil time, in order.
+    ///
+    /// Offsets are whole quarters of an hour, so bins of civil time begin where bins of UTC do.
+    pub fn pieces(&self) -> impl Iterator<Item = Range<i64>> {
+        self.stretches.iter().flat_map(|stretch| {
+            let (first, last) =
+                (stretch.start.div_euclid(ARRIVAL_BIN_S), (stretch.end - 1).div_euclid(ARRIVAL_BIN_S));
+            (first..=last).map(|bin| {
+                (bin * ARRIVAL_BIN_S).max(stretch.start)..((bin + 1) * ARRIVAL_BIN_S).min(stretch.end)
+            })
+        })
+    }
+
+    /// Seconds covered in each bin of the civil week, Monday 00:00 first.
+    pub fn week(&self, clock: &CivilClock) -> Vec<f64> {
+        let mut exposure_s = vec![0.0; BINS_PER_WEEK];
+        for piece in self.pieces() {
+            exposure_s[bin_of_week(clock, piece.start)] += (piece.end - piece.start) as f64;
+        }
+        exposure_s
+    }
+
+    /// Covered starts in each bin of the civil week.
+    pub fn week_counts(&self, clock: &CivilClock, starts: &[i64]) -> Vec<f64> {
+        let mut counts = vec![0.0; BINS_PER_WEEK];
+        for start in self.covered(starts).flat_map(|(_, starts)| starts) {
+            counts[bin_of_week(clock, *start)] += 1.0;
+        }
+        counts
+    }
+}
+
+/// The bin of the civil week that an instant is in.
+pub fn bin_of_week(clock: &CivilClock, utc_s: i64) -> usize {
+    (clock.second_of_week(utc_s) / ARRIVAL_BIN_S) as usize
+}
+
+/// `ranges` (in order) without `holes`.
+fn cut(ranges: &[Range<i64>], holes: &[Range<i64>]) -> Vec<Range<i64>> {
+    let mut holes: Vec<&Range<i64>> = holes.iter().collect();
+    holes.sort_by_key(|hole| (hole.start, hole.end));
+    let mut left = Vec::new();
+    for range in ranges {
+        let mut from = range.start;
+        for hole in holes.iter().filter(|hole| hole.start < range.end && hole.end > range.start) {
+            left.push(from..hole.start);
+            from = from.max(hole.end);
+        }
+        left.push(from..range.end);
+    }
+    left.retain(|range| range.start < range.end);
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(coverage: &Coverage, expected: &[(i64, i64)]) {
+        let stretches = coverage.stretches().iter().map(|stretch| (stretch.start, stretch.end));
+        assert_eq!(stretches.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn edges_and_gaps_are_blind() {
+        let coverage = Coverage::new(1000, 101_000, &[60_000..70_000, 50_000..55_000, 52_000..61_000], 1800);
+        check(&coverage, &[(2800, 50_000), (71_800, 101_000)]);
+        let less = coverage.without(&[40_000..42_000, 41_000..45_000], 100);
+        check(&less, &[(2800, 40_000), (45_100, 50_000), (71_800, 101_000)]);
+        // A short log gives up a tenth.
+        check(&Coverage::new(0, 1000, &[], 1800), &[(100, 1000)]);
+        check(&Coverage::new(0, 0, &[], 1800), &[]);
+    }
+
+    #[test]
+    fn each_second_is_exposed_once() {
+        let clock = CivilClock::of_log(&BTreeMap::from([(0, 0)]));
+        let monday = 4 * DAY_S;
+        let coverage = Coverage::new(monday + 100, monday + 10 * DAY_S + 250, &[], 0);
+        let exposure_s = coverage.week(&clock);
+        assert!((exposure_s.iter().sum::<f64>() - coverage.seconds() as f64).abs() < 1e-6);
+        assert!((exposure_s[0] - (200.0 + 300.0)).abs() < 1e-6);
+        assert!((exposure_s[BINS_PER_WEEK - 1] - 300.0).abs() < 1e-6);
+        let starts = [monday + 99, monday + 100, monday + 7 * DAY_S + 5, monday + 11 * DAY_S];
+        assert_eq!(coverage.week_counts(&clock, &starts).iter().sum::<f64>() as u64, 2);
+    }
+}
