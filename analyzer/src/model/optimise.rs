@@ -64,20 +64,26 @@ pub(crate) fn minimise<const N: usize>(
     corners[0]
 }
 
-/// Steps after which a descent gives up.
-const MOST_STEPS: usize = 200;
+/// Steps after which a descent may give up: smooth likelihoods of up to eight parameters need some dozens.
+pub(crate) const MOST_STEPS: usize = 200;
 /// Slope below which a descent has arrived: for mean log-likelihoods, far below what any data can tell.
 const FLAT: f64 = 1e-7;
 
-/// The point to which `f`, which returns its value and its gradient, descends from `start`, and the value there.
+/// The point to which `f`, which returns its value and its gradient, descends from `start` in at most so many `steps`,
+/// and the value there.
 ///
 /// `f` may return infinity where it is not defined; a step never ends there. Scaled so that a slope of one is steep:
 /// the first step is at most one long. Deterministic.
-pub(crate) fn descend(f: impl Fn(&[f64]) -> (f64, Vec<f64>), start: Vec<f64>) -> (Vec<f64>, f64) {
+pub(crate) fn descend(
+    f: impl Fn(&[f64]) -> (f64, Vec<f64>),
+    start: Vec<f64>,
+    steps: usize,
+) -> (Vec<f64>, f64) {
     let n = start.len();
-    let (mut point, (mut value, mut slope)) = (start.clone(), f(&start));
+    let (mut value, mut slope) = f(&start);
+    let mut point = start;
     let mut inverse = identity(n);
-    for _ in 0..MOST_STEPS {
+    for _ in 0..steps {
         if slope.iter().all(|x| x.abs() < FLAT) {
             break;
         }
@@ -153,10 +159,10 @@ mod tests {
             let value = (1.0 - p[0]).powi(2) + 100.0 * off * off;
             (value, vec![-2.0 * (1.0 - p[0]) - 400.0 * p[0] * off, 200.0 * off])
         };
-        let (point, value) = descend(valley, vec![-1.2, 1.0]);
+        let (point, value) = descend(valley, vec![-1.2, 1.0], MOST_STEPS);
         assert!((point[0] - 1.0).abs() < 1e-5 && (point[1] - 1.0).abs() < 1e-5 && value < 1e-10, "{point:?}");
         let cliff = |p: &[f64]| if p[0] < 0.5 { (f64::INFINITY, vec![0.0]) } else { (p[0], vec![1.0]) };
-        let (point, _) = descend(cliff, vec![2.0]);
+        let (point, _) = descend(cliff, vec![2.0], MOST_STEPS);
         assert!((0.5..0.51).contains(&point[0]), "{point:?}");
     }
 

@@ -23,8 +23,9 @@ const EULER: f64 = 0.577_215_664_901_532_9;
 
 /// All families fitted to `gaps`, best first; never empty.
 ///
-/// Families: log-normal, mixtures of two and three log-normals where each component has one percent at least, gamma,
-/// Weibull, exponential. `fits[i].bic - fits[0].bic` says how much worse the others do: above 10, hardly as likely.
+/// Families: log-normal, mixtures of two and three log-normals where each component has one percent at least and the
+/// one before paid, gamma, Weibull, exponential. `fits[i].bic - fits[0].bic` says how much worse the others do: above
+/// 10, they are hardly as likely.
 pub fn families(gaps: &Gaps) -> Vec<Fit> {
     let mut found = lognormals::fit(gaps);
     let (mean, sd) = (gaps.log_mean, gaps.log_sd);

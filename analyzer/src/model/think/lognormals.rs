@@ -7,15 +7,19 @@ use shared::distribution::{Law, LognormalComponent, normal_cdf};
 
 use super::family::DENSITY_FROM_S;
 use super::gaps::{Gaps, LEAST_PROBABILITY, Seen, ZERO_S};
-use crate::model::optimise::descend;
+use crate::model::optimise::{MOST_STEPS, descend};
 
 /// A component of less than one percent describes a few odd gaps, not a kind of pause.
 const LEAST_WEIGHT: f64 = 0.01;
 /// Widths of components: beyond these they describe no gaps of people, or collapse onto one bin.
 const SIGMAS: std::ops::Range<f64> = 0.05..5.0;
 
-/// The most likely mixture of one, two and three log-normals, each with its mean negative log-likelihood; the larger
-/// ones only where every component has a weight.
+/// Steps that each start is given, and how many of them are followed to their end: the rest hardly ever catch up.
+const FIRST_STEPS: usize = 15;
+const FOLLOWED: usize = 2;
+
+/// The most likely mixture of one, two and three log-normals, each with its mean negative log-likelihood: as long as one
+/// component more pays, and every component has a weight.
 pub(super) fn fit(gaps: &Gaps) -> Vec<(Law, f64)> {
     let mut best: Vec<(Vec<LognormalComponent>, f64)> = Vec::new();
     for _ in 1..=3 {
@@ -23,15 +27,24 @@ pub(super) fn fit(gaps: &Gaps) -> Vec<(Law, f64)> {
             None => vec![vec![part(1.0, gaps.log_mean, gaps.log_sd)]],
             Some((smaller, _)) => larger(smaller),
         };
-        let fits = starts.iter().map(|start| {
-            let (point, cost) = descend(|p| cost_and_slope(p, gaps), pack(start));
+        let cost = |p: &[f64]| cost_and_slope(p, gaps);
+        let mut tried: Vec<(Vec<f64>, f64)> =
+            starts.iter().map(|start| descend(cost, pack(start), FIRST_STEPS)).collect();
+        tried.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let fits = tried.into_iter().take(FOLLOWED).map(|(point, _)| {
+            let (point, cost) = descend(cost, point, MOST_STEPS);
             (unpack(&point), cost)
         });
         let matter = |components: &[LognormalComponent]| components.iter().all(|c| c.weight >= LEAST_WEIGHT);
         let proper = fits.filter(|(components, cost)| cost.is_finite() && matter(components));
         let Some((mut components, cost)) = proper.min_by(|a, b| a.1.total_cmp(&b.1)) else { break };
         components.sort_by(|a, b| a.mu.total_cmp(&b.mu));
+        // By the Bayesian information criterion; what does not pay for one component more does not for two either.
+        let pays = best.last().is_none_or(|(_, smaller)| 2.0 * gaps.n * (smaller - cost) > 3.0 * gaps.n.ln());
         best.push((components, cost));
+        if !pays {
+            break;
+        }
     }
     let law = |components: Vec<LognormalComponent>| match components.as_slice() {
         [one] => Law::Lognormal { mu: one.mu, sigma: one.sigma },
