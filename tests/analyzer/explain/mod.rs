@@ -34,6 +34,7 @@ fn full() -> Profile {
     item.companions = vec![Companion {
         endpoint: "get_home".to_owned(),
         probability: 0.93,
+        count: None,
         offset_s: BTreeMap::from([("p50".to_owned(), 0.12)]),
     }];
     let all = &mut profile.classes[0];
