@@ -129,7 +129,8 @@ impl Chain {
         for _ in 0..MOST_REPEATS {
             let more = bi_conjugate_gradient(&apply, &left);
             let next: Vec<f64> = arrivals.iter().zip(&more).map(|(one, other)| one + other).collect();
-            let next_left: Vec<f64> = self.start.iter().zip(apply(&next)).map(|(want, have)| want - have).collect();
+            let next_left: Vec<f64> =
+                self.start.iter().zip(apply(&next)).map(|(want, have)| want - have).collect();
             let next_size = norm(&next_left);
             if next_size >= size {
                 break;
@@ -190,7 +191,11 @@ fn norm(vector: &[f64]) -> f64 {
 }
 
 /// Everything that `next` leads to from `open`, those included.
-fn flood<I: Iterator<Item = usize>>(mut open: Vec<usize>, size: usize, next: impl Fn(usize) -> I) -> Vec<bool> {
+fn flood<I: Iterator<Item = usize>>(
+    mut open: Vec<usize>,
+    size: usize,
+    next: impl Fn(usize) -> I,
+) -> Vec<bool> {
     let mut found = vec![false; size];
     while let Some(at) = open.pop() {
         if !found[at] {

@@ -96,14 +96,18 @@ pub fn select(walks: &[Walk], admission: Admission) -> Rows {
             let mut covered = second[context].clone();
             kept.take(&mut covered, candidates(below(*context, 3).collect(), &third));
         }
-        let has_no_parent = |context: &Context| context.parent().is_none_or(|parent| !of_two.contains(&parent));
+        let has_no_parent =
+            |context: &Context| context.parent().is_none_or(|parent| !of_two.contains(&parent));
         let orphans = below(endpoint, 3).filter(has_no_parent).collect();
         kept.take(&mut rest, candidates(orphans, &third));
     }
     let longest = |steps: &[Step]| {
         let known = (2..=DEPTH).rev().filter_map(|depth| Context::of(steps, depth));
         let endpoint = steps.last().map_or(super::END, |step| step.endpoint);
-        known.into_iter().find(|context| kept.contexts.contains(context)).unwrap_or(Context::endpoint(endpoint))
+        known
+            .into_iter()
+            .find(|context| kept.contexts.contains(context))
+            .unwrap_or(Context::endpoint(endpoint))
     };
     Rows { rows: after_each(walks, longest), g_squared: kept.g_squared, parameters: kept.parameters }
 }
@@ -143,7 +147,8 @@ impl Kept {
                     best = Some((at, g_squared));
                 }
             }
-            let Some((at, g_squared)) = best.filter(|(_, most)| df > 0 && *most > df as f64 * self.price) else {
+            let Some((at, g_squared)) = best.filter(|(_, most)| df > 0 && *most > df as f64 * self.price)
+            else {
                 return taken;
             };
             let (context, row) = candidates.remove(at);
@@ -231,7 +236,11 @@ mod tests {
         let rest = &rows.rows[&Context::endpoint(3)];
         assert_eq!(rest.next.keys().collect::<Vec<_>>(), [&5], "the shorter row holds what is left");
         assert_eq!(rest.visits.count, 300);
-        assert!(rows.parameters == 1 && (rows.g_squared - 500.0 * 2.0 * 0.673_012).abs() < 1e-3, "{}", rows.g_squared);
+        assert!(
+            rows.parameters == 1 && (rows.g_squared - 500.0 * 2.0 * 0.673_012).abs() < 1e-3,
+            "{}",
+            rows.g_squared
+        );
         let (context, _) = rows.at(&two_ways[0].steps[..2]).unwrap();
         assert_eq!(context.after(), [1, 3]);
     }

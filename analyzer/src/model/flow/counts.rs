@@ -135,7 +135,9 @@ impl fmt::Debug for Context {
 
 /// Counts what followed every context of exactly `depth` endpoints.
 pub fn after_contexts(walks: &[Walk], depth: usize) -> BTreeMap<Context, Row> {
-    rows(transitions(walks).filter_map(|(history, seen)| Some(seen.after(Context::of(history.steps, depth)?))))
+    rows(
+        transitions(walks).filter_map(|(history, seen)| Some(seen.after(Context::of(history.steps, depth)?))),
+    )
 }
 
 /// Counts what followed whatever `context` makes of the steps so far, the last of which is the endpoint being left.
@@ -223,8 +225,7 @@ mod tests {
         assert_eq!(counts.sessions, cell(3, 2));
         assert_eq!(counts.starts, BTreeMap::from([(1, cell(2, 2)), (2, cell(1, 1))]));
         let from_1 = Row { visits: cell(3, 2), next: BTreeMap::from([(2, cell(3, 2))]) };
-        let from_2 =
-            Row { visits: cell(3, 1), next: BTreeMap::from([(1, cell(1, 1)), (END, cell(2, 1))]) };
+        let from_2 = Row { visits: cell(3, 1), next: BTreeMap::from([(1, cell(1, 1)), (END, cell(2, 1))]) };
         assert_eq!(counts.rows, BTreeMap::from([(1, from_1), (2, from_2)]));
         assert_eq!(counts.visits_per_session(), BTreeMap::from([(1, 1.0), (2, 4.0 / 3.0)]));
     }

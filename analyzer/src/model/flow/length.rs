@@ -59,18 +59,21 @@ impl Lengths {
     pub fn exactly(&self, n: usize) -> f64 {
         match n.checked_sub(1) {
             None => 0.0,
-            Some(before) => {
-                self.ends.get(before).copied().unwrap_or_else(|| self.longer_than(before) * (1.0 - self.remains))
-            }
+            Some(before) => self
+                .ends
+                .get(before)
+                .copied()
+                .unwrap_or_else(|| self.longer_than(before) * (1.0 - self.remains)),
         }
     }
 
     /// The probability that a session has more than `n` requests.
     pub fn longer_than(&self, n: usize) -> f64 {
         let last = self.longer.len() - 1;
-        self.longer.get(n).copied().unwrap_or_else(|| {
-            self.longer[last] * self.remains.powf((n - last) as f64)
-        })
+        self.longer
+            .get(n)
+            .copied()
+            .unwrap_or_else(|| self.longer[last] * self.remains.powf((n - last) as f64))
     }
 
     /// The least number of requests that a share `q` of sessions do not exceed, for `q` in `0..1`.
@@ -145,9 +148,7 @@ mod tests {
     fn check(end: f64, n: usize) {
         let lengths = geometric(end);
         let longer = (1.0 - end).powf(n as f64);
-        for (found, expected) in
-            [(lengths.longer_than(n), longer), (lengths.exactly(n + 1), longer * end)]
-        {
+        for (found, expected) in [(lengths.longer_than(n), longer), (lengths.exactly(n + 1), longer * end)] {
             assert!((found - expected).abs() <= 1e-9 * expected, "{end} {n}: {found}, expected {expected}");
         }
     }
@@ -165,10 +166,8 @@ mod tests {
 
     #[test]
     fn a_way_that_goes_in_circles_is_followed_to_its_end() {
-        let rows = BTreeMap::from([
-            (1, BTreeMap::from([(2, 1.0)])),
-            (2, BTreeMap::from([(1, 0.75), (END, 0.25)])),
-        ]);
+        let rows =
+            BTreeMap::from([(1, BTreeMap::from([(2, 1.0)])), (2, BTreeMap::from([(1, 0.75), (END, 0.25)]))]);
         let lengths = Lengths::of(&Chain::new(&BTreeMap::from([(1, 1.0)]), &rows));
         assert!((lengths.exactly(40) - 0.25 * 0.75_f64.powi(19)).abs() < 1e-12);
         assert!(lengths.exactly(41) < f64::MIN_POSITIVE);

@@ -41,7 +41,8 @@ pub fn test(walks: &[Walk], shuffles: u32, seed: u64) -> Option<OrderTest> {
     let visits: Vec<Visits> = triples.chunk_by(|one, other| one[0] == other[0]).map(Visits::of).collect();
     let most = visits.iter().map(|visits| visits.after.len()).max()?;
     let table: Vec<f64> = (0..=most as u64).map(n_ln_n).collect();
-    let total = |visits: &mut [Visits]| -> f64 { visits.iter_mut().map(|visits| visits.statistic(&table)).sum() };
+    let total =
+        |visits: &mut [Visits]| -> f64 { visits.iter_mut().map(|visits| visits.statistic(&table)).sum() };
     let mut shuffled = visits;
     let statistic = total(&mut shuffled);
     let (mut reached, mut sum) = (0, 0.0);

@@ -46,7 +46,9 @@ pub fn held_out(
     // One class is all sessions, and must not be smoothed by itself.
     let classes: Vec<Foreteller<'_>> = match &mixture.classes[..] {
         [_] => Vec::new(),
-        classes => classes.iter().zip(&parts).map(|(class, part)| all.class(class, part, admission)).collect(),
+        classes => {
+            classes.iter().zip(&parts).map(|(class, part)| all.class(class, part, admission)).collect()
+        }
     };
     let mut foretold = Foretold::default();
     for walk in held_out {
@@ -169,15 +171,19 @@ impl<'a> Foreteller<'a> {
     }
 
     fn new(starts: Row, rows: BTreeMap<u32, Row>, longer: Rows, parent: Parent<'a>) -> Self {
-        let longer_rows = longer.rows.iter().map(|(context, row)| (*context, Row::of_cells(&row.next))).collect();
+        let longer_rows =
+            longer.rows.iter().map(|(context, row)| (*context, Row::of_cells(&row.next))).collect();
         Self { starts, rows, longer, longer_rows, parent }
     }
 
     fn start(&self, endpoint: u32) -> f64 {
-        self.starts.smoothed(endpoint, match &self.parent {
-            Parent::Anywhere { places, .. } => 1.0 / places,
-            Parent::All(all) => all.start(endpoint),
-        })
+        self.starts.smoothed(
+            endpoint,
+            match &self.parent {
+                Parent::Anywhere { places, .. } => 1.0 / places,
+                Parent::All(all) => all.start(endpoint),
+            },
+        )
     }
 
     fn anywhere(&self, to: u32) -> f64 {
@@ -266,7 +272,8 @@ mod tests {
         for history in [&[1, 2][..], &[4, 2], &[7], &[99], &[6, 7, 6]] {
             let history = walks(&[(history, 1)]).remove(0).steps;
             for foreteller in [&all, &class] {
-                let sum = |of: &dyn Fn(u32) -> f64| [1, 2, 3, 4, 5, 6, 7, END, 99].map(of).iter().sum::<f64>();
+                let sum =
+                    |of: &dyn Fn(u32) -> f64| [1, 2, 3, 4, 5, 6, 7, END, 99].map(of).iter().sum::<f64>();
                 for total in [
                     sum(&|next| foreteller.anywhere(next)),
                     sum(&|next| foreteller.first_order(&history, next)),
@@ -292,7 +299,8 @@ mod tests {
     #[test]
     fn one_kind_of_user_without_memory_is_a_chain() {
         let same = walks(&[(&[1, 2, 2, 2], 200), (&[1, 2, 2], 100), (&[1, 2], 50)]);
-        let found = held_out(&same, &same, Admission { visits: u64::MAX, clients: 1 }, Search::new(1000, 1)).unwrap();
+        let found =
+            held_out(&same, &same, Admission { visits: u64::MAX, clients: 1 }, Search::new(1000, 1)).unwrap();
         assert!((found.mixture - found.first_order).abs() < 1e-12);
         assert!((found.mixture_and_contexts - found.first_order).abs() < 1e-12);
         assert_eq!(held_out(&same, &[], SOME, Search::new(1, 1)), None);

@@ -80,7 +80,8 @@ impl Mixture {
 
     /// The most probable class of each walk; the heavier of two that are equally probable.
     pub fn most_probable(&self) -> Vec<usize> {
-        let most = |of: &[f64]| (1..of.len()).fold(0, |best, class| if of[class] > of[best] { class } else { best });
+        let most =
+            |of: &[f64]| (1..of.len()).fold(0, |best, class| if of[class] > of[best] { class } else { best });
         self.responsibilities.chunks(self.classes.len().max(1)).map(most).collect()
     }
 
@@ -132,7 +133,12 @@ const MASS_OF_ONE: f64 = 1000.0;
 /// Finds the classes of `walks`, each of which has at least one step.
 pub fn fit(walks: &[Walk], search: Search) -> Mixture {
     if walks.is_empty() {
-        return Mixture { classes: Vec::new(), bic: Vec::new(), responsibilities: Vec::new(), seed: search.seed };
+        return Mixture {
+            classes: Vec::new(),
+            bic: Vec::new(),
+            responsibilities: Vec::new(),
+            seed: search.seed,
+        };
     }
     let pool = Pool::of(walks);
     let thin = pool.thinned(TRIED_ON);
@@ -184,7 +190,9 @@ fn merged(pool: &Pool, mut chains: Chains, walks: &[Walk], search: Search) -> Ve
         let mut clients: Vec<(usize, u32)> = walks
             .iter()
             .zip(&pool.of_walk)
-            .map(|(walk, pattern)| (drawn(&shares[*pattern], uniform(of_walk(walk, search.seed))), walk.client))
+            .map(|(walk, pattern)| {
+                (drawn(&shares[*pattern], uniform(of_walk(walk, search.seed))), walk.client)
+            })
             .collect();
         clients.sort_unstable();
         clients.dedup();
@@ -203,18 +211,21 @@ fn merged(pool: &Pool, mut chains: Chains, walks: &[Walk], search: Search) -> Ve
 fn by_weight(pool: &Pool, chains: &Chains) -> (Vec<Vec<f64>>, Vec<(usize, f64)>) {
     let shares: Vec<_> = pool.patterns.iter().map(|pattern| chains.share(pool, pattern).0).collect();
     let sessions = |class| {
-        let of_class = pool.patterns.iter().zip(&shares).map(|(pattern, share)| share[class] * pattern.sessions);
+        let of_class =
+            pool.patterns.iter().zip(&shares).map(|(pattern, share)| share[class] * pattern.sessions);
         (class, of_class.sum::<f64>())
     };
     let mut classes: Vec<(usize, f64)> = (0..chains.classes).map(sessions).collect();
     classes.sort_by(|one, other| other.1.total_cmp(&one.1));
-    let ordered = shares.iter().map(|share| classes.iter().map(|(class, _)| share[*class]).collect()).collect();
+    let ordered =
+        shares.iter().map(|share| classes.iter().map(|(class, _)| share[*class]).collect()).collect();
     (ordered, classes)
 }
 
 /// The classes whose `shares` of the patterns are given.
 fn mixture(pool: &Pool, shares: &[Vec<f64>], bic: Vec<f64>, seed: u64) -> Mixture {
-    let mut classes = vec![Class { weight: 0.0, starts: BTreeMap::new(), rows: BTreeMap::new() }; shares[0].len()];
+    let mut classes =
+        vec![Class { weight: 0.0, starts: BTreeMap::new(), rows: BTreeMap::new() }; shares[0].len()];
     let total: u64 = pool.patterns.iter().map(|pattern| pattern.mass).sum();
     for (pattern, share) in pool.patterns.iter().zip(shares) {
         let sessions = pattern.mass as f64 / MASS_OF_ONE;
@@ -223,14 +234,14 @@ fn mixture(pool: &Pool, shares: &[Vec<f64>], bic: Vec<f64>, seed: u64) -> Mixtur
             class.weight += share * pattern.mass as f64 / total as f64;
             *class.starts.entry(pattern.did.start).or_insert(0.0) += expected;
             for ((from, to), count) in &pattern.did.steps {
-                *class.rows.entry(*from).or_default().entry(*to).or_insert(0.0) += f64::from(*count) * expected;
+                *class.rows.entry(*from).or_default().entry(*to).or_insert(0.0) +=
+                    f64::from(*count) * expected;
             }
         }
     }
     let responsibilities = pool.of_walk.iter().flat_map(|pattern| shares[*pattern].iter().copied()).collect();
     Mixture { classes, bic, responsibilities, seed }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -270,7 +281,9 @@ mod tests {
     fn two_kinds() -> Vec<Walk> {
         let mut paths: Vec<(Vec<u32>, u32)> = Vec::new();
         for (sessions, apart) in [(300.0, 1), (100.0, 0)] {
-            for (first, length) in [1, 2].into_iter().flat_map(|first| (1..12).map(move |length| (first, length))) {
+            for (first, length) in
+                [1, 2].into_iter().flat_map(|first| (1..12).map(move |length| (first, length)))
+            {
                 let path = (0..length as u32).map(|at| 1 + (first + apart * at) % 2);
                 paths.push((path.collect(), (sessions / 3.0 * f64::powi(2.0 / 3.0, length - 1)) as u32));
             }
@@ -283,7 +296,8 @@ mod tests {
         let some = two_kinds();
         let mixture = check(&some, Search::new(10, 1), &[0.76, 0.24]);
         assert!(mixture.bic_gain() > 100.0 && mixture.bic.len() == 4, "{:?}", mixture.bic);
-        for (walk, class) in some.iter().zip(mixture.most_probable()).filter(|(walk, _)| walk.steps.len() > 1) {
+        for (walk, class) in some.iter().zip(mixture.most_probable()).filter(|(walk, _)| walk.steps.len() > 1)
+        {
             assert_eq!(class, usize::from(walk.steps[0].endpoint == walk.steps[1].endpoint), "{walk:?}");
         }
     }
