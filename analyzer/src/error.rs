@@ -173,6 +173,16 @@ pub enum Error {
         /// What was left out, and how much of it; empty, or on a line of its own.
         left_out: String,
     },
+    /// An endpoint that the profile does not name.
+    #[error("found no one endpoint `{wanted}` among the {endpoints} of the profile\n  expected: an id, a route, or a method and a route, such as `GET /`\n  hint: {}", if nearest.is_empty() { "without an endpoint, `analyzer explain` lists them".to_owned() } else { format!("did you mean {nearest}?") })]
+    NoEndpoint {
+        /// What was asked for.
+        wanted: String,
+        /// How many there are.
+        endpoints: usize,
+        /// The nearest ids, in backticks.
+        nearest: String,
+    },
     /// No random bytes for the key.
     #[error("the system gave no random bytes for the key of this run")]
     Random,

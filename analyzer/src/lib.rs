@@ -24,6 +24,7 @@
 //! | [`session`] | which session: identity and gap |
 //! | `tally` | how many: counts that add up over any split |
 //! | [`model`] | what law: rate curve, think time, flow of a session |
+//! | [`statistic`] | how sure: intervals, tests, distances |
 //! | [`record`] | one request as people and other programs see it |
 //! | [`drift`] | how far two profiles are apart |
 //! | [`report`], [`cli`] | what people see |
@@ -57,6 +58,7 @@ pub mod settings;
 mod source;
 #[doc(hidden)]
 pub mod stages;
+pub mod statistic;
 mod store;
 mod table;
 mod tally;

@@ -79,9 +79,22 @@ impl LogHistogram {
         sum / (self.count().max(1)) as f64
     }
 
-    /// The `q`-quantile (0..=1), within the relative error; `None` when empty.
+    /// The `q`-quantile (0..=1): the value of rank `ceil(q n)`, within the relative error; `None` when empty.
+    ///
+    /// It is the one value of its bin that no other in the bin is further from than the relative error. What a
+    /// [`Sampler`] draws lies anywhere in the bin, and so up to twice as far from what was counted.
     pub fn quantile(&self, q: f64) -> Option<f64> {
-        Sampler::of_histogram(self).map(|sampler| sampler.quantile(q))
+        let n = self.count();
+        let rank = ((q.clamp(0.0, 1.0) * n as f64).ceil() as u64).clamp(1, n.max(1));
+        let mut below = self.zeros;
+        if rank <= below {
+            return Some(0.0);
+        }
+        let of_rank = |(_, count): &(&i32, &u64)| {
+            below = below.saturating_add(**count);
+            below >= rank
+        };
+        self.bins.iter().find(of_rank).map(|(index, _)| self.value(*index))
     }
 }
 

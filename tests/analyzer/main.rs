@@ -15,6 +15,7 @@ mod containers;
 mod conversion;
 mod determinism;
 mod documentation;
+mod explain;
 mod formats;
 mod golden;
 mod layers;

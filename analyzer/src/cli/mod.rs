@@ -7,6 +7,7 @@ use anyhow::Error;
 use clap::{Parser, Subcommand};
 
 mod events;
+mod explain;
 mod flags;
 mod inspect;
 mod memory;
@@ -29,6 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   analyzer inspect access.log
   analyzer profile access.log.gz --from /etc/nginx/nginx.conf -o profile.yaml
+  analyzer explain profile.yaml
 
 Exit codes: 0 done, 1 done with a negative verdict, 2 could not run.";
 
@@ -38,6 +40,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Events(events::Arguments),
     Validate(validate::Arguments),
+    Explain(explain::Arguments),
     /// Print the JSON Schema of the profile.
     #[command(after_help = "Example:\n  analyzer schema > profile.schema.json")]
     Schema,
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Events(arguments) => events::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Schema => print(&shared::schema::text()).map(|()| Outcome::Done),
     };
     match result {

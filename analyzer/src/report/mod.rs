@@ -1,5 +1,6 @@
 //! What people and programs see of the analyzer's work.
 
+pub mod explain;
 pub mod inspect;
 mod number;
 pub mod summary;

@@ -14,6 +14,7 @@ use analyzer::model::flow::mixture::{self, Mixture, Search};
 use analyzer::model::flow::perplexity::{Perplexity, held_out};
 use analyzer::model::flow::{END, order};
 use analyzer::model::sample::{Step, Walk};
+use analyzer::statistic::interval::wilson;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
@@ -138,16 +139,6 @@ fn goal(what: &str, found: f64, least: f64, most: f64) {
     assert!((least..=most).contains(&found), "{what}: {found}, goal {least} to {most}");
 }
 
-/// Wilson's score interval at 95 % (Wilson 1927).
-fn wilson(found: u64, of: u64) -> (f64, f64) {
-    let (n, z) = (of as f64, 1.959_963_984_540_054_f64);
-    let p = found as f64 / n;
-    let shrink = 1.0 + z * z / n;
-    let centre = (p + z * z / (2.0 * n)) / shrink;
-    let half = z / shrink * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    (centre - half, centre + half)
-}
-
 /// How many of the true transition probabilities lie in the intervals of what was counted.
 fn coverage(logs: u64) {
     let (mut cells, mut covered) = (0_u64, 0_u64);
@@ -160,9 +151,9 @@ fn coverage(logs: u64) {
             for (to, truth) in to {
                 let to = if to == law.rows.len() { END } else { to as u32 };
                 let found = row.next.get(&to).map_or(0, |cell| cell.count);
-                let (low, high) = wilson(found, row.visits.count);
+                let interval = wilson(found as f64, row.visits.count as f64, 0.95);
                 cells += 1;
-                covered += u64::from((low..=high).contains(truth));
+                covered += u64::from(interval.contains(*truth));
             }
         }
     }
@@ -246,7 +237,7 @@ fn sizes(logs: u64) {
         let law = Law::random(&mut random, 12, 1.0, 0.15);
         let walks = law.walks(&mut random, 400);
         let lengths = Lengths::of(&Chain::of(&Counts::of(&walks)));
-        lengths_refused += u32::from(length::test(&walks, &lengths).unwrap().p < 0.05);
+        lengths_refused += u32::from(length::test(&walks, &lengths).unwrap().p_value < 0.05);
         order_refused += u32::from(order::test(&walks, 99, log).unwrap().p <= 0.05);
     }
     let share = |refused: u32| f64::from(refused) / logs as f64;
@@ -282,7 +273,7 @@ fn tests_refuse_what_is_no_chain() {
     let lengths = Lengths::of(&Chain::of(&Counts::of(&even)));
     goal(
         "p of the length test for sessions of one length",
-        length::test(&even, &lengths).unwrap().p,
+        length::test(&even, &lengths).unwrap().p_value,
         0.0,
         1e-6,
     );

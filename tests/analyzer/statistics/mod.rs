@@ -1,5 +1,6 @@
-//! Statistics: estimators against laws that are known, each figure printed beside its goal.
+//! The statistical goals: every test prints what it reached beside its goal.
 //!
-//! Every run takes a short form; the repetitions that a goal asks for are ignored by default.
+//! `cargo statistics` runs the long forms, which are left out of an ordinary run.
 
 mod flow;
+mod oracle;
