@@ -182,7 +182,7 @@ impl Counted {
             }
             None => CivilClock::of_log(&reading.counts.offset_s_by_hour),
         };
-        let mut tally = tally::tally(reading, &routes, &clock, &settings.model)?;
+        let mut tally = tally::tally(reading, &routes, &settings.model)?;
         let walks = tally.sample.take().map(tally::sample::Sample::walks).unwrap_or_default();
         Ok(Self { routes, clock, tally, walks })
     }

@@ -16,6 +16,7 @@ mod containers;
 mod conversion;
 mod determinism;
 mod documentation;
+mod explain;
 mod formats;
 mod golden;
 mod layers;

@@ -20,6 +20,11 @@ const LONGEST_WORD: usize = 48;
 const DIGITS_IN_A_ROW: usize = 3;
 /// Letters without a break beyond which a run must not look random.
 const LONG_RUN: usize = 16;
+/// Letters without a break beyond which a run of both sizes must be put together of capitalised words.
+const LONG_MIXED_RUN: usize = 10;
+/// Abbreviations without a vowel that stand inside names of programs.
+const ABBREVIATIONS: [&[u8]; 12] =
+    [b"css", b"csv", b"ftp", b"html", b"http", b"https", b"js", b"pdf", b"php", b"rss", b"sql", b"xml"];
 /// Bits per character that ordinary words of that length stay below.
 const ENTROPY_BITS: f64 = 3.5;
 /// Digits in all beyond which a segment is a number with decoration, such as a telephone number.
@@ -199,8 +204,8 @@ fn is_known_extension(extension: &[u8]) -> bool {
 /// A word has ASCII letters of either size, digits, `-` and `_`, and at least one letter. Capitals are allowed because
 /// real sites have routes such as `/LongDistance/ServicesAgreement.html` and `/getUserById`, which would all become
 /// one. No more than 3 digits stand in a row, 6 in all, and they change places with letters fewer than 3 times. From 16
-/// letters without a break on, a run has at most 3.5 bits of entropy per character; one of both sizes is put together of
-/// capitalised words. Hexadecimal numbers, dates and UUIDs are values although they have that form.
+/// letters without a break on, a run has at most 3.5 bits of entropy per character; from 10 on, one of both sizes is put
+/// together of capitalised words. Hexadecimal numbers, dates and UUIDs are values although they have that form.
 pub(crate) fn is_word(text: &[u8]) -> bool {
     value_kind(text).is_none() && secret::find(text).is_none()
 }
@@ -278,18 +283,17 @@ fn looks_random(run: &[u8]) -> bool {
         return true;
     }
     let mixed_case = run.iter().any(u8::is_ascii_lowercase) && run.iter().any(u8::is_ascii_uppercase);
-    let with_digits = run.iter().any(u8::is_ascii_digit);
-    if run.len() >= LONG_RUN && mixed_case && !with_digits {
+    if run.len() >= LONG_MIXED_RUN && mixed_case {
         return !is_words_together(run);
     }
     run.len() >= LONG_RUN && entropy_bits(run) > ENTROPY_BITS
 }
 
-/// `ServicesAgreement`, `XMLHttpRequest`: words of three letters in the mean. All but one of them, such as the `Http`,
-/// have a vowel or are abbreviations in capitals.
+/// `ServicesAgreement`, `XMLHttpRequest`, `getV2Users`: words of three letters in the mean. Each has a vowel, is an
+/// abbreviation, or is the one letter in front of `iPhone`.
 fn is_words_together(run: &[u8]) -> bool {
     let is_vowel = |byte: &u8| b"aeiouyAEIOUY".contains(byte);
-    let (mut start, mut words, mut odd) = (0, 0, 0);
+    let (mut start, mut words) = (0, 0);
     for at in 1..=run.len() {
         let ends = run.get(at).is_none_or(|next| {
             let last_capital = run.get(at + 1).is_some_and(u8::is_ascii_lowercase);
@@ -297,12 +301,18 @@ fn is_words_together(run: &[u8]) -> bool {
         });
         if ends {
             let word = &run[start..at];
-            let abbreviation = word.len() <= 5 && word.iter().all(u8::is_ascii_uppercase);
-            odd += u32::from(word.len() < 2 || !abbreviation && !word.iter().any(is_vowel));
+            let version = word.len() > 1 && word[1..].iter().all(u8::is_ascii_digit);
+            let abbreviation = version
+                || word.len() > 1 && word.len() <= 4 && word.iter().all(u8::is_ascii_uppercase)
+                || ABBREVIATIONS.iter().any(|known| word.eq_ignore_ascii_case(known));
+            let spoken = word.len() > 1 && word.iter().any(is_vowel);
+            if !(spoken || abbreviation || start == 0 && word.len() == 1) {
+                return false;
+            }
             (start, words) = (at, words + 1);
         }
     }
-    odd <= 1 && run.len() >= 3 * words && run.iter().filter(|byte| is_vowel(byte)).count() * 5 >= run.len()
+    run.len() >= 3 * words && run.iter().filter(|byte| is_vowel(byte)).count() * 5 >= run.len()
 }
 
 fn entropy_bits(run: &[u8]) -> f64 {
@@ -355,6 +365,7 @@ mod tests {
         check("/sk-SK/ASIA", "/sk-SK/ASIA");
         check("/api/getUserAccountDetails", "/api/getUserAccountDetails");
         check("/XMLHttpRequestFactory", "/XMLHttpRequestFactory");
+        check("/OAuth2Callback/getV2Users/iPhone15Pro", "/OAuth2Callback/getV2Users/iPhone15Pro");
     }
 
     #[test]

@@ -11,8 +11,8 @@ use super::companion::Companion;
 use super::sample::{self, Sample, Walked};
 use super::survey::{Survey, Surveyed};
 use super::{
-    ARRIVAL_BIN_S, BackgroundTally, Context, DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Table,
-    Tally, period_bin,
+    BackgroundTally, Context, DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Start, Table, Tally,
+    period_bin,
 };
 use crate::event::Event;
 use crate::kind::Kind;
@@ -48,9 +48,9 @@ pub(super) struct Counter<'a> {
     shared: u64,
     sample: Sample,
     sideband: Table<(RouteNumber, RouteNumber)>,
-    starts_s: Vec<i64>,
+    starts_at: Vec<Start>,
+    starts_mass: u64,
     lengths: HashMap<u64, u64, FixedState>,
-    arrivals: HashMap<i64, Bin, FixedState>,
     first_start_s: Option<i64>,
     /// Steps so far: the number of the latest.
     step: u64,
@@ -121,9 +121,9 @@ impl<'a> Counter<'a> {
             shared: 0,
             sample: Sample::new(sample::MOST),
             sideband: Table::default(),
-            starts_s: Vec::new(),
+            starts_at: Vec::new(),
+            starts_mass: 0,
             lengths: HashMap::default(),
-            arrivals: HashMap::default(),
             first_start_s: None,
             step: 0,
             kept: Kept::default(),
@@ -315,10 +315,9 @@ impl<'a> Counter<'a> {
         let began = start_ms >= context.began_from_ms;
         if began {
             let start_s = start_ms.div_euclid(1000);
-            self.starts_s.push(start_s);
+            self.starts_at.push(Start { at_s: start_s, client });
+            self.starts_mass += mass;
             self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
-            let bin = context.clock.second_of_week(start_s) / ARRIVAL_BIN_S;
-            self.arrivals.entry(bin).or_default().add(client, mass, k);
         }
         match context.folds {
             true => {
@@ -415,7 +414,6 @@ impl<'a> Counter<'a> {
             kinds: Kind::ALL.into_iter().zip(self.kinds).filter(|(_, count)| *count > 0).collect(),
             steps: self.steps,
             lengths: ordered(self.lengths),
-            arrivals: ordered(self.arrivals),
             first_start_s: self.first_start_s,
             began_from_s: (self.context.began_from_ms > i64::MIN)
                 .then(|| self.context.began_from_ms.div_euclid(1000)),
@@ -424,7 +422,8 @@ impl<'a> Counter<'a> {
             shared: self.shared,
             sample: Some(self.sample),
             sideband: self.sideband,
-            starts_s: self.starts_s,
+            starts_at: self.starts_at,
+            starts_mass: self.starts_mass,
             ..Tally::default()
         };
         for (route, counter) in self.by_route {

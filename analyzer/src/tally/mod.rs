@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::event::Event;
 use crate::kind::Kind;
+use crate::privacy::pseudonym::Pseudonym;
 use crate::read::Reading;
 use crate::route::Routes;
 use crate::session::by_client;
@@ -27,7 +28,6 @@ pub(crate) mod sample;
 mod survey;
 
 use cell::{Bin, Cell};
-use civil::CivilClock;
 use companion::Companion;
 use counter::Counter;
 use sample::Sample;
@@ -64,16 +64,16 @@ pub(crate) struct Tally {
     pub(crate) ends: Table<RouteNumber>,
     /// Sessions by number of requests.
     pub(crate) lengths: BTreeMap<u64, u64>,
-    /// Session starts by bin of the civil week.
-    pub(crate) arrivals: BTreeMap<i64, Bin>,
     /// The earliest session start that is counted, in seconds since 1970.
     pub(crate) first_start_s: Option<i64>,
     /// The sessions that models are fitted to; `None` of nothing.
     pub(crate) sample: Option<Sample>,
     /// Sessions that begin within one gap after the gap that ended the one before, by its last and their first route.
     pub(crate) sideband: Table<(RouteNumber, RouteNumber)>,
-    /// The second since 1970 in which each session starts, in no order.
-    pub(crate) starts_s: Vec<i64>,
+    /// When each session that is counted starts, in no order.
+    pub(crate) starts_at: Vec<Start>,
+    /// What those stand for, in thousandths.
+    pub(crate) starts_mass: u64,
     /// When counting of starts began, in seconds since 1970, where that was later than the log.
     pub(crate) began_from_s: Option<i64>,
     /// Calls by the clock, by route and [`period_bin`].
@@ -98,6 +98,14 @@ pub(crate) struct BackgroundTally {
 /// Periods in one bin are at most a quarter of an octave apart.
 pub(crate) fn period_bin(period_ms: f64) -> i32 {
     (4.0 * period_ms.max(1.0).log2()).round() as i32
+}
+
+/// When a session starts, and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Start {
+    /// Seconds since 1970.
+    pub(crate) at_s: i64,
+    pub(crate) client: Pseudonym,
 }
 
 /// What was counted of one endpoint.
@@ -147,7 +155,6 @@ impl Tally {
         merge_table(&mut self.steps, other.steps);
         merge_table(&mut self.ends, other.ends);
         add_counts(&mut self.lengths, other.lengths);
-        merge_bins(&mut self.arrivals, other.arrivals, self.k);
         self.sample = match (self.sample.take(), other.sample) {
             (Some(mut one), Some(other)) => {
                 one.merge(other);
@@ -156,7 +163,8 @@ impl Tally {
             (one, other) => one.or(other),
         };
         merge_table(&mut self.sideband, other.sideband);
-        self.starts_s.extend(other.starts_s);
+        self.starts_at.extend(other.starts_at);
+        self.starts_mass += other.starts_mass;
         self.first_start_s = [self.first_start_s, other.first_start_s].into_iter().flatten().min();
         for (key, other) in other.background {
             let known = self.background.entry(key).or_default();
@@ -272,7 +280,6 @@ pub(crate) fn requested(reading: &Reading, settings: &ModelSettings) -> (Vec<Req
 #[derive(Clone, Copy)]
 struct Context<'a> {
     of_resource: &'a [Option<RouteNumber>],
-    clock: &'a CivilClock,
     settings: &'a ModelSettings,
     gap_ms: i64,
     k: u64,
@@ -305,12 +312,7 @@ const LONG_GAPS: i64 = 8;
 const FILES_PER_100_PAGES: u64 = 20;
 
 impl<'a> Context<'a> {
-    fn new(
-        reading: &Reading,
-        routes: &'a Routes,
-        clock: &'a CivilClock,
-        settings: &'a ModelSettings,
-    ) -> Self {
+    fn new(reading: &Reading, routes: &'a Routes, settings: &'a ModelSettings) -> Self {
         let folds = !settings.is_as_logged();
         let count = |kind: Kind| -> u64 {
             reading.requested.iter().map(|by_kind| by_kind[kind as usize].requests).sum()
@@ -320,7 +322,6 @@ impl<'a> Context<'a> {
         let is_long = folds && last_ms - first_ms > settings.gap_ms.saturating_mul(LONG_GAPS);
         Self {
             of_resource: &routes.of_resource,
-            clock,
             settings,
             gap_ms: settings.gap_ms,
             k: settings.k,
@@ -338,13 +339,8 @@ impl<'a> Context<'a> {
 ///
 /// # Errors
 /// [`Error::Spill`].
-pub(crate) fn tally(
-    reading: &Reading,
-    routes: &Routes,
-    clock: &CivilClock,
-    settings: &ModelSettings,
-) -> Result<Tally, Error> {
-    let context = Context::new(reading, routes, clock, settings);
+pub(crate) fn tally(reading: &Reading, routes: &Routes, settings: &ModelSettings) -> Result<Tally, Error> {
+    let context = Context::new(reading, routes, settings);
     let mut counters = counters(reading, context, None)?;
     let mut survey = Survey::default();
     counters.iter_mut().for_each(|counter| survey.merge(std::mem::take(&mut counter.survey)));

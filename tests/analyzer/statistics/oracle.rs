@@ -133,9 +133,9 @@ fn functions_agree_with_scipy_and_statsmodels() {
             entry.0 = entry.0.max(error);
         }
     }
-    println!("goal 20: relative error, beside {:?}", oracle.source);
+    eprintln!("goal 20: relative error, beside {:?}", oracle.source);
     for (function, (error, cases)) in worst {
-        println!("  {function}: goal {:e}, found {error:.1e} in {cases} cases", goal(function));
+        eprintln!("  {function}: goal {:e}, found {error:.1e} in {cases} cases", goal(function));
     }
 }
 
@@ -159,7 +159,7 @@ fn g_is_twice_the_divergence_of_all_counts() {
             worst = worst.max(error);
         }
     }
-    println!("goal 2, G = 2 N JSD: goal 1e-9, found {worst:.1e} in 15 tables");
+    eprintln!("goal 2, G = 2 N JSD: goal 1e-9, found {worst:.1e} in 15 tables");
     assert!(worst <= 1e-9, "{worst:e}");
 }
 
@@ -201,10 +201,10 @@ fn check_sketches(repetitions: u64, n: usize) {
         }
     }
     let cases = repetitions * laws.len() as u64;
-    println!("goal 17, {cases} pairs of {n} values, relative error of the histogram 0.01");
-    println!("  quantile error: goal 0.01, found {quantile:.5}");
-    println!("  KS difference:  goal 0.002, found {ks:.5}");
-    println!("  log-W1 error:   goal 0.003, found {w1:.5}");
+    eprintln!("goal 17, {cases} pairs of {n} values, relative error of the histogram 0.01");
+    eprintln!("  quantile error: goal 0.01, found {quantile:.5}");
+    eprintln!("  KS difference:  goal 0.002, found {ks:.5}");
+    eprintln!("  log-W1 error:   goal 0.003, found {w1:.5}");
     assert!(quantile <= 0.01 + 1e-12 && ks <= 0.002 && w1 <= 0.003, "{quantile} {ks} {w1}");
 }
 

@@ -136,14 +136,14 @@ fn hour(clock: &CivilClock, utc_s: i64) -> usize {
 ///
 /// Days with under half of their time or a hundred expected sessions are not judged, nor kinds with under four days.
 pub fn outliers(days: &[Day]) -> Vec<OutlierDay> {
-    let mut found: Vec<OutlierDay> = [false, true]
-        .into_iter()
-        .flat_map(|weekend| {
-            let kind: Vec<&Day> =
-                days.iter().filter(|day| day.is_judged() && day.is_weekend() == weekend).collect();
-            if kind.len() < LEAST_DAYS { Vec::new() } else { of_kind(&kind) }
-        })
-        .collect();
+    let kinds = [false, true].map(|weekend| -> Vec<&Day> {
+        days.iter().filter(|day| day.is_judged() && day.is_weekend() == weekend).collect()
+    });
+    let off = kinds.each_ref().map(|kind| off_level(kind));
+    // All days vary alike, and the weekends of a few weeks would be too few to tell how much.
+    let spread = MAD_TO_SD * median(off.iter().flatten().map(|off| off.abs()).collect());
+    let mut found: Vec<OutlierDay> =
+        kinds.iter().zip(&off).flat_map(|(kind, off)| of_kind(kind, off, spread)).collect();
     found.sort_by_key(|day| day.number);
     found
 }
@@ -159,15 +159,21 @@ pub fn without(coverage: &Coverage, clock: &CivilClock, outliers: &[OutlierDay])
     coverage.without(&left_out, 0)
 }
 
-fn of_kind(days: &[&Day]) -> Vec<OutlierDay> {
+/// The logarithm of each day's level over what its neighbours say it should be.
+fn off_level(days: &[&Day]) -> Vec<f64> {
+    let levels = log_levels(days);
+    (0..days.len()).map(|at| levels[at] - by_neighbours(&levels, at)).collect()
+}
+
+fn of_kind(days: &[&Day], off_level: &[f64], spread: f64) -> Vec<OutlierDay> {
+    if days.len() < LEAST_DAYS {
+        return Vec::new();
+    }
     let usual = median_shape(days.iter().copied());
     let moved: Vec<f64> = days.iter().map(|day| distance(day, &usual)).collect();
     let by_chance = median(moved.clone());
-    let levels = log_levels(days);
-    let off: Vec<f64> = (0..days.len()).map(|at| levels[at] - by_neighbours(&levels, at)).collect();
-    let spread = MAD_TO_SD * median(off.iter().map(|off| off.abs()).collect());
     let judge = |at: usize| {
-        let (day, off) = (days[at], off[at]);
+        let (day, off) = (days[at], off_level[at]);
         let noise = poisson_noise(day, &usual, days.len()).max(by_chance);
         let same_weekday = || {
             days.iter()

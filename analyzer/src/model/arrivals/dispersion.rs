@@ -35,8 +35,8 @@ const STEP_S: f64 = 30.0;
 const LEAST_LEFT: f64 = 0.25;
 /// How well four time constants can describe a spectrum, relative.
 const MODEL_ERROR: f64 = 0.02;
-/// Squared standard errors by which a variance must improve the fit: three standard errors.
-const PRICE: f64 = 9.0;
+/// Squared standard errors by which a variance must improve the fit: three and a half of them.
+const PRICE: f64 = 12.25;
 
 /// The dispersion on one time scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,7 +56,7 @@ pub struct Point {
 ///
 /// Days that are unlike the others must be left out of `coverage`, or they show as variance on the scale of hours.
 /// Time scales on which the curve follows the counts too closely to tell are left out: hours in a log of one day.
-/// A variance is 0 unless it improves the fit by three standard errors, so that chance makes no bursts.
+/// A variance is 0 unless it improves the fit by three and a half standard errors, so that chance makes no bursts.
 pub fn fit(
     starts: &[i64],
     clock: &CivilClock,

@@ -1,17 +1,16 @@
 //! The profile, put together from what the gate lets through.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
-use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
 use shared::distribution::Unit;
 use shared::endpoint::{Endpoint, Parameter, QueryParameter};
 use shared::profile::{
     GapRule, Privacy, Profile, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed, VERSION,
 };
-use shared::session::{Class, OTHER};
-use shared::units::{Weekday, round_count, round_probability, round_shares, round_significant, time_of_week};
+use shared::session::OTHER;
+use shared::units::{round_count, round_probability, round_shares, round_significant};
 
+mod arrivals;
 mod background;
 mod chain;
 mod classes;
@@ -29,9 +28,6 @@ use crate::error::Error;
 use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
-use crate::model::arrivals::exposure::{BINS_PER_WEEK, Coverage};
-use crate::model::arrivals::gated::gated;
-use crate::model::arrivals::rate::{self, Sharing};
 use crate::read::Reading;
 use crate::request::SECOND_NS;
 use crate::route::Routes;
@@ -39,7 +35,7 @@ use crate::settings::Settings;
 use crate::tally::cell::logged;
 use crate::tally::civil::CivilClock;
 use crate::tally::{DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Tally};
-use crate::weight::{REQUEST, requests};
+use crate::weight::requests;
 
 /// The profile of what was counted.
 ///
@@ -77,12 +73,15 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
     for ((last, first), cell) in &tally.sideband {
         *returns.entry((state(*last), state(*first))).or_insert(0) += cell.count;
     }
+    let counted_sessions = flow.sessions.mass;
     let returns = flow.corrected(&returns);
+    // Sessions that were taken for one began as well.
+    let merged = flow.sessions.mass as f64 / counted_sessions.max(1) as f64;
     let gap_s = settings.model.gap_ms as f64 / 1000.0;
     let (think_times, pauses) = think_times::think_times(&kinds, &returns, gap_s, &id, gate);
     let (classes, transitions_dropped) = classes::classes(&kinds, flow, pauses, &id, gate);
     let (suppressed, suppressed_requests) = suppressed(tally, routes, &named);
-    let arrivals = arrivals(reading, tally, clock, gate, &classes);
+    let arrivals = arrivals::arrivals(reading, tally, clock, settings, merged, &classes);
     let profile = Profile {
         loadprint: VERSION,
         source: source(reading, tally, clock, settings),
@@ -292,58 +291,4 @@ fn suppressed(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>) -> 
     let hidden_mass: u64 = hidden().map(|(_, endpoint)| mass(endpoint)).sum();
     let all_mass: u64 = pages().map(|(_, endpoint)| mass(endpoint)).sum();
     (hidden().count() as u64, hidden_mass as f64 / all_mass.max(1) as f64)
-}
-
-/// The time that the log covers.
-///
-/// A log covers the hours around its requests, of any kind: between two files that are weeks apart there was no
-/// service to arrive at, nor between a line with a broken clock and the others. A pause of some hours in between is
-/// a quiet night, not a gap.
-fn coverage(reading: &Reading, tally: &Tally) -> Coverage {
-    /// The longest pause that still counts as quiet.
-    const QUIET_HOURS: i64 = 12;
-    let (first_s, last_s) = span_s(reading);
-    // Stamps mark the end of a request, sessions begin at the start of one, which may be earlier.
-    let first_s = tally.first_start_s.map_or(first_s, |start_s| start_s.min(first_s));
-    // Starts soon after the beginning of a long log are not counted, so that time does not count either.
-    let first_s = tally.began_from_s.map_or(first_s, |began_s| began_s.max(first_s));
-    let hours = reading.counts.offset_s_by_hour.keys().copied().collect::<Vec<i64>>();
-    let pauses = hours.windows(2).filter(|pair| pair[1] - pair[0] > QUIET_HOURS);
-    let gaps: Vec<Range<i64>> = pauses.map(|pair| (pair[0] + 1) * 3600..pair[1] * 3600).collect();
-    Coverage::new(first_s, last_s + 1, &gaps, 0)
-}
-
-fn arrivals(reading: &Reading, tally: &Tally, clock: &CivilClock, gate: Gate, classes: &[Class]) -> Arrivals {
-    let mut counts = vec![0.0; BINS_PER_WEEK];
-    for (bin, found) in &tally.arrivals {
-        counts[*bin as usize] = found.mass as f64 / REQUEST as f64;
-    }
-    let fitted = rate::fit(&counts, &coverage(reading, tally).week(clock), 1.0);
-    let curve = gated(fitted, &tally.arrivals, gate.k());
-    let days = Weekday::ALL
-        .map(|day| curve.day(day).into_iter().map(|rate| round_significant(rate, 3)).collect::<Vec<f64>>());
-    let shared_shape = match curve.sharing {
-        Sharing::None => BTreeMap::new(),
-        Sharing::Weekdays => BTreeMap::from([("weekdays".to_owned(), true)]),
-        Sharing::All => BTreeMap::from([("all_days".to_owned(), true)]),
-    };
-    let all_knots = Weekday::ALL.iter().flat_map(|day| days[day.index()].iter().copied()).collect();
-    let week_curve = WeekCurve::new(f64::from(curve.knots_every_s), all_knots);
-    let (peak_per_s, peak_at_s) = week_curve.as_ref().map_or((0.0, 0.0), WeekCurve::peak);
-    let mean_per_s =
-        week_curve.as_ref().map_or(0.0, |curve| curve.per_week() / f64::from(shared::arrivals::WEEK_S));
-    let requests: f64 = classes.iter().map(|class| class.weight * class.mean_requests_per_session()).sum();
-    Arrivals {
-        knots_every_s: curve.knots_every_s,
-        week: Week::from_days(days),
-        shared_shape,
-        burstiness: None,
-        day_level_cv: None,
-        outlier_days: Vec::new(),
-        peak: Peak { rate_per_s: peak_per_s, at: time_of_week(peak_at_s) },
-        requests_per_s: RequestsPerSecond {
-            mean: round_significant(mean_per_s * requests, 3),
-            peak: round_significant(peak_per_s * requests, 3),
-        },
-    }
 }

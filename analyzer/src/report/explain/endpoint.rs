@@ -12,6 +12,7 @@ use shared::session::{Class, Context, END};
 use super::classes::likeliest;
 use super::endpoints::errors;
 use super::histogram::{self, Bar};
+use super::lengths::Course;
 use super::page::{Page, bytes, plural, word};
 use super::pauses::PauseRow;
 use crate::report::{grouped, percent, seconds};
@@ -154,19 +155,19 @@ impl InClass {
     /// `None` when people of `class` never come by.
     fn of(id: &str, class: &Class, profile: &Profile) -> Option<Self> {
         let state = class.chain.get(id)?;
-        let starts = class.start.get(id).copied().unwrap_or(0.0) * class.sessions as f64;
-        let steps = class.chain.iter().map(|(before, state)| {
-            (before.clone(), state.visits as f64 * state.next.get(id).copied().unwrap_or(0.0))
-        });
-        let mut from: BTreeMap<String, f64> = steps.chain([(START.to_owned(), starts)]).collect();
-        from.retain(|_, visits| *visits > 0.0);
-        let visits: f64 = from.values().sum();
-        from.values_mut().for_each(|share| *share /= visits);
+        let per_session = Course::of(class).visits;
+        let visits = per_session.get(id).copied().filter(|visits| *visits > 0.0)?;
+        let step = |before: &str| class.chain.get(before).and_then(|state| state.next.get(id)).copied();
+        let steps =
+            per_session.iter().map(|(before, visits)| (*before, visits * step(before).unwrap_or(0.0)));
+        let starts = [(START, class.start.get(id).copied().unwrap_or(0.0))];
+        let from = starts.into_iter().chain(steps).filter(|(_, visits)| *visits > 0.0);
+        let from = from.map(|(before, share)| (before.to_owned(), share / visits)).collect();
         let name = class.think_time.after(id);
         let pause = profile.think_times.get(name).map(|pause| PauseRow::of(name, pause, profile));
         Some(Self {
             class: class.id.clone(),
-            visits_per_session: visits / (class.sessions as f64).max(1.0),
+            visits_per_session: visits,
             from,
             to: state.next.clone(),
             // Where everybody leaves, nobody pauses.

@@ -27,35 +27,47 @@ pub(super) struct Lengths {
 /// Share of sessions still open at which counting stops.
 const NEGLIGIBLE: f64 = 1e-9;
 /// Requests of a session at which counting stops.
-const MOST_REQUESTS: u64 = 100_000;
+const MOST_REQUESTS: u64 = 20_000;
 
 impl Lengths {
-    /// `None` when nine of ten sessions do not end within a hundred thousand requests.
+    /// `None` when nine of ten sessions do not end within twenty thousand requests.
     pub(super) fn of(class: &Class, profile: &Profile) -> Option<Self> {
-        let mut visits: BTreeMap<&str, f64> = BTreeMap::new();
-        let mut alive = class.start.iter().map(|(id, share)| (id.as_str(), *share)).collect();
-        let (mut requests, mut ended) = (0, 0.0);
-        let (mut p50, mut p90) = (None, None);
-        loop {
-            // A state too rare to be named is passed without a request.
-            pass_others(class, &mut alive, &mut visits);
-            let open: f64 = alive.values().sum();
-            ended = f64::max(ended, 1.0 - open);
-            p50 = p50.or((ended >= 0.5).then_some(requests));
-            p90 = p90.or((ended >= 0.9).then_some(requests));
-            if open < NEGLIGIBLE || requests == MOST_REQUESTS {
-                break;
-            }
-            alive.iter().for_each(|(id, share)| *visits.entry(id).or_insert(0.0) += share);
-            alive = step(class, &alive);
-            requests += 1;
-        }
+        let Course { visits, p50, p90 } = Course::of(class);
         Some(Self {
             requests_mean: class.mean_requests_per_session(),
             requests_p50: p50?,
             requests_p90: p90?,
             duration_mean_s: duration_mean_s(class, profile, &visits),
         })
+    }
+}
+
+/// What all sessions of a class do together, request by request.
+pub(super) struct Course<'c> {
+    /// Visits per session of each state. Solved from the probabilities, so that it also holds for edited profiles.
+    pub(super) visits: BTreeMap<&'c str, f64>,
+    /// Requests after which half, and nine of ten, have ended.
+    p50: Option<u64>,
+    p90: Option<u64>,
+}
+
+impl<'c> Course<'c> {
+    pub(super) fn of(class: &'c Class) -> Self {
+        let mut course = Self { visits: BTreeMap::new(), p50: None, p90: None };
+        let mut alive = class.start.iter().map(|(id, share)| (id.as_str(), *share)).collect();
+        for requests in 0..MOST_REQUESTS {
+            // A state too rare to be named is passed without a request.
+            pass_others(class, &mut alive, &mut course.visits);
+            let open: f64 = alive.values().sum();
+            course.p50 = course.p50.or((open <= 0.5).then_some(requests));
+            course.p90 = course.p90.or((open <= 0.1).then_some(requests));
+            if open < NEGLIGIBLE {
+                break;
+            }
+            alive.iter().for_each(|(id, share)| *course.visits.entry(id).or_insert(0.0) += share);
+            alive = step(class, &alive);
+        }
+        course
     }
 }
 

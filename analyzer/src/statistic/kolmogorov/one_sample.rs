@@ -73,8 +73,8 @@ fn matrix(d: f64, n: u64) -> f64 {
             };
         }
     }
-    for i in 0..size {
-        let cut = h.powi(i as i32 + 1) * inverse_factorials[i];
+    for (i, inverse_factorial) in inverse_factorials.iter().enumerate() {
+        let cut = h.powi(i as i32 + 1) * inverse_factorial;
         transition.rows[i * size] -= cut;
         transition.rows[(size - 1) * size + (size - 1 - i)] -= cut;
     }

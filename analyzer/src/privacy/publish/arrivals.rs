@@ -1,0 +1,126 @@
+//! When sessions start, from what the gate lets through.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use shared::arrivals::{Arrivals, Burstiness, Peak, RequestsPerSecond, Week, WeekCurve};
+use shared::session::Class;
+use shared::units::{Weekday, round_significant, time_of_week};
+
+use super::span_s;
+use crate::model::arrivals::days::{OutlierDay, date};
+use crate::model::arrivals::dispersion::{TIME_CONSTANTS_S, Variances};
+use crate::model::arrivals::exposure::{Coverage, bin_of_week};
+use crate::model::arrivals::gated::gated;
+use crate::model::arrivals::rate::Sharing;
+use crate::model::arrivals::{self};
+use crate::read::Reading;
+use crate::settings::Settings;
+use crate::tally::cell::Bin;
+use crate::tally::civil::CivilClock;
+use crate::tally::{Start, Tally};
+use crate::weight::REQUEST;
+
+/// The arrival curve and what varies around it. `merged` is how many sessions there are for each one that was counted.
+///
+/// Dates are named where at least k clients came on them, and a rate tells of no fewer.
+pub(super) fn arrivals(
+    reading: &Reading,
+    tally: &Tally,
+    clock: &CivilClock,
+    settings: &Settings,
+    merged: f64,
+    classes: &[Class],
+) -> Arrivals {
+    let k = settings.model.k;
+    let mut starts = tally.starts_at.clone();
+    starts.sort_unstable();
+    let seconds: Vec<i64> = starts.iter().map(|start| start.at_s).collect();
+    let blind_s = settings.model.gap_ms.div_euclid(1000);
+    let fitted = arrivals::fit(&seconds, &coverage(reading, tally), blind_s, clock);
+    let outlier_days = named_days(&fitted.outliers, &starts, clock, k);
+    let curve = gated(fitted.curve, &clients(&starts, &fitted.coverage, clock, k), k);
+    // What a session stands for where the log was sampled, and those that were taken for one.
+    let scale = merged * tally.starts_mass as f64 / (REQUEST * starts.len().max(1) as u64) as f64;
+    let days = Weekday::ALL.map(|day| {
+        curve.day(day).into_iter().map(|rate| round_significant(rate * scale, 3)).collect::<Vec<f64>>()
+    });
+    let shared_shape = match curve.sharing {
+        Sharing::None => BTreeMap::new(),
+        Sharing::Weekdays => BTreeMap::from([("weekdays".to_owned(), true)]),
+        Sharing::All => BTreeMap::from([("all_days".to_owned(), true)]),
+    };
+    let all_knots = Weekday::ALL.iter().flat_map(|day| days[day.index()].iter().copied()).collect();
+    let week_curve = WeekCurve::new(f64::from(curve.knots_every_s), all_knots);
+    let (peak_per_s, peak_at_s) = week_curve.as_ref().map_or((0.0, 0.0), WeekCurve::peak);
+    let mean_per_s =
+        week_curve.as_ref().map_or(0.0, |curve| curve.per_week() / f64::from(shared::arrivals::WEEK_S));
+    let requests: f64 = classes.iter().map(|class| class.weight * class.mean_requests_per_session()).sum();
+    Arrivals {
+        knots_every_s: curve.knots_every_s,
+        week: Week::from_days(days),
+        shared_shape,
+        burstiness: burstiness(fitted.variances),
+        day_level_cv: fitted.day_level_cv.map(|cv| round_significant(cv, 3)),
+        outlier_days,
+        peak: Peak { rate_per_s: peak_per_s, at: time_of_week(peak_at_s) },
+        requests_per_s: RequestsPerSecond {
+            mean: round_significant(mean_per_s * requests, 3),
+            peak: round_significant(peak_per_s * requests, 3),
+        },
+    }
+}
+
+/// The time that the log covers.
+///
+/// A log covers the hours around its requests, of any kind: between two files that are weeks apart there was no
+/// service to arrive at, nor between a line with a broken clock and the others. A pause of some hours in between is
+/// a quiet night, not a gap.
+fn coverage(reading: &Reading, tally: &Tally) -> Coverage {
+    /// The longest pause that still counts as quiet.
+    const QUIET_HOURS: i64 = 12;
+    let (first_s, last_s) = span_s(reading);
+    // Stamps mark the end of a request, sessions begin at the start of one, which may be earlier.
+    let first_s = tally.first_start_s.map_or(first_s, |start_s| start_s.min(first_s));
+    // Starts soon after the beginning of a long log are not counted, so that time does not count either.
+    let first_s = tally.began_from_s.map_or(first_s, |began_s| began_s.max(first_s));
+    let hours = reading.counts.offset_s_by_hour.keys().copied().collect::<Vec<i64>>();
+    let pauses = hours.windows(2).filter(|pair| pair[1] - pair[0] > QUIET_HOURS);
+    let gaps: Vec<Range<i64>> = pauses.map(|pair| (pair[0] + 1) * 3600..pair[1] * 3600).collect();
+    Coverage::new(first_s, last_s + 1, &gaps, 0)
+}
+
+/// The clients behind each bin of the civil week, of the time that the curve stands on.
+fn clients(starts: &[Start], coverage: &Coverage, clock: &CivilClock, k: u64) -> BTreeMap<i64, Bin> {
+    let mut bins: BTreeMap<i64, Bin> = BTreeMap::new();
+    let mut rest = starts;
+    for Range { start, end } in coverage.stretches() {
+        let (_, from) = rest.split_at(rest.partition_point(|found| found.at_s < *start));
+        let (inside, after) = from.split_at(from.partition_point(|found| found.at_s < *end));
+        for found in inside {
+            let bin = bin_of_week(clock, found.at_s) as i64;
+            bins.entry(bin).or_default().add(found.client, REQUEST, k);
+        }
+        rest = after;
+    }
+    bins
+}
+
+/// The dates of `days` on which at least k clients came.
+fn named_days(days: &[OutlierDay], starts: &[Start], clock: &CivilClock, k: u64) -> Vec<String> {
+    let mut found = Vec::new();
+    for day in days {
+        let mut crowd = Bin::default();
+        let of_day = starts.iter().filter(|start| clock.day(start.at_s) == day.number);
+        of_day.for_each(|start| crowd.add(start.client, REQUEST, k));
+        found.extend(date(day.number).filter(|_| crowd.has_enough()).map(|date| date.to_string()));
+    }
+    found
+}
+
+fn burstiness(variances: Variances) -> Option<Burstiness> {
+    variances.iter().any(|variance| *variance > 0.0).then(|| Burstiness {
+        time_constants_s: TIME_CONSTANTS_S.to_vec(),
+        variances: variances.iter().map(|variance| round_significant(*variance, 3)).collect(),
+    })
+}
