@@ -391,11 +391,18 @@ fn places(logs: u64) {
         let (mut split, mut found, mut alone, mut pauses) = (0, 0, 0, 0);
         for seed in 0..logs {
             let random = &mut Random::new(2000 + seed);
-            let same = pool(&walks(SESSIONS, 0.4, coarse, random, |_, _| lognormal(median_s)), |_| 0, 10);
+            let same = pool(
+                &walks(SESSIONS, 0.4, coarse, random, |_, _| lognormal(median_s)),
+                |_| 0,
+                &BTreeMap::new(),
+                1800.0,
+                10,
+            );
             split += u64::from(same.groups.len() > 1);
             // From the cart to payment, one pause in thirty.
             let slow = |from, to| lognormal(if (from, to) == (2, 3) { 2.0 * median_s } else { median_s });
-            let differing = pool(&walks(SESSIONS, 0.4, coarse, random, slow), |_| 0, 10);
+            let differing =
+                pool(&walks(SESSIONS, 0.4, coarse, random, slow), |_| 0, &BTreeMap::new(), 1800.0, 10);
             let own: Vec<Place> =
                 differing.places[&0].keys().copied().filter(|place| *place != Place::Anywhere).collect();
             found += u64::from(own.contains(&Place::Between(2, 3)));
@@ -436,7 +443,7 @@ fn paces(logs: u64, sessions: u32) {
                 .map(|seed| {
                     let slow = |from, _| lognormal(if from == 2 { 2.0 * median_s } else { median_s });
                     let walks = walks(sessions, rho, coarse, &mut Random::new(3000 + seed), slow);
-                    let pooling = pool(&walks, |_| 0, 10);
+                    let pooling = pool(&walks, |_| 0, &BTreeMap::new(), 1800.0, 10);
                     let laws: Vec<Option<Law>> = pooling
                         .groups
                         .iter()

@@ -29,9 +29,9 @@ pub struct Counts {
 pub struct Corrected {
     /// Sessions as if none had been merged.
     pub counts: Counts,
-    /// Share of the pauses after each endpoint that are returns, 0..=1: the background of a fit
+    /// Share of the pauses of each transition that are returns, above 0 and up to 1: the background of a fit
     /// ([`super::gaps::Window`]).
-    pub background: BTreeMap<u32, f64>,
+    pub background: BTreeMap<(u32, u32), f64>,
     /// The same of all pauses. Above 0.05, a shorter session gap is better than a correction.
     pub share: f64,
 }
@@ -45,27 +45,23 @@ pub struct Corrected {
 pub fn correct(observed: &Counts, returns: &BTreeMap<(u32, u32), u64>) -> Corrected {
     let expected = Returns::new(observed, returns);
     let mut counts = observed.clone();
-    let mut after: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut background = BTreeMap::new();
+    let (mut all, mut of_them) = (0, 0);
     for ((from, to), step) in &mut counts.steps {
         let merged = merged(*step, expected.between(*from, *to));
+        all += *step;
+        of_them += merged;
+        if merged > 0 {
+            background.insert((*from, *to), merged as f64 / *step as f64);
+        }
         *step -= merged;
         *counts.starts.entry(*to).or_insert(0) += merged;
         *counts.ends.entry(*from).or_insert(0) += merged;
-        let (all, of_them) = after.entry(*from).or_default();
-        *all += *step + merged;
-        *of_them += merged;
     }
     counts.steps.retain(|_, count| *count > 0);
     counts.starts.retain(|_, count| *count > 0);
     counts.ends.retain(|_, count| *count > 0);
-    let (all, merged) = after.values().fold((0, 0), |(all, merged), of| (all + of.0, merged + of.1));
-    let share = |merged: u64, all: u64| merged as f64 / all.max(1) as f64;
-    let background = after
-        .iter()
-        .filter(|(_, (_, merged))| *merged > 0)
-        .map(|(from, (all, merged))| (*from, share(*merged, *all)))
-        .collect();
-    Corrected { counts, background, share: share(merged, all) }
+    Corrected { counts, background, share: of_them as f64 / all.max(1) as f64 }
 }
 
 /// How many of `step` transitions are returns, of which `expected` are.
@@ -146,8 +142,7 @@ mod tests {
         assert_eq!(found.counts.steps, BTreeMap::from([((0, 1), 500), ((1, 0), 130)]));
         assert_eq!(found.counts.starts, BTreeMap::from([(0, 1000), (1, 107)]));
         assert_eq!(found.counts.ends, BTreeMap::from([(0, 300), (1, 807)]));
-        assert_eq!(found.background.keys().collect::<Vec<_>>(), [&1]);
-        assert!((found.background[&1] - 107.0 / 237.0).abs() < 1e-12);
+        assert_eq!(found.background, BTreeMap::from([((1, 0), 100.0 / 230.0), ((1, 1), 1.0)]));
         assert!((found.share - 107.0 / 737.0).abs() < 1e-12);
     }
 

@@ -29,29 +29,26 @@ pub(super) fn think_times<'n>(
     gate: Gate,
 ) -> (BTreeMap<String, ThinkTime>, Vec<Pauses>) {
     let class_of = |at: usize| kinds.of_walk[at] as u32;
-    let pooling = pooling::pool(&kinds.walks, class_of, gate.k());
-    let mut window_of: Vec<Option<Window>> = vec![None; pooling.groups.len()];
+    let pooling = pooling::pool(&kinds.walks, class_of, &returns.background, gap_s, gate.k());
     let mut name_of: Vec<Option<String>> = vec![None; pooling.groups.len()];
     for (class, places) in &pooling.places {
         for (place, group) in places {
-            let (from, name) = match place {
-                Place::Anywhere if *class == 0 => (None, DEFAULT.to_owned()),
-                Place::Anywhere => (None, format!("{DEFAULT}_{}", kinds.names[*class as usize])),
-                Place::After(from) => (Some(from), format!("after_{}", id(*from))),
-                Place::Between(from, to) => (Some(from), format!("{}_to_{}", id(*from), id(*to))),
+            let name = match place {
+                Place::Anywhere if *class == 0 => DEFAULT.to_owned(),
+                Place::Anywhere => format!("{DEFAULT}_{}", kinds.names[*class as usize]),
+                Place::After(from) => format!("after_{}", id(*from)),
+                Place::Between(from, to) => format!("{}_to_{}", id(*from), id(*to)),
             };
-            let background =
-                from.map_or(returns.share, |from| returns.background.get(from).copied().unwrap_or(0.0));
-            window_of[*group].get_or_insert(Window { longest_s: gap_s, background, ..Window::OPEN });
             name_of[*group].get_or_insert(name);
         }
     }
-    let windows = window_of.into_iter().map(|window| window.unwrap_or(Window::OPEN));
     let fitted: Vec<Option<ThinkTime>> = pooling
         .groups
         .iter()
-        .zip(windows)
-        .map(|(group, window)| think_time(&group.gaps, window, gate))
+        .map(|group| {
+            let background = group.background(&returns.background);
+            think_time(&group.gaps, Window { longest_s: gap_s, background, ..Window::OPEN }, gate)
+        })
         .collect();
     let laws: Vec<Option<Law>> =
         fitted.iter().map(|fitted| fitted.as_ref().and_then(|time| time.law.clone())).collect();

@@ -20,6 +20,8 @@ pub(super) struct Pause {
     pub(super) bin: usize,
     /// Orders the pauses of a session as if at random, whatever their lengths are.
     pub(super) lot: u64,
+    /// Taken for a return, and left out of tests.
+    pub(super) is_return: bool,
 }
 
 /// Width of the bins that tests use, as a difference of logarithms.
@@ -56,6 +58,7 @@ pub(super) fn pauses(walks: &[Walk], coarse: bool, class_of: impl Fn(usize) -> u
                     mass: walk.mass,
                     bin: 0,
                     lot,
+                    is_return: false,
                 },
             ));
         }
@@ -70,6 +73,29 @@ pub(super) fn pauses(walks: &[Walk], coarse: bool, class_of: impl Fn(usize) -> u
     (pauses, bins)
 }
 
+/// Takes as many pauses for returns as are expected, by transition and length: `background` is their share of the
+/// transition's pauses, spread evenly up to `longest_s`. Which of them, the lot decides.
+pub(super) fn mark_returns(pauses: &mut [Pause], background: &BTreeMap<(u32, u32), f64>, longest_s: f64) {
+    /// Bins per factor e of length: wide, so that each holds enough to compare with what is expected.
+    const PER_LOG: f64 = 2.0;
+    let bin = |pause: &Pause| ((pause.gap.ms as f64).max(SHORTEST_WHOLE_MS).ln() * PER_LOG).floor() as i32;
+    let mut seen: BTreeMap<((u32, u32), i32), u64> = BTreeMap::new();
+    let mut of_step: BTreeMap<(u32, u32), u64> = BTreeMap::new();
+    for pause in pauses.iter().filter(|pause| background.contains_key(&(pause.from, pause.to))) {
+        let step = (pause.from, pause.to);
+        *seen.entry((step, bin(pause))).or_insert(0) += 1;
+        *of_step.entry(step).or_insert(0) += 1;
+    }
+    let edge_s = |bin: i32| ((f64::from(bin) / PER_LOG).exp() / 1000.0).min(longest_s);
+    for pause in pauses {
+        let step = (pause.from, pause.to);
+        let Some(share) = background.get(&step) else { continue };
+        let at = bin(pause);
+        let expected = share * of_step[&step] as f64 * (edge_s(at + 1) - edge_s(at)) / longest_s;
+        pause.is_return = uniform(splitmix(!pause.lot)) * (seen[&(step, at)] as f64) < expected;
+    }
+}
+
 /// The logarithm of a gap as tests compare it.
 ///
 /// Whole-second stamps leave gaps on a lattice, shifted by the duration between them: endpoints that answer at different
@@ -78,9 +104,13 @@ fn logarithm(gap: Gap, lot: u64) -> f64 {
     if !gap.coarse {
         return (gap.ms as f64).max(1.0).ln();
     }
-    let uniform = |bits: u64| (bits >> 11) as f64 / (1_u64 << 53) as f64;
     let (one, other) = (uniform(splitmix(lot)), uniform(splitmix(lot ^ 0x5555_5555_5555_5555)));
     (gap.ms as f64 + 1000.0 * (one + other - 1.0)).max(SHORTEST_WHOLE_MS).ln()
+}
+
+/// A number from 0 to 1 of the upper bits.
+fn uniform(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// Scrambles a number so that all its bits matter to all bits (Steele, Lea & Flood 2014).
