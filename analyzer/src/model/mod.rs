@@ -1,4 +1,5 @@
-//! Pure functions from counts to a model: no files, no clock, no random numbers.
+//! Pure functions from counts to a model: no files, no clock, and no random numbers but those that
+//! the counts themselves seed.
 
 pub mod arrivals;
 pub mod em;

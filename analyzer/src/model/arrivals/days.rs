@@ -92,49 +92,35 @@ pub fn date(number: i64) -> Option<Date> {
     Date::new(1970, 1, 1).ok()?.checked_add(jiff::Span::new().try_days(number).ok()?).ok()
 }
 
-/// The covered days in order, with what `expectation` expects of them. `counts` is by second since 1970, in order.
-pub fn by_day(
-    clock: &CivilClock,
-    counts: &[(i64, f64)],
-    coverage: &Coverage,
-    expectation: &Expectation,
-) -> Vec<Day> {
+/// The covered days in order, with what `expectation` expects of them. `sums` is what was counted in each of its
+/// pieces ([`Coverage::sums`]).
+pub fn by_day(clock: &CivilClock, sums: &[f64], expectation: &Expectation) -> Vec<Day> {
     let mut days: BTreeMap<i64, Day> = BTreeMap::new();
-    for piece in expectation.pieces() {
-        let day = of(&mut days, clock.day(piece.from_s));
-        day.exposure_s[hour(clock, piece.from_s)] += (piece.to_s - piece.from_s) as f64;
+    for (piece, sum) in expectation.pieces().iter().zip(sums) {
+        let number = clock.day(piece.from_s);
+        let hour = (clock.second_of_week(piece.from_s) / 3600) as usize % HOURS;
+        let day = days.entry(number).or_insert(Day {
+            number,
+            counts: [0.0; HOURS],
+            exposure_s: [0.0; HOURS],
+            expected: 0.0,
+        });
+        day.counts[hour] += sum;
+        day.exposure_s[hour] += (piece.to_s - piece.from_s) as f64;
         day.expected += piece.expected();
     }
-    for stretch in coverage.stretches() {
-        let at = |limit: i64| counts.partition_point(|(at_s, _)| *at_s < limit);
-        for (at_s, count) in &counts[at(stretch.start)..at(stretch.end)] {
-            of(&mut days, clock.day(*at_s)).counts[hour(clock, *at_s)] += count;
-        }
-    }
     days.into_values().collect()
-}
-
-fn of(days: &mut BTreeMap<i64, Day>, number: i64) -> &mut Day {
-    days.entry(number).or_insert(Day {
-        number,
-        counts: [0.0; HOURS],
-        exposure_s: [0.0; HOURS],
-        expected: 0.0,
-    })
-}
-
-fn hour(clock: &CivilClock, utc_s: i64) -> usize {
-    (clock.second_of_week(utc_s) / 3600) as usize % HOURS
 }
 
 /// Days whose shape or level is unlike that of the others of their kind (Monday to Friday, or weekend).
 ///
 /// Shape: the share of sessions at another hour than on the median day is over three times the noise floor, which is
 /// what Poisson counts would show, or the median of the kind where that is more. A weekday that differs from the other
-/// weekdays every week is none, so the day must differ from its own weekday in other weeks as well. Level: its ratio
-/// to the median of its ten neighbours is over five robust standard deviations off, and by a quarter.
+/// weekdays every week is none, so the day must differ from its own weekday in other weeks as well. Level: beside what
+/// its ten neighbours say, it is off by over five robust standard deviations of all days, and by a quarter.
 ///
 /// Days with under half of their time or a hundred expected sessions are not judged, nor kinds with under four days.
+/// A date may be published only when at least k clients had sessions on it: the caller counts them.
 pub fn outliers(days: &[Day]) -> Vec<OutlierDay> {
     let kinds = [false, true].map(|weekend| -> Vec<&Day> {
         days.iter().filter(|day| day.is_judged() && day.is_weekend() == weekend).collect()

@@ -14,7 +14,7 @@
 //! variances, fitting each in the same way, and comparing with what it shows around the curve that it was drawn from.
 
 use super::expectation::Expectation;
-use super::exposure::{BINS_PER_WEEK, Coverage, bin_of_week};
+use super::exposure::{BINS_PER_WEEK, Coverage, bin_of_week, one_each};
 use super::rate::{self, Curve};
 use crate::model::nnls;
 use crate::model::seed::SplitMix;
@@ -64,7 +64,7 @@ pub fn fit(
     curve: &Curve,
 ) -> (Vec<Point>, Variances) {
     let bins = Bins::new(clock, coverage);
-    let counts = bins.counts(starts);
+    let counts = coverage.sums(one_each(starts));
     let (means, levels) = bins.means(&counts, curve);
     let of_day = |day: i64| bins.days.binary_search(&day).map_or(1.0, |at| levels[at]);
     let expectation = Expectation::new(&curve.week(), clock, coverage, of_day);
@@ -219,14 +219,6 @@ impl Bins {
             days,
             exposure_s: coverage.week(clock),
         }
-    }
-
-    fn counts(&self, starts: &[i64]) -> Vec<f64> {
-        let before = |limit: i64| starts.partition_point(|start| *start < limit);
-        self.at
-            .iter()
-            .map(|(from_s, length_s)| (before(from_s + length_s) - before(*from_s)) as f64)
-            .collect()
     }
 
     /// What `curve` expects in each bin when each day has the level that `counts` give it; and the levels.

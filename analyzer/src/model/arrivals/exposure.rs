@@ -79,14 +79,33 @@ impl Coverage {
         exposure_s
     }
 
-    /// Covered starts in each bin of the civil week.
+    /// What `counts` (by second since 1970, in order) add up to in each of the [`Self::pieces`].
+    pub fn sums(&self, counts: impl IntoIterator<Item = (i64, f64)>) -> Vec<f64> {
+        let mut counts = counts.into_iter().peekable();
+        let sum = |piece: Range<i64>| {
+            while counts.next_if(|(at_s, _)| *at_s < piece.start).is_some() {}
+            let mut sum = 0.0;
+            while let Some((_, count)) = counts.next_if(|(at_s, _)| *at_s < piece.end) {
+                sum += count;
+            }
+            sum
+        };
+        self.pieces().map(sum).collect()
+    }
+
+    /// Covered starts (sorted) in each bin of the civil week.
     pub fn week_counts(&self, clock: &CivilClock, starts: &[i64]) -> Vec<f64> {
         let mut counts = vec![0.0; BINS_PER_WEEK];
-        for start in self.covered(starts).flat_map(|(_, starts)| starts) {
-            counts[bin_of_week(clock, *start)] += 1.0;
+        for (piece, sum) in self.pieces().zip(self.sums(one_each(starts))) {
+            counts[bin_of_week(clock, piece.start)] += sum;
         }
         counts
     }
+}
+
+/// `starts` as counts by second.
+pub fn one_each(starts: &[i64]) -> impl Iterator<Item = (i64, f64)> {
+    starts.iter().map(|start| (*start, 1.0))
 }
 
 /// The bin of the civil week that an instant is in.

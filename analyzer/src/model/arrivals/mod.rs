@@ -71,6 +71,5 @@ fn usual_curve(starts: &[i64], coverage: &Coverage, clock: &CivilClock, dispersi
 
 fn by_day(starts: &[i64], coverage: &Coverage, clock: &CivilClock, curve: &Curve) -> Vec<Day> {
     let expectation = Expectation::new(&curve.week(), clock, coverage, |_| 1.0);
-    let counts: Vec<(i64, f64)> = starts.iter().map(|start| (*start, 1.0)).collect();
-    days::by_day(clock, &counts, coverage, &expectation)
+    days::by_day(clock, &coverage.sums(exposure::one_each(starts)), &expectation)
 }

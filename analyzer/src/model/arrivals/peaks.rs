@@ -44,9 +44,8 @@ fn busiest_of(seconds: &[(i64, u64)], window_s: i64) -> Option<Busiest> {
 /// The values of [`QUANTILES`] in a histogram of whole numbers (seconds of a session, requests of one): each the
 /// smallest value that at least that share does not exceed.
 ///
-/// Quantiles with fewer than `least` entries at their value and beyond, towards the nearer end, are left out: they
-/// would be somebody's own value. With `least` at 1 or more, neither the smallest nor the largest value is told as
-/// such.
+/// Quantiles with fewer than `least` entries up to their rank, or beyond it, are left out: they would be somebody's own
+/// value. With `least` at 1 or more, neither the smallest nor the largest entry is told.
 pub fn quantiles(histogram: &BTreeMap<u64, u64>, least: u64) -> Vec<(f64, u64)> {
     let n: u64 = histogram.values().sum();
     let mut found = Vec::new();

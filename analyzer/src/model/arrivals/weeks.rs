@@ -49,14 +49,17 @@ impl Weeks {
 /// unlike the others of their kind are left out. `None` when nothing is covered, or no week has a level.
 pub fn fit(counts: &[(i64, f64)], coverage: &Coverage, clock: &CivilClock) -> Option<Weeks> {
     let end_s = coverage.stretches().last()?.end;
-    let first = Folded::new(counts, coverage, clock, end_s).fit(1.0)?;
-    let expectation = Expectation::new(&first.curve.week(), clock, coverage, |_| 1.0);
-    let outliers = days::outliers(&days::by_day(clock, counts, coverage, &expectation));
-    let coverage = days::without(coverage, clock, &outliers);
-    let expectation = Expectation::new(&first.curve.week(), clock, &coverage, |_| 1.0);
-    let dispersion =
-        days::hourly_dispersion(&days::by_day(clock, counts, &coverage, &expectation)).unwrap_or(1.0);
-    Folded::new(counts, &coverage, clock, end_s).fit(dispersion)
+    let sums = |coverage: &Coverage| coverage.sums(counts.iter().copied());
+    let of_all = sums(coverage);
+    let first = Folded::new(&of_all, coverage, clock, end_s).fit(1.0)?;
+    let by_day = |sums: &[f64], coverage: &Coverage| {
+        let expectation = Expectation::new(&first.curve.week(), clock, coverage, |_| 1.0);
+        days::by_day(clock, sums, &expectation)
+    };
+    let coverage = days::without(coverage, clock, &days::outliers(&by_day(&of_all, coverage)));
+    let of_usual = sums(&coverage);
+    let dispersion = days::hourly_dispersion(&by_day(&of_usual, &coverage)).unwrap_or(1.0);
+    Folded::new(&of_usual, &coverage, clock, end_s).fit(dispersion)
 }
 
 /// Counts and exposures by week, and in it by bin of the civil week.
@@ -66,7 +69,7 @@ struct Folded {
 }
 
 impl Folded {
-    fn new(counts: &[(i64, f64)], coverage: &Coverage, clock: &CivilClock, end_s: i64) -> Self {
+    fn new(sums: &[f64], coverage: &Coverage, clock: &CivilClock, end_s: i64) -> Self {
         let start_s = coverage.stretches().first().map_or(end_s, |stretch| stretch.start);
         let weeks = ((end_s - start_s + WEEK_S - 1) / WEEK_S) as usize;
         let week = |at_s: i64| weeks - 1 - ((end_s - 1 - at_s) / WEEK_S) as usize;
@@ -74,15 +77,10 @@ impl Folded {
             found: vec![vec![0.0; BINS_PER_WEEK]; weeks],
             exposure_s: vec![vec![0.0; BINS_PER_WEEK]; weeks],
         };
-        for piece in coverage.pieces() {
-            let seconds = (piece.end - piece.start) as f64;
-            folded.exposure_s[week(piece.start)][bin_of_week(clock, piece.start)] += seconds;
-        }
-        for stretch in coverage.stretches() {
-            let at = |limit: i64| counts.partition_point(|(at_s, _)| *at_s < limit);
-            for (at_s, count) in &counts[at(stretch.start)..at(stretch.end)] {
-                folded.found[week(*at_s)][bin_of_week(clock, *at_s)] += count;
-            }
+        for (piece, sum) in coverage.pieces().zip(sums) {
+            let (week, bin) = (week(piece.start), bin_of_week(clock, piece.start));
+            folded.exposure_s[week][bin] += (piece.end - piece.start) as f64;
+            folded.found[week][bin] += sum;
         }
         folded
     }
