@@ -1,9 +1,9 @@
 //! How many requests a session has under a chain: a discrete phase-type law (Neuts 1981), and whether the log agrees.
 
-use statrs::function::gamma::gamma_ur;
-
 use super::chain::Chain;
 use crate::model::sample::Walk;
+use crate::statistic::contingency::pearson_of_fit;
+use crate::statistic::{Test, pool};
 
 /// The law of the number of requests of a session: `P(L = n) = a Q^(n-1) e`.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,45 +90,30 @@ impl Lengths {
     }
 }
 
-/// Whether the lengths of sessions are those of a chain.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LengthTest {
-    /// Pearson's chi-squared over bins that each expect five sessions.
-    pub chi_squared: f64,
-    /// Bins less two.
-    pub degrees: u32,
-    /// Probability of a larger value if they are.
-    pub p: f64,
-}
-
 /// Sessions that a bin should expect.
 const EXPECTED: f64 = 5.0;
+/// Bins below which nothing can be told.
+const FEWEST_BINS: usize = 3;
 
-/// Compares the lengths of the walks that ended with `lengths`.
+/// Compares the lengths of the walks that ended with `lengths`, by Pearson's X² over bins that each expect five sessions.
 ///
-/// `None` with fewer than three bins of five expected sessions. The chain was fitted to the same walks, but a chain has
-/// no parameter for the length, so one degree is taken off for its mean and the test is slightly conservative.
-pub fn test(walks: &[Walk], lengths: &Lengths) -> Option<LengthTest> {
+/// `None` with fewer than three such bins, or where sessions do not end. The chain was fitted to the same walks, but it has no parameter for the
+/// length as such: one degree of freedom is taken off, for the mean.
+pub fn test(walks: &[Walk], lengths: &Lengths) -> Option<Test> {
     let mut found: Vec<usize> = walks.iter().filter(|walk| walk.ended).map(|walk| walk.steps.len()).collect();
     found.sort_unstable();
     let all = found.len() as f64;
-    let up_to = |n: usize| found.partition_point(|length| *length <= n);
-    // Bins end at the lengths in `bins`; the last one is open.
-    let mut bins: Vec<(f64, f64)> = Vec::new();
-    let (mut from, mut n) = (0, 0);
-    while all * lengths.longer_than(n) >= EXPECTED {
-        n += 1;
-        let expected = all * (lengths.longer_than(from) - lengths.longer_than(n));
-        if expected >= EXPECTED && all * lengths.longer_than(n) >= EXPECTED {
-            bins.push(((up_to(n) - up_to(from)) as f64, expected));
-            from = n;
-        }
+    // Those beyond are too few for a bin of their own: the last category.
+    let most = lengths.quantile(1.0 - EXPECTED / all.max(EXPECTED))?;
+    let up_to = |n: usize| found.partition_point(|length| *length <= n) as f64;
+    let observed: Vec<f64> = (1..=most).map(|n| up_to(n) - up_to(n - 1)).chain([all - up_to(most)]).collect();
+    let expected: Vec<f64> =
+        (1..=most).map(|n| all * lengths.exactly(n)).chain([all * lengths.longer_than(most)]).collect();
+    let bins = pool::neighbours(&expected, EXPECTED);
+    if bins.len() < FEWEST_BINS {
+        return None;
     }
-    bins.push(((found.len() - up_to(from)) as f64, all * lengths.longer_than(from)));
-    let degrees = bins.len().checked_sub(2).filter(|degrees| *degrees > 0)?;
-    let chi_squared = bins.iter().map(|(found, expected)| (found - expected).powi(2) / expected).sum();
-    let p = gamma_ur(degrees as f64 / 2.0, chi_squared / 2.0);
-    Some(LengthTest { chi_squared, degrees: degrees as u32, p })
+    pearson_of_fit(&pool::sums(&bins, &observed), &pool::sums(&bins, &expected), 1)
 }
 
 #[cfg(test)]

@@ -82,10 +82,12 @@ impl Chains {
         Self { classes, weight, start, step, prior }
     }
 
-    /// Adds the share that each class has in the sessions of `pattern`, and gives their log-likelihood, each.
+    /// The share that each class has in the sessions of `pattern`, and the log-likelihood of one of them.
     pub(super) fn share(&self, pool: &Pool, pattern: &Pattern) -> (Lanes, f64) {
-        let start = &self.start[pattern.start];
-        let mut share: Lanes = std::array::from_fn(|lane| self.weight[lane] + start[lane]);
+        let mut share = self.weight;
+        if let Some(start) = pattern.start {
+            (0..MOST_CLASSES).for_each(|lane| share[lane] += self.start[start][lane]);
+        }
         for (cell, count) in &pool.steps[pattern.steps.clone()] {
             let step = &self.step[*cell as usize];
             (0..MOST_CLASSES).for_each(|lane| share[lane] += count * step[lane]);
@@ -119,10 +121,9 @@ impl Chains {
             let (share, each) = self.share(pool, pattern);
             log_likelihood += pattern.sessions * each;
             let sessions = share.map(|share| share * pattern.sessions);
-            let start = &mut expected.start[pattern.start];
-            for lane in 0..MOST_CLASSES {
-                expected.weight[lane] += sessions[lane];
-                start[lane] += sessions[lane];
+            (0..MOST_CLASSES).for_each(|lane| expected.weight[lane] += sessions[lane]);
+            if let Some(start) = pattern.start {
+                (0..MOST_CLASSES).for_each(|lane| expected.start[start][lane] += sessions[lane]);
             }
             for (cell, count) in &pool.steps[pattern.steps.clone()] {
                 let step = &mut expected.step[*cell as usize];

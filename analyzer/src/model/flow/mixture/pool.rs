@@ -1,7 +1,8 @@
 //! Sessions that are one to a mixture: the same start and the same transitions, in whatever order.
 //!
 //! Transitions that were hardly ever made are one to it as well, those from one endpoint together: nothing can be
-//! learned of how a class makes each of them, and a class for every few of them would look like knowledge.
+//! learned of how a class makes each of them, and a class for every few of them would look like knowledge. Where only one
+//! is left that can be made, it tells nothing and is left out.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -31,8 +32,8 @@ pub(super) struct Pool {
 /// Sessions with the same start and the same transitions.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
-    /// Number of the start.
-    pub(super) start: usize,
+    /// Number of the start; none where there is but one.
+    pub(super) start: Option<usize>,
     /// Where its transitions are.
     pub(super) steps: Range<usize>,
     /// Sessions of the sample, the heavier ones counting more where the log was sampled unevenly; the mean is one.
@@ -67,14 +68,16 @@ impl Pool {
             let did = &did[same[0]];
             let mut counts = BTreeMap::new();
             for (step, count) in &did.steps {
-                *counts.entry(cells.place(*step)).or_insert(0.0) += f64::from(*count);
+                if let Some(place) = cells.place(*step) {
+                    *counts.entry(place).or_insert(0.0) += f64::from(*count);
+                }
             }
             let from = steps.len();
             steps.extend(counts);
             let mass = same.iter().map(|walk| walks[*walk].mass).sum();
             same.iter().for_each(|walk| of_walk[*walk] = patterns.len());
             patterns.push(Pattern {
-                start: starts.place((0, did.start)) as usize,
+                start: starts.place((0, did.start)).map(|start| start as usize),
                 steps: from..steps.len(),
                 sessions: mass as f64 / mean,
                 did: did.clone(),
@@ -84,7 +87,9 @@ impl Pool {
         let mut start_shares = vec![0.0; starts.len()];
         let mut shares = vec![0.0; cells.len()];
         for pattern in &patterns {
-            start_shares[pattern.start] += pattern.sessions;
+            if let Some(start) = pattern.start {
+                start_shares[start] += pattern.sessions;
+            }
             for (cell, count) in &steps[pattern.steps.clone()] {
                 shares[*cell as usize] += count * pattern.sessions;
             }
@@ -126,9 +131,9 @@ impl Did {
     }
 }
 
-/// The places of cells in a table: each its own, the rare ones of a row one together.
+/// The places of cells in a table: each its own, the rare ones of a row one together, none where that is all of a row.
 struct Places {
-    cells: Vec<((u32, u32), u32)>,
+    cells: Vec<((u32, u32), Option<u32>)>,
     rows: Vec<Range<usize>>,
 }
 
@@ -140,17 +145,22 @@ impl Places {
         let counts: Vec<((u32, u32), u32)> =
             seen.chunk_by(|one, other| one.0 == other.0).map(|same| (same[0].0, count(same))).collect();
         let (mut cells, mut rows) = (Vec::with_capacity(counts.len()), Vec::new());
-        let mut next = 0;
+        let mut first = 0;
         for row in counts.chunk_by(|one, other| one.0.0 == other.0.0) {
-            let first = next;
-            let mut rare = None;
-            for (cell, count) in row {
-                let own = *count >= RARE;
-                let place = if own { next } else { *rare.get_or_insert(next) };
-                next = next.max(place + 1);
-                cells.push((*cell, place as u32));
+            let often = row.iter().filter(|(_, count)| *count >= RARE).count();
+            let places = often + usize::from(often < row.len());
+            if places < 2 {
+                cells.extend(row.iter().map(|(cell, _)| (*cell, None)));
+                continue;
             }
-            rows.push(first..next);
+            // The rare ones come last.
+            let (mut own, rare) = (first.., first + places - 1);
+            for (cell, count) in row {
+                let place = if *count >= RARE { own.next() } else { None };
+                cells.push((*cell, Some(place.unwrap_or(rare) as u32)));
+            }
+            rows.push(first..first + places);
+            first += places;
         }
         Self { cells, rows }
     }
@@ -160,7 +170,7 @@ impl Places {
     }
 
     /// The place of a cell that was seen.
-    fn place(&self, cell: (u32, u32)) -> u32 {
+    fn place(&self, cell: (u32, u32)) -> Option<u32> {
         self.cells[self.cells.partition_point(|(known, _)| *known < cell)].1
     }
 }
