@@ -115,7 +115,7 @@ fn goal_4(all_medians_s: &[f64], n: u32, repetitions: u64, errors: f64) {
                 }
                 let ((median_bias, median_se), (width_bias, width_se)) = (mean(&medians), mean(&widths));
                 let (chosen_bias, _) = mean(&chosen);
-                println!(
+                eprintln!(
                     "goal 4, {family} of median {median} s, {} duration, {repetitions} logs of {n}: \
                      median 1 %: {:+.2} ± {:.2} %, width 2 %: {:+.2} ± {:.2} %; \
                      law chosen: median {:+.2} %, right family in {right}",
@@ -310,7 +310,7 @@ fn goal_5(logs: u64, sessions_per_day: f64) {
     }
     let [raw_median, median, raw_starts, starts] = figures.map(|values| mean(&values));
     let share = |(covered, cells): (u64, u64)| covered as f64 / cells as f64;
-    println!(
+    eprintln!(
         "goal 5, {sessions_per_day} sessions per client and day, {logs} logs: median 2 %: {:+.2} ± {:.2} % (raw {:+.2} %), \
          starts 2 %: {:+.2} ± {:.2} % (raw {:+.2} %), coverage >= 90 %: {:.1} % of {} cells (raw {:.1} %)",
         100.0 * median.0,
@@ -410,7 +410,7 @@ fn places(logs: u64) {
             pauses += differing.groups.last().map_or(0, |group| group.n());
         }
         let share = |count: u64| 100.0 * count as f64 / logs as f64;
-        println!(
+        eprintln!(
             "pooling, median {median_s} s, {} stamps, {logs} logs: false splits <= 5 %: {:.1} %, slow transition of {} \
              pauses found >= 90 %: {:.1} %, and nothing else {:.1} %",
             if coarse { "whole-second" } else { "exact" },
@@ -456,7 +456,7 @@ fn paces(logs: u64, sessions: u32) {
                 .collect();
             let told: Vec<f64> = found.iter().flatten().copied().collect();
             let (mean, error) = mean(&told);
-            println!(
+            eprintln!(
                 "pace, median {median_s} s, {} stamps, {logs} logs of {sessions} sessions: planted {rho}, within 0.05: \
                  {mean:.3} ± {error:.3}, told from 0 in {}",
                 if coarse { "whole-second" } else { "exact" },
@@ -539,7 +539,7 @@ fn session_gaps(logs: u64) {
         for (name, [gap_s, merged, cut]) in
             ["two humps", "tail of pauses", "30 min", "the best there is"].iter().zip(sums)
         {
-            println!(
+            eprintln!(
                 "session gap, pauses of {think_s} s, {per_day} sessions per client and day, {logs} logs: {name}: \
                  {gap_s:.0} s, merged {merged:.2} %, cut {cut:.2} % of sessions"
             );
@@ -572,7 +572,7 @@ fn crossings(logs: u64) {
         });
         let off: Vec<f64> = found.collect();
         let worst = off.iter().fold(0.0, |worst: f64, off| worst.max(off.abs()));
-        println!(
+        eprintln!(
             "session gap, humps at {short_s} s and {long_s} s that cross at {truth:.0} s, {logs} logs of 5000 gaps: \
              within 20 %: {:+.1} % in the mean, at worst {:.1} %",
             100.0 * mean(&off).0,
