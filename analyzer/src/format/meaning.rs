@@ -6,6 +6,7 @@ use shared::profile::Stamp;
 
 use super::Cache;
 use super::escape::Escape;
+use super::network::Network;
 use super::number::{self, Unit};
 use super::other_record::OtherRecords;
 use super::time::{self, TimeFormat};

@@ -16,13 +16,14 @@ const PROBES: [&str; 12] = [
 ];
 
 /// Programs and libraries that call an interface, by the start of their user agent.
-const API_CLIENTS: [&str; 43] = [
+const API_CLIENTS: [&str; 61] = [
     "curl/", "wget/", "python-requests/", "python-urllib", "python-httpx/", "python/", "aiohttp/", "go-http-client/",
     "okhttp/", "java/", "java-http-client/", "apache-httpclient/", "jakarta commons-httpclient", "reactornetty/",
     "axios/", "node-fetch", "node", "undici", "got (", "got/", "guzzlehttp/", "php/", "symfony httpclient",
     "postmanruntime/", "insomnia/", "httpie/", "libwww-perl/", "lwp::", "lwp-", "ruby", "faraday", "rest-client/",
     "restsharp/", "dart/", "dio/", "grpc-", "apachebench/", "apache-jmeter", "k6/", "hey/", "vegeta", "wrk/",
-    "loadprint/",
+    "loadprint/", "debian apt-http", "apt-http", "urlgrabber/", "yum/", "libdnf", "dnf/", "zypp", "pacman/", "pip/",
+    "npm/", "yarn/", "apache-maven/", "gradle/", "composer/", "docker/", "git/", "chef ", "ansible-httpget",
 ];
 
 /// Words of crawlers, scanners, previews of links, and monitors.
