@@ -70,11 +70,43 @@ const HEALTH_PATHS: [&[u8]; 14] = [
 
 /// What only programs that look for holes ask for, in lower case; a service that has one of them answers.
 const SCANNED: [&str; 38] = [
-    "/.env", "/.git", "/.aws/", "/.svn/", "/.hg/", "/.ssh/", "/.vscode/", "/.ds_store", "/.htpasswd", "wp-login.php",
-    "/wp-admin", "/wp-content/", "/wp-includes/", "/xmlrpc.php", "phpmyadmin", "/pma/", "/phpinfo", "/cgi-bin/",
-    "/vendor/phpunit", "eval-stdin.php", "/boaform", "/hnap1", "/manager/html", "/solr/admin", "/actuator/",
-    "/owa/auth", "/autodiscover", "/_ignition", "/jmx-console", "/invoker/", "/setup.cgi", "/w00tw00t",
-    "/muieblackcat", "/fckeditor", "/administrator/index.php", "/etc/passwd", "/win.ini",
+    "/.env",
+    "/.git",
+    "/.aws/",
+    "/.svn/",
+    "/.hg/",
+    "/.ssh/",
+    "/.vscode/",
+    "/.ds_store",
+    "/.htpasswd",
+    "wp-login.php",
+    "/wp-admin",
+    "/wp-content/",
+    "/wp-includes/",
+    "/xmlrpc.php",
+    "phpmyadmin",
+    "/pma/",
+    "/phpinfo",
+    "/cgi-bin/",
+    "/vendor/phpunit",
+    "eval-stdin.php",
+    "/boaform",
+    "/hnap1",
+    "/manager/html",
+    "/solr/admin",
+    "/actuator/",
+    "/owa/auth",
+    "/autodiscover",
+    "/_ignition",
+    "/jmx-console",
+    "/invoker/",
+    "/setup.cgi",
+    "/w00tw00t",
+    "/muieblackcat",
+    "/fckeditor",
+    "/administrator/index.php",
+    "/etc/passwd",
+    "/win.ini",
     "/server-status",
 ];
 
@@ -184,19 +216,17 @@ mod tests {
             ("/about", 404, Kind::Page),
             ("/environment", 404, Kind::Page),
         ] {
-            let request = Request { method: Some(b"GET"), target: path.as_bytes(), status, ..Request::default() };
+            let request =
+                Request { method: Some(b"GET"), target: path.as_bytes(), status, ..Request::default() };
             assert_eq!(of_request(&request, path.as_bytes(), Kind::Page), expected, "{path} {status}");
         }
     }
 
     #[test]
     fn static_files_by_extension() {
-        for (path, expected) in [
-            ("/a/app.4f2a.css", true),
-            ("/favicon.ICO", true),
-            ("/report.pdf", false),
-            ("/a.b/c", false),
-        ] {
+        for (path, expected) in
+            [("/a/app.4f2a.css", true), ("/favicon.ICO", true), ("/report.pdf", false), ("/a.b/c", false)]
+        {
             assert_eq!(is_static(path.as_bytes()), expected, "{path}");
         }
     }

@@ -423,7 +423,10 @@ mod tests {
         );
         for count in [0.5, f64::NAN] {
             check(
-                |p| p.endpoints[0].companions = vec![Companion { count: Some(count), ..companion("get_item", 0.5) }],
+                |p| {
+                    p.endpoints[0].companions =
+                        vec![Companion { count: Some(count), ..companion("get_item", 0.5) }]
+                },
                 "`/endpoints/0/companions/0/count`: found",
             );
         }
@@ -439,10 +442,7 @@ mod tests {
         }
         check(|p| p.source.shared_clients_share = Some(1.5), "`/source/shared_clients_share`: found 1.5");
         check(
-            |p| {
-                p.background =
-                    vec![Background { endpoint: "get_item".into(), period_s: 60.0, clients: 0 }]
-            },
+            |p| p.background = vec![Background { endpoint: "get_item".into(), period_s: 60.0, clients: 0 }],
             "`/background/0/clients`: found 0",
         );
         let background = Background { endpoint: "get_itme".into(), period_s: 60.0, clients: 1 };

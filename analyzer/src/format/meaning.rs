@@ -444,7 +444,9 @@ mod tests {
         ] {
             assert_eq!(meaning.forwarded_client(chain.as_bytes()), expected.as_bytes(), "{chain}");
         }
-        assert!(meaning.trusts(b"203.0.113.9") && meaning.trusts(b"10.0.0.1") && !meaning.trusts(b"192.0.2.1"));
+        assert!(
+            meaning.trusts(b"203.0.113.9") && meaning.trusts(b"10.0.0.1") && !meaning.trusts(b"192.0.2.1")
+        );
     }
 
     #[test]

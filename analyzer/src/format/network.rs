@@ -14,9 +14,8 @@ pub struct Network {
 impl Network {
     /// Whether `address` is in it. An IPv4 address is in no IPv6 network.
     pub fn contains(&self, address: IpAddr) -> bool {
-        let differ = |one: u128, other: u128, bits: u32| {
-            self.prefix > 0 && (one ^ other) >> (bits - self.prefix) != 0
-        };
+        let differ =
+            |one: u128, other: u128, bits: u32| self.prefix > 0 && (one ^ other) >> (bits - self.prefix) != 0;
         match (self.address, address) {
             (IpAddr::V4(one), IpAddr::V4(other)) => !differ(one.to_bits().into(), other.to_bits().into(), 32),
             (IpAddr::V6(one), IpAddr::V6(other)) => !differ(one.to_bits(), other.to_bits(), 128),

@@ -59,7 +59,8 @@ impl Habits {
     /// Who loads files as browsers do is one only when at least half of what it asks for is a machine's: several people
     /// and programs may be behind one address.
     pub(crate) fn are_a_bots(&self) -> bool {
-        let asks_as_machine = self.machines > 0 && (self.files < self.pages || 2 * self.machines >= self.pages);
+        let asks_as_machine =
+            self.machines > 0 && (self.files < self.pages || 2 * self.machines >= self.pages);
         let scans = self.pages >= ENOUGH_PAGES && 2 * self.missed > self.pages && self.files < self.pages;
         self.pages > 0 && (asks_as_machine || scans)
     }
@@ -158,7 +159,8 @@ mod tests {
     #[test]
     fn a_page_with_many_calls_of_its_own_is_one_page() {
         // Every twelve seconds a page with five calls: thirty requests a minute, but five pages.
-        let calls = (0..100).flat_map(|page| (0..6).map(move |call| page * 12_000 + page * 977 % 5_000 + call * 90));
+        let calls =
+            (0..100).flat_map(|page| (0..6).map(move |call| page * 12_000 + page * 977 % 5_000 + call * 90));
         assert!(!is_tireless(&pages(calls)));
     }
 }

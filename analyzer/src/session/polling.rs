@@ -122,7 +122,8 @@ mod tests {
         let polls = found(&calls);
         assert_eq!((polls.len(), polls[0].route), (1, 7));
         assert!((polls[0].period_ms - 15_000.0).abs() < 100.0, "{polls:?}");
-        let two_days: Vec<i64> = calls.iter().copied().chain(calls.iter().map(|ms| ms + 86_400_000)).collect();
+        let two_days: Vec<i64> =
+            calls.iter().copied().chain(calls.iter().map(|ms| ms + 86_400_000)).collect();
         assert!((found(&two_days)[0].period_ms - 15_000.0).abs() < 100.0);
     }
 

@@ -10,8 +10,8 @@ use super::cell::{Bin, Cell};
 use super::companion::Companion;
 use super::survey::{Survey, Surveyed};
 use super::{
-    ARRIVAL_BIN_S, BackgroundTally, Context, DURATION_RELATIVE_ERROR, EndpointTally, GAP_RELATIVE_ERROR, GapTally,
-    RouteNumber, Table, Tally, period_bin,
+    ARRIVAL_BIN_S, BackgroundTally, Context, DURATION_RELATIVE_ERROR, EndpointTally, GAP_RELATIVE_ERROR,
+    GapTally, RouteNumber, Table, Tally, period_bin,
 };
 use crate::event::Event;
 use crate::kind::Kind;
@@ -166,7 +166,8 @@ impl<'a> Counter<'a> {
             in_flight = most_in_flight(modelled, ends_ms);
             if self.surveyed.is_none() {
                 self.survey.in_flight.add(in_flight);
-                let redirected = self.survey.redirects(modelled, |event| context.route(event), context.gap_ms);
+                let redirected =
+                    self.survey.redirects(modelled, |event| context.route(event), context.gap_ms);
                 if redirected || in_flight >= LEAST_IN_FLIGHT {
                     self.wait(client);
                     return;
@@ -227,7 +228,9 @@ impl<'a> Counter<'a> {
 
     /// Requests that were counted by what they are part of turn out to be a bot's.
     fn count_as_bot(&mut self, events: &[Event]) {
-        for event in events.iter().filter(|event| matches!(event.kind(), Kind::Page | Kind::Static | Kind::ApiClient)) {
+        for event in
+            events.iter().filter(|event| matches!(event.kind(), Kind::Page | Kind::Static | Kind::ApiClient))
+        {
             self.kinds[event.kind() as usize] -= 1;
             self.kinds[Kind::Bot as usize] += 1;
         }

@@ -300,7 +300,12 @@ const LONG_GAPS: i64 = 8;
 const FILES_PER_100_PAGES: u64 = 20;
 
 impl<'a> Context<'a> {
-    fn new(reading: &Reading, routes: &'a Routes, clock: &'a CivilClock, settings: &'a ModelSettings) -> Self {
+    fn new(
+        reading: &Reading,
+        routes: &'a Routes,
+        clock: &'a CivilClock,
+        settings: &'a ModelSettings,
+    ) -> Self {
         let folds = !settings.is_as_logged();
         let count = |kind: Kind| -> u64 {
             reading.requested.iter().map(|by_kind| by_kind[kind as usize].requests).sum()

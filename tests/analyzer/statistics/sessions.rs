@@ -17,7 +17,8 @@ use shared::endpoint::Endpoint;
 use crate::support::analyze;
 
 /// nginx with milliseconds, and the same with whole seconds.
-const FINE: &str = r#"$remote_addr $msec "$request" $status $body_bytes_sent "$http_user_agent" $request_time"#;
+const FINE: &str =
+    r#"$remote_addr $msec "$request" $status $body_bytes_sent "$http_user_agent" $request_time"#;
 const COARSE: &str =
     r#"$remote_addr [$time_local] "$request" $status $body_bytes_sent "$http_user_agent" $request_time"#;
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:152.0) Gecko/20100101 Firefox/152.0";
@@ -85,8 +86,11 @@ struct Traffic {
 
 impl Traffic {
     fn new(seed: u64, people: usize) -> Self {
-        let mut traffic =
-            Self { random: Random(ChaCha8Rng::seed_from_u64(seed)), lines: Vec::new(), made: Made::default() };
+        let mut traffic = Self {
+            random: Random(ChaCha8Rng::seed_from_u64(seed)),
+            lines: Vec::new(),
+            made: Made::default(),
+        };
         for person in 0..people {
             let at_s = traffic.random.between(0.05, DAYS - 0.1) * DAY_S;
             traffic.visit(&format!("10.1.{}.{}", person / 250, person % 250 + 1), at_s, person % 5 == 0);
@@ -144,7 +148,13 @@ impl Traffic {
             for call in 0..20 {
                 let late_s = self.random.between(0.0, 0.4);
                 self.made.polls += 1;
-                self.request(client, start_s + 1.0 + f64::from(call) * POLL_S + late_s, 0.005, "GET /api/news", 200);
+                self.request(
+                    client,
+                    start_s + 1.0 + f64::from(call) * POLL_S + late_s,
+                    0.005,
+                    "GET /api/news",
+                    200,
+                );
             }
         }
     }
@@ -208,7 +218,10 @@ impl Traffic {
                     format!("[{}]", stamp.strftime("%d/%b/%Y:%H:%M:%S +0000"))
                 }
             };
-            let _ = writeln!(log, "{client} {stamp} \"{target} HTTP/1.1\" {status} 512 \"{agent}\" {lasted_s:.3}");
+            let _ = writeln!(
+                log,
+                "{client} {stamp} \"{target} HTTP/1.1\" {status} 512 \"{agent}\" {lasted_s:.3}"
+            );
         }
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(log.as_bytes()).unwrap();
@@ -274,11 +287,17 @@ fn check(seed: u64, people: usize) {
     for q in [0.25, 0.5, 0.9] {
         let z = [(0.25, -0.674_49), (0.5, 0.0), (0.9, 1.281_55)].iter().find(|(of, _)| *of == q).unwrap().1;
         let ratio = think.quantile(q) / (THINK.0 * (THINK.1 * z).exp());
-        goal(&format!("think time p{:.0}, relative", q * 100.0), ratio, (ratio - 1.0).abs() <= 0.05, "0.95 to 1.05");
+        goal(
+            &format!("think time p{:.0}, relative", q * 100.0),
+            ratio,
+            (ratio - 1.0).abs() <= 0.05,
+            "0.95 to 1.05",
+        );
     }
 
     // What comes along, how often and when.
-    let companion = |page: &Endpoint, id: &str| page.companions.iter().find(|found| found.endpoint == id).cloned();
+    let companion =
+        |page: &Endpoint, id: &str| page.companions.iter().find(|found| found.endpoint == id).cloned();
     let list = endpoint(&profile, "GET", "/list");
     for (file, expected) in [("/static/app.css", 1.0), ("/static/app.js", 1.0), ("/img/logo.png", 1.0)] {
         let file = endpoint(&profile, "GET", file);
@@ -326,11 +345,8 @@ fn whole_seconds_are_enough_for_bots_timers_and_redirects() {
 /// Where every key goes beyond what one person does, keys are what there is to model.
 #[test]
 fn keys_that_are_all_shared_still_make_a_profile() {
-    let mut traffic = Traffic {
-        random: Random(ChaCha8Rng::seed_from_u64(3)),
-        lines: Vec::new(),
-        made: Made::default(),
-    };
+    let mut traffic =
+        Traffic { random: Random(ChaCha8Rng::seed_from_u64(3)), lines: Vec::new(), made: Made::default() };
     for key in 0..12 {
         for i in 0..1_500 {
             let at_s = f64::from(i) * 0.4 + traffic.random.uniform();

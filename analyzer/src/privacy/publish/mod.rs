@@ -211,8 +211,7 @@ fn endpoints(tally: &Tally, routes: &Routes, named: &BTreeSet<RouteNumber>, gate
         companions.values().flatten().map(|companion| companion.route).collect();
     // A file that no published page brings along is of no use to anybody.
     let is_of_use = |route: &RouteNumber| !routes.routes[*route as usize].is_file || brought.contains(route);
-    let published =
-        || tally.endpoints.iter().filter(|(route, _)| named.contains(route) && is_of_use(route));
+    let published = || tally.endpoints.iter().filter(|(route, _)| named.contains(route) && is_of_use(route));
     // Shares of the steps that a replay can make: unnamed endpoints are no part of the whole.
     let total: u64 = published().map(|(_, endpoint)| endpoint.steps.mass).sum();
     let mut endpoints: Vec<((u64, u64), Endpoint)> = published()
