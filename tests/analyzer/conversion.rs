@@ -146,6 +146,19 @@ const TIMED: Written = Written {
 };
 
 const FINER: &str = "its stamps have more digits than the records, so pauses count as exact";
+const NO_PAUSE: &str = "what happened in the same second counts as made by one page, and so as one step";
+
+/// What a format loses whose stamps have digits that the records do not have.
+const FINER_STAMPS: &[(&str, &str)] = &[
+    ("/source/resolution_s", FINER),
+    ("/think_times", FINER),
+    ("/classes/*/think_time", FINER),
+    ("/classes/*/chain", NO_PAUSE),
+    ("/classes/*/start", NO_PAUSE),
+    ("/arrivals/requests_per_s", NO_PAUSE),
+    ("/endpoints", NO_PAUSE),
+    ("/privacy/suppressed", NO_PAUSE),
+];
 
 const FORMATS: [Written; 14] = [
     Written {
@@ -238,7 +251,7 @@ const FORMATS: [Written; 14] = [
                 record.time("%Y-%m-%dT%H:%M:%S.000Z")
             )
         },
-        lost: &[("/source/resolution_s", FINER), ("/think_times", FINER), ("/classes/*/think_time", FINER)],
+        lost: FINER_STAMPS,
         ..COMBINED
     },
     Written {
@@ -323,7 +336,7 @@ const FORMATS: [Written; 14] = [
                 record.time("%Y-%m-%dT%H:%M:%S.000000"),
             )
         },
-        lost: &[("/source/resolution_s", FINER), ("/think_times", FINER), ("/classes/*/think_time", FINER)],
+        lost: FINER_STAMPS,
         ..COMBINED
     },
     Written {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use shared::profile::Stamp;
 
 use super::escape::Escape;
+use super::network::Network;
 use super::number::{self, Unit};
 use super::other_record::OtherRecords;
 use super::time::{self, TimeFormat};

@@ -25,7 +25,7 @@ const PROBES: [&str; 12] = [
 ];
 
 /// Programs and libraries that call an interface, by the start of their user agent.
-const API_CLIENTS: [&str; 43] = [
+const API_CLIENTS: [&str; 61] = [
     "curl/",
     "wget/",
     "python-requests/",
@@ -69,6 +69,24 @@ const API_CLIENTS: [&str; 43] = [
     "vegeta",
     "wrk/",
     "loadprint/",
+    "debian apt-http",
+    "apt-http",
+    "urlgrabber/",
+    "yum/",
+    "libdnf",
+    "dnf/",
+    "zypp",
+    "pacman/",
+    "pip/",
+    "npm/",
+    "yarn/",
+    "apache-maven/",
+    "gradle/",
+    "composer/",
+    "docker/",
+    "git/",
+    "chef ",
+    "ansible-httpget",
 ];
 
 /// Words of crawlers, scanners, previews of links, and monitors.

@@ -42,11 +42,11 @@ pub(crate) struct Habits {
 
 impl Habits {
     #[inline]
-    pub(crate) fn add(&mut self, event: &Event) {
-        match event.kind() {
+    pub(crate) fn add(&mut self, kind: Kind, status: u16) {
+        match kind {
             Kind::Page => {
                 self.pages += 1;
-                self.missed += usize::from(matches!(event.status(), 404 | 410));
+                self.missed += usize::from(matches!(status, 404 | 410));
             }
             Kind::Static => self.files += 1,
             Kind::Bot => self.machines += 1,

@@ -38,8 +38,13 @@ pub(crate) fn most_in_flight(events: &[Event], ends_ms: &mut Vec<i64>) -> u32 {
     u32::try_from(most).unwrap_or(u32::MAX)
 }
 
-/// Whether there are more sessions in 24 hours than one person has, given their starts in order.
-pub(crate) fn has_too_many_sessions(starts_ms: &[i64]) -> bool {
+/// Whether there are more sessions in 24 hours than one person has; `starts_ms` gives their starts in order. A client
+/// with as few requests as `requests` need not be asked for them.
+pub(crate) fn has_too_many_sessions(requests: usize, starts_ms: impl FnOnce() -> Vec<i64>) -> bool {
+    requests > MOST_A_DAY && has_a_day_of_too_many(&starts_ms())
+}
+
+fn has_a_day_of_too_many(starts_ms: &[i64]) -> bool {
     starts_ms.windows(MOST_A_DAY + 1).any(|starts| starts[MOST_A_DAY] - starts[0] < DAY_MS)
 }
 
@@ -69,12 +74,13 @@ impl InFlight {
     }
 
     /// The number of pages in flight beyond which a key is shared: three times the 99.9th percentile of all keys.
+    /// Of fewer than a thousand, the largest is left out.
     pub(crate) fn most_of_one_person(&self) -> u32 {
-        let total: u64 = self.keys.iter().sum();
+        let rank = self.keys.iter().sum::<u64>() * NEARLY_ALL / 1000;
         let mut below = 0;
         let nearly_all = self.keys.iter().position(|count| {
             below += count;
-            below * 1000 >= total * NEARLY_ALL
+            below >= rank
         });
         let nearly_all = nearly_all.and_then(|place| u32::try_from(place).ok()).unwrap_or(0);
         (TIMES_MORE * nearly_all).max(LEAST_IN_FLIGHT)
@@ -115,13 +121,16 @@ mod tests {
         let mut other = InFlight::default();
         other.merge(&keys);
         assert_eq!(other.most_of_one_person(), 18);
+        let mut few = InFlight::default();
+        (0..100).for_each(|i| few.add(if i < 99 { 1 } else { 500 }));
+        assert_eq!(few.most_of_one_person(), LEAST_IN_FLIGHT);
         assert_eq!(InFlight::default().most_of_one_person(), LEAST_IN_FLIGHT);
     }
 
     #[test]
     fn two_hundred_sessions_a_day_are_not_one_persons() {
         let every = |pause_ms: i64| (0..201).map(|i| i * pause_ms).collect::<Vec<i64>>();
-        assert!(has_too_many_sessions(&every(400_000)));
-        assert!(!has_too_many_sessions(&every(440_000)));
+        assert!(has_too_many_sessions(201, || every(400_000)));
+        assert!(!has_too_many_sessions(201, || every(440_000)));
     }
 }

@@ -152,9 +152,12 @@ impl<'a> Counter<'a> {
         at.clear();
         pages.clear();
         let mut habits = Habits::default();
+        let mut kinds = [0; Kind::ALL.len()];
         for (place, event) in client.iter().enumerate() {
-            habits.add(event);
-            if context.is_modelled(event.kind()) {
+            let kind = event.kind();
+            kinds[kind as usize] += 1;
+            habits.add(kind, event.status());
+            if context.modelled[kind as usize] {
                 modelled.push(*event);
                 at.push(place as u32);
             }
@@ -177,9 +180,7 @@ impl<'a> Counter<'a> {
             return;
         }
         self.all_clients += 1;
-        for event in client {
-            self.kinds[event.kind() as usize] += 1;
-        }
+        self.kinds.iter_mut().zip(kinds).for_each(|(sum, count)| *sum += count);
         if is_bot {
             self.count_as_bot(client);
             return;
@@ -211,7 +212,7 @@ impl<'a> Counter<'a> {
                 self.count_as_bot(session);
                 continue;
             }
-            let is_shared = is_shared || is_too_long && self.guards();
+            let is_shared = is_shared || is_too_long;
             self.session(session, places, is_shared, &mut kept.steps, &mut kept.walked, pages);
             if let Some(before) = before.filter(|_| !is_shared) {
                 self.between(before, session);
@@ -277,22 +278,16 @@ impl<'a> Counter<'a> {
         modelled.retain(|event| !is_polled(event));
     }
 
-    /// Whether keys are ever taken for several people's.
-    fn guards(&self) -> bool {
-        self.surveyed.as_ref().is_none_or(Surveyed::guards)
-    }
-
     /// Whether several people are behind a key with so many pages in flight at a time.
     fn is_shared(&self, in_flight: u32, modelled: &[Event]) -> bool {
-        if !self.context.folds || !self.guards() {
+        if !self.context.folds {
             return false;
         }
         if self.surveyed.as_ref().is_some_and(|surveyed| in_flight > surveyed.most_in_flight) {
             return true;
         }
-        // So many sessions are at least as many requests, and cannot be where each ends with a long pause.
-        let starts = || sessions(modelled, self.context.gap_ms).map(|session| session[0].start_ms());
-        modelled.len() > 200 && has_too_many_sessions(&starts().collect::<Vec<i64>>())
+        let starts = sessions(modelled, self.context.gap_ms).map(|session| session[0].start_ms());
+        has_too_many_sessions(modelled.len(), || starts.collect())
     }
 
     /// Counts a session; one that several people share has requests and a start, but no order.
@@ -319,7 +314,8 @@ impl<'a> Counter<'a> {
             self.starts_mass += mass;
             self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
         }
-        match context.folds {
+        // Of several people's requests nobody knows which belong together.
+        match context.folds && !is_shared {
             true => {
                 let surveyed = self.surveyed.as_ref();
                 let follows = |event: &Event| surveyed.is_some_and(|all| all.follows(context.route(event)));

@@ -280,9 +280,10 @@ pub(crate) fn requested(reading: &Reading, settings: &ModelSettings) -> (Vec<Req
 #[derive(Clone, Copy)]
 struct Context<'a> {
     of_resource: &'a [Option<RouteNumber>],
-    settings: &'a ModelSettings,
     gap_ms: i64,
     k: u64,
+    /// Whether requests of each kind are in the model.
+    modelled: [bool; Kind::ALL.len()],
     /// What a page does by itself is told from what people do.
     folds: bool,
     /// Clients that behave as bots are taken for bots.
@@ -301,8 +302,9 @@ impl Context<'_> {
         self.of_resource[event.resource() as usize].unwrap_or_default()
     }
 
-    fn is_modelled(&self, kind: Kind) -> bool {
-        self.settings.models(kind)
+    /// The same, but every request is a step, and every session counts from its first to its last.
+    fn without_folding(self) -> Self {
+        Self { folds: false, began_from_ms: i64::MIN, open_from_ms: i64::MAX, ..self }
     }
 }
 
@@ -322,9 +324,9 @@ impl<'a> Context<'a> {
         let is_long = folds && last_ms - first_ms > settings.gap_ms.saturating_mul(LONG_GAPS);
         Self {
             of_resource: &routes.of_resource,
-            settings,
             gap_ms: settings.gap_ms,
             k: settings.k,
+            modelled: Kind::ALL.map(|kind| settings.models(kind)),
             folds,
             tells_bots: folds && !settings.keep.contains(&Kind::Bot),
             has_companions: settings.has_companions(),
@@ -350,9 +352,10 @@ pub(crate) fn tally(reading: &Reading, routes: &Routes, settings: &ModelSettings
         false => counters.into_par_iter().map(|counter| counter.settle(&surveyed)).collect(),
     };
     let tally = sum(counters, settings.k);
-    if tally.sessions.count == 0 && tally.shared > 0 {
-        // Nobody is left: then keys that look shared are all that there is.
-        return Ok(sum(self::counters(reading, context, Some(surveyed.unguarded()))?, settings.k));
+    // Where too few are left once all is told apart, what was taken out of sessions is what there is to model.
+    let too_few = tally.sessions.clients < settings.k && tally.shared + tally.polled > 0;
+    if too_few || tally.arrivals.is_empty() {
+        return Ok(sum(self::counters(reading, context.without_folding(), Some(surveyed))?, settings.k));
     }
     Ok(tally)
 }

@@ -27,7 +27,7 @@ pub(crate) struct Survey {
 /// What the sums say.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Surveyed {
-    /// Pages in flight beyond which a key is several people's; the largest number where no key is taken for that.
+    /// Pages in flight beyond which a key is several people's.
     pub(crate) most_in_flight: u32,
     /// Routes whose redirects browsers follow by themselves, in order.
     followed: Vec<RouteNumber>,
@@ -77,16 +77,6 @@ impl Survey {
 }
 
 impl Surveyed {
-    /// The same, but no key is taken for several people's.
-    pub(crate) fn unguarded(self) -> Self {
-        Self { most_in_flight: u32::MAX, ..self }
-    }
-
-    /// Whether any key may be taken for several people's.
-    pub(crate) fn guards(&self) -> bool {
-        self.most_in_flight < u32::MAX
-    }
-
     /// Whether browsers follow the redirects of `route`.
     pub(crate) fn follows(&self, route: RouteNumber) -> bool {
         self.followed.binary_search(&route).is_ok()

@@ -342,7 +342,7 @@ fn whole_seconds_are_enough_for_bots_timers_and_redirects() {
     goal("what a redirect leads to, with it", led_to, led_to >= 0.98, "at least 0.98");
 }
 
-/// The order and the number of clients on a thread change nothing, nor does what has to wait for the survey.
+/// Where every key goes beyond what one person does, keys are what there is to model.
 #[test]
 fn keys_that_are_all_shared_still_make_a_profile() {
     let mut traffic =
