@@ -9,10 +9,12 @@ use shared::endpoint::ValueKind;
 use crate::resource::Resource;
 use crate::tally::Requested;
 
+mod evidence;
 pub(crate) mod known;
 mod name;
 pub(crate) mod segment;
 mod trie;
+mod vocabulary;
 
 use segment::parse_placeholder;
 

@@ -273,7 +273,7 @@ fn looks_random(run: &[u8]) -> bool {
         // `ServicesAgreement`: capitals that start words of ordinary length.
         return false;
     }
-    run.len() >= LONG_RUN && entropy_bits(run) > ENTROPY_BITS
+    run.len() >= LONG_RUN && entropy_bits(run) > ENTROPY_BITS && (with_digits || !super::vocabulary::is_made_of_words(run))
 }
 
 fn has_vowels(run: &[u8]) -> bool {

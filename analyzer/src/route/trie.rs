@@ -6,26 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use super::evidence::{self, Candidate, Position};
 use super::name::number_placeholders;
 use super::segment::split_extension;
+use super::vocabulary::{self, Form};
 
-/// Fewest words under a node that can be an open set.
-const OPEN_CHILDREN: usize = 24;
-/// Share of words seen at most twice that tells an open set.
-const OPEN_RARE_SHARE: f64 = 0.15;
-/// Words under one node beyond which it is an open set anyway.
-const OPEN_ANYWAY: usize = 150;
 /// A typed value joins the open set beside it when it is at most this share of it.
 const ABSORBED_SHARE: f64 = 0.1;
-/// A word of another form than its open set stays when it has at least this share of the node.
-const HEAVY_SHARE: f64 = 0.05;
-
-/// Words that name a page wherever they stand.
-const RESERVED: [&str; 18] = [
-    "new", "edit", "me", "search", "list", "all", "latest", "popular", "index", "login", "logout",
-    "register", "signup", "settings", "help", "about", "count", "export",
-];
-
 #[derive(Debug, Default)]
 pub(crate) struct Trie {
     root: Node,
@@ -54,7 +41,7 @@ impl Trie {
 
     /// Turns open sets into placeholders, from the root down.
     pub(crate) fn collapse(&mut self) {
-        self.root.collapse();
+        self.root.collapse(Position { first: true, ..Position::default() });
     }
 
     /// The template that a shape fits, literal words first; the shape itself where it fits none.
@@ -74,55 +61,94 @@ impl Trie {
 }
 
 impl Node {
-    fn collapse(&mut self) {
+    fn collapse(&mut self, position: Position) {
         let mut by_extension: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for word in self.children.keys().filter(|word| !word.is_empty() && !word.starts_with('{')) {
             let extension = String::from_utf8_lossy(split_extension(word.as_bytes()).1).into_owned();
             by_extension.entry(extension).or_default().push(word.clone());
         }
         for (extension, words) in by_extension {
-            if self.is_open(&words) {
-                self.merge_words(&extension, &words);
-            }
+            self.group(&extension, &words, position);
         }
-        self.children.values_mut().for_each(Node::collapse);
+        self.unify();
+        for (segment, child) in &mut self.children {
+            let below = Position {
+                after_plural: vocabulary::is_plural(segment),
+                after_parameter: segment.starts_with('{'),
+                first: position.first && vocabulary::is_prefix(segment),
+                ..Position::default()
+            };
+            child.collapse(below);
+        }
     }
 
-    fn is_open(&self, words: &[String]) -> bool {
-        let rare = words.iter().filter(|word| self.children[*word].count <= 2).count();
-        let rare_share = rare as f64 / words.len().max(1) as f64;
-        words.len() >= OPEN_CHILDREN && (rare_share >= OPEN_RARE_SHARE || words.len() >= OPEN_ANYWAY)
+    /// A position has one parameter: text in several forms is one.
+    fn unify(&mut self) {
+        const TEXT: [&str; 6] = ["{word}", "{slug}", "{opaque}", "{token}", "{hex}", "{email}"];
+        let mut by_extension: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+        for (segment, node) in &self.children {
+            if let Some(kind) = TEXT.iter().find(|kind| segment.starts_with(**kind)) {
+                by_extension.entry(segment[kind.len()..].to_owned()).or_default().push((node.count, segment.clone()));
+            }
+        }
+        for (extension, mut kinds) in by_extension {
+            kinds.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+            let main = kinds[0].1.clone();
+            let Some(mut merged) = self.children.remove(&main) else { continue };
+            for (_, kind) in &kinds[1..] { merged.merge(self.children.remove(kind).unwrap_or_default()); }
+            let limit = (merged.count as f64 * ABSORBED_SHARE) as u64;
+            for exact in ["{int}", "{uuid}"] {
+                let key = format!("{exact}{extension}");
+                if self.children.get(&key).is_some_and(|node| node.count <= limit) {
+                    merged.merge(self.children.remove(&key).unwrap_or_default());
+                }
+            }
+            self.children.insert(main, merged);
+        }
+    }
+
+    /// Makes one parameter of those of `words` that are values.
+    fn group(&mut self, extension: &str, words: &[String], mut position: Position) {
+        let mass = |kinds: &[&str]| -> u64 { kinds.iter().filter_map(|kind| self.children.get(&format!("{kind}{extension}"))).map(|node| node.count).sum() };
+        let words_mass: u64 = words.iter().filter(|word| !matches!(Form::of(split_extension(word.as_bytes()).0.iter().map(|b| *b as char).collect::<String>().as_str()), Form::Route | Form::Phrase)).map(|word| self.children[word].count).sum();
+        position.exact_values = mass(&["{int}", "{uuid}", "{date}"]) > words_mass;
+        position.random_values = mass(&["{token}", "{hex}"]) > words_mass;
+        position.text_values = mass(&["{opaque}", "{slug}", "{word}", "{email}"]) > 0;
+        let candidates: Vec<Candidate<'_>> = words
+            .iter()
+            .filter_map(|word| {
+                let (word, node) = self.children.get_key_value(word)?;
+                let stem = String::from_utf8_lossy(split_extension(word.as_bytes()).0).into_owned();
+                let after = node.children.values().take(64).flat_map(|child| child.children.keys().take(64));
+                Some(Candidate {
+                    word,
+                    form: Form::of(&stem),
+                    count: node.count,
+                    next: node.children.keys().take(64).map(String::as_str).collect(),
+                    after_next: after.map(String::as_str).collect(),
+                })
+            })
+            .collect();
+        let finding = evidence::weigh(&candidates, position);
+        if std::env::var("DEBUG").is_ok() && (candidates.len() >= 1) {
+            eprintln!("{:?} words {:.1} open {:.1} place {:.1} => {:.1}; {} words of which values {} e.g. {:?} statics {:?}", position, finding.words, finding.open, finding.place, finding.bits(), candidates.len(), finding.is_value.iter().filter(|v| **v).count(), words.iter().zip(&finding.is_value).filter(|(_, v)| **v).map(|(w, _)| w).take(8).collect::<Vec<_>>(), words.iter().zip(&finding.is_value).filter(|(_, v)| !**v).map(|(w, _)| w).take(12).collect::<Vec<_>>());
+        }
+        if finding.bits() <= 0.0 || !finding.is_value.contains(&true) {
+            return;
+        }
+        let values: Vec<String> =
+            words.iter().zip(&finding.is_value).filter(|(_, is_value)| **is_value).map(|(word, _)| word.clone()).collect();
+        self.merge_words(extension, &values);
     }
 
     fn merge_words(&mut self, extension: &str, words: &[String]) {
         let jointed =
             |word: &String| word.contains(['-', '_']) || word.contains(|c: char| c.is_ascii_digit());
         let jointed_share = words.iter().filter(|word| jointed(word)).count() as f64 / words.len() as f64;
-        let heavy = (self.count as f64 * HEAVY_SHARE) as u64;
-        let stays = |word: &String, node: &Node| {
-            let other_form = jointed_share > 0.8 && !jointed(word);
-            RESERVED.contains(&word.as_str()) || other_form && node.count > heavy
-        };
         let placeholder = if jointed_share > 0.5 { "{slug}" } else { "{word}" };
         let mut merged = self.children.remove(&format!("{placeholder}{extension}")).unwrap_or_default();
         for word in words {
-            if self.children.get(word).is_some_and(|node| !stays(word, node)) {
-                merged.merge(self.children.remove(word).unwrap_or_default());
-            }
-        }
-        for (typed, always) in [
-            ("{opaque}", true),
-            ("{token}", true),
-            ("{slug}", true),
-            ("{word}", true),
-            ("{hex}", false),
-            ("{int}", false),
-        ] {
-            let key = format!("{typed}{extension}");
-            let limit = (merged.count as f64 * ABSORBED_SHARE) as u64;
-            if self.children.get(&key).is_some_and(|node| always || node.count <= limit) {
-                merged.merge(self.children.remove(&key).unwrap_or_default());
-            }
+            merged.merge(self.children.remove(word).unwrap_or_default());
         }
         self.children.insert(format!("{placeholder}{extension}"), merged);
     }

@@ -1,0 +1,181 @@
+//! Which words at one position of a route are values: evidence, in bits.
+//!
+//! A position is a parameter where words keep coming, look like names, and lead to the same places; it is a choice
+//! between pages where the words are few, are such as routes are made of, and each leads elsewhere. Each kind of
+//! evidence is the logarithm of a likelihood ratio, rounded, from what holds for interfaces in general; they are added
+//! up as if they were independent, and therefore each is held within bounds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::vocabulary::Form;
+
+/// A word that stands at a position.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) word: &'a str,
+    pub(crate) form: Form,
+    pub(crate) count: u64,
+    /// Segments that follow it, and `""` where the path ends.
+    pub(crate) next: BTreeSet<&'a str>,
+    /// Segments that follow those.
+    pub(crate) after_next: BTreeSet<&'a str>,
+}
+
+/// What is known of a position besides its words.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Position {
+    /// The word before names many of something.
+    pub(crate) after_plural: bool,
+    /// The segment before is a parameter.
+    pub(crate) after_parameter: bool,
+    /// The first position of all.
+    pub(crate) first: bool,
+    /// Numbers and the like stand here as well: a parameter, but not one of words.
+    pub(crate) exact_values: bool,
+    /// Long random text stands here as well, of which a few may look like words.
+    pub(crate) random_values: bool,
+    /// Text that is no word stands here as well.
+    pub(crate) text_values: bool,
+}
+
+/// What was found at a position, in bits for a parameter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Finding {
+    /// Of each candidate: whether it is a value.
+    pub(crate) is_value: Vec<bool>,
+    /// How the words are made, and where they lead.
+    pub(crate) words: f64,
+    /// How many there are, and how many of them are new.
+    pub(crate) open: f64,
+    /// What stands before and beside them.
+    pub(crate) place: f64,
+}
+
+impl Finding {
+    pub(crate) fn bits(&self) -> f64 {
+        self.words + self.open + self.place
+    }
+}
+
+/// The evidence at a position for each of `candidates`.
+pub(crate) fn weigh(candidates: &[Candidate<'_>], position: Position) -> Finding {
+    let mut by_count: Vec<usize> = (0..candidates.len()).collect();
+    by_count.sort_by_key(|at| (std::cmp::Reverse(candidates[*at].count), candidates[*at].word));
+    let mut rank = vec![0; candidates.len()];
+    by_count.iter().enumerate().for_each(|(at, candidate)| rank[*candidate] = at);
+    let mut is_value = vec![true; candidates.len()];
+    let mut bits = vec![0.0; candidates.len()];
+    for _ in 0..4 {
+        let fits = fits(candidates, &is_value);
+        let ends = ends(candidates, &is_value);
+        let pages = is_value.iter().filter(|is_value| !**is_value).count() as f64;
+        let mut next = is_value.clone();
+        for (at, candidate) in candidates.iter().enumerate() {
+            bits[at] = form_bits(candidate.form) + fits[at] + ends[at];
+            next[at] = bits[at] + prior(rank[at], pages, position) + outlier(rank[at], &by_count, candidates) > 0.0;
+        }
+        if next == is_value { break }
+        is_value = next;
+    }
+    let values: Vec<usize> = (0..candidates.len()).filter(|at| is_value[*at]).collect();
+    let n = values.len() as f64;
+    let words = WORDS_SHARE * values.iter().map(|at| bits[*at].min(MOST_BITS)).sum::<f64>();
+    let total: u64 = values.iter().map(|at| candidates[*at].count).sum();
+    let rare = values.iter().filter(|at| candidates[**at].count <= 2).count() as f64;
+    let seen = 1.0 - (-(total as f64 / n.max(1.0)) / 4.0).exp();
+    let unseen = if n > 1.0 { (4.0 * (rare / n - 0.2) * n.log2() * seen).clamp(-6.0, 8.0) } else { 0.0 };
+    let many = if position.text_values || position.random_values { 0.0 } else { 3.0 * (n.max(0.5) / 8.0).log2() };
+    let few = if position.text_values || position.random_values { 0.0 } else { -(total as f64 / n.max(1.0) / 8.0).max(1.0).log2().min(6.0) };
+    let exact = |candidate: &&Candidate<'_>| candidate.next.iter().any(|s| ["{int}", "{uuid}", "{token}", "{hex}"].contains(s));
+    let before_exact = candidates.iter().filter(exact).count() * 2 > candidates.len();
+    let place = if before_exact { -4.0 } else { 0.0 } + if position.after_plural { 2.0 } else { -1.0 }
+        + if position.after_parameter { -4.0 } else { 0.0 }
+        + if position.first { -4.0 } else { 0.0 }
+        + if position.exact_values { -6.0 } else { 0.0 }
+        + if position.text_values || position.random_values { 4.0 } else { 0.0 };
+    Finding { is_value, words, open: many + few + unseen, place }
+}
+
+const WORDS_SHARE: f64 = 0.6;
+const MOST_BITS: f64 = 4.0;
+
+/// How much more likely a value is of this form than a word of a route.
+fn form_bits(form: Form) -> f64 {
+    match form {
+        Form::Route => -2.6,
+        Form::Phrase => -1.5,
+        Form::Partly => 0.5,
+        Form::Unknown => 1.5,
+        Form::Numbered => 3.0,
+        Form::Machine => 5.0,
+    }
+}
+
+/// How much more likely a value is than a page among the words seen most, when there are `pages` pages.
+fn prior(rank: usize, pages: f64, position: Position) -> f64 {
+    if position.random_values || position.exact_values && !position.text_values {
+        return -4.0;
+    }
+    if rank == 0 { 0.7 } else { ((rank + 1) as f64 * 7.0 / (1.0 + pages)).log2().max(0.0) }
+}
+
+/// Where values are as popular as Zipf's law has it, the next one is half as popular.
+fn outlier(rank: usize, by_count: &[usize], candidates: &[Candidate<'_>]) -> f64 {
+    let count = |rank: usize| by_count.get(rank).map_or(1.0, |at| candidates[*at].count as f64);
+    let expected = (rank + 2) as f64 / (rank + 1) as f64 * count(rank + 1);
+    (-1.5 * (count(rank) / expected).log2()).clamp(-6.0, 0.0)
+}
+
+/// Of each candidate: how much better it agrees with the others in whether anything follows.
+fn ends(candidates: &[Candidate<'_>], is_value: &[bool]) -> Vec<f64> {
+    let is_end = |candidate: &Candidate<'_>| candidate.next.iter().all(|segment| segment.is_empty());
+    let mut sorted: Vec<(u64, bool)> = candidates.iter().zip(is_value).filter(|(_, v)| **v).map(|(c, _)| (c.count, is_end(c))).collect();
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    let mut until = Vec::with_capacity(sorted.len() + 1);
+    until.push(0_u32);
+    for (_, end) in &sorted { until.push(until[until.len() - 1] + u32::from(*end)); }
+    candidates.iter().zip(is_value).map(|(candidate, is_value)| {
+        // Of the others, those that were seen at least half as often.
+        let n = sorted.partition_point(|(count, _)| *count * 2 >= candidate.count);
+        let end = is_end(candidate);
+        let own = u32::from(*is_value);
+        let others = (n as u32 - own.min(n as u32)) as f64;
+        let ending = f64::from(until[n]) - f64::from(own * u32::from(end));
+        let agreeing = if end { ending } else { others - ending };
+        let of_page = if end { 0.6 } else { 0.4 };
+        ((agreeing + 1.0) / (others + 2.0) / of_page).log2().clamp(-6.0, 1.0)
+    }).collect()
+}
+
+/// Of each candidate: how much better what follows it fits what follows the others than a page of its own would.
+fn fits(candidates: &[Candidate<'_>], is_value: &[bool]) -> Vec<f64> {
+    let one = |of: &dyn Fn(&Candidate<'_>) -> Vec<String>| -> Vec<f64> {
+        let mut shared: BTreeMap<String, u32> = BTreeMap::new();
+        let sets: Vec<Vec<String>> = candidates.iter().map(of).collect();
+        for (set, _) in sets.iter().zip(is_value).filter(|(_, is_value)| **is_value) {
+            set.iter().for_each(|segment| *shared.entry(segment.clone()).or_default() += 1);
+        }
+        sets.iter()
+            .zip(is_value)
+            .map(|(set, is_value)| {
+                let bits: f64 = set
+                    .iter()
+                    .map(|segment| {
+                        let others = shared.get(segment).copied().unwrap_or(0) - u32::from(*is_value);
+                        match (others > 0, segment.starts_with('{')) {
+                            (true, false) => 1.2,
+                            (false, false) => -2.0,
+                            (true, true) => 0.0,
+                            (false, true) => -1.0,
+                        }
+                    })
+                    .sum();
+                bits.clamp(-8.0, 4.0)
+            })
+            .collect()
+    };
+    let next = one(&|candidate| candidate.next.iter().filter(|s| !s.is_empty()).map(|s| (*s).to_owned()).collect());
+    let after = one(&|candidate| candidate.after_next.iter().filter(|s| !s.is_empty()).map(|s| (*s).to_owned()).collect());
+    let sum = |bits: &[f64]| bits.iter().sum::<f64>();
+    if sum(&after) > sum(&next) { after } else { next }
+}
