@@ -51,7 +51,7 @@ TEMPLATE = re.compile(r"^(/[A-Za-z0-9_.:=@,()-]*|/\{[A-Za-z0-9_]+\}(\.[a-z]+)?|/
 def templates(text, relative):
     """The templates that stand as strings in `text`; those without a slash in front where `relative`."""
     for literal in LITERAL.findall(text):
-        path = EXPRESSION.sub(lambda found: "{" + found[1].rsplit(".", 1)[-1] + "}", literal).split("?")[0]
+        path = EXPRESSION.sub(lambda found: "{" + found[1].rsplit(".", 1)[-1] + "}", literal).split("?")[0].removesuffix("{params}")
         if relative and not path.startswith("/"):
             path = "/" + path
         if TEMPLATE.match(path) and re.search("[a-z]{2}", path) and ".." not in path and "//" not in path:

@@ -58,16 +58,18 @@ impl Finding {
 }
 
 /// The evidence at a position for each of `candidates`.
-pub(crate) fn weigh(candidates: &[Candidate<'_>], position: Position) -> Finding {
+pub(crate) fn weigh(candidates: &[Candidate<'_>], beside_next: &BTreeSet<&str>, position: Position) -> Finding {
     let mut by_count: Vec<usize> = (0..candidates.len()).collect();
     by_count.sort_by_key(|at| (std::cmp::Reverse(candidates[*at].count), candidates[*at].word));
     let mut rank = vec![0; candidates.len()];
     by_count.iter().enumerate().for_each(|(at, candidate)| rank[*candidate] = at);
     let mut is_value = vec![true; candidates.len()];
     let mut bits = vec![0.0; candidates.len()];
+    let mut fits_now = Vec::new();
     for _ in 0..4 {
-        let fits = fits(candidates, &is_value);
-        let ends = ends(candidates, &is_value);
+        let fits = fits(candidates, &is_value, beside_next);
+        fits_now.clone_from(&fits);
+        let ends = ends(candidates, &is_value, beside_next);
         let pages = is_value.iter().filter(|is_value| !**is_value).count() as f64;
         let mut next = is_value.clone();
         for (at, candidate) in candidates.iter().enumerate() {
@@ -79,7 +81,9 @@ pub(crate) fn weigh(candidates: &[Candidate<'_>], position: Position) -> Finding
     }
     let values: Vec<usize> = (0..candidates.len()).filter(|at| is_value[*at]).collect();
     let n = values.len() as f64;
-    let words = WORDS_SHARE * values.iter().map(|at| bits[*at].min(MOST_BITS)).sum::<f64>();
+    let words = forms(values.iter().map(|at| candidates[*at].form));
+    let fit: f64 = values.iter().map(|at| fits_now[*at]).sum::<f64>().clamp(-12.0, 3.0);
+    let words = words + fit;
     let total: u64 = values.iter().map(|at| candidates[*at].count).sum();
     let rare = values.iter().filter(|at| candidates[**at].count <= 2).count() as f64;
     let seen = 1.0 - (-(total as f64 / n.max(1.0)) / 4.0).exp();
@@ -96,8 +100,26 @@ pub(crate) fn weigh(candidates: &[Candidate<'_>], position: Position) -> Finding
     Finding { is_value, words, open: many + few + unseen, place }
 }
 
-const WORDS_SHARE: f64 = 0.6;
-const MOST_BITS: f64 = 4.0;
+/// Shares of the forms among words, in the order of [`Form`].
+type Shares = [f64; 6];
+/// What values are: names mostly, and at some positions words as routes have them, such as tags.
+const VALUES: [(f64, Shares); 2] =
+    [(0.85, [0.10, 0.03, 0.22, 0.40, 0.22, 0.03]), (0.15, [0.60, 0.10, 0.14, 0.14, 0.01, 0.01])];
+/// What words of routes are: on the list mostly, and at some positions of a field or a language of their own.
+const PAGES: [(f64, Shares); 2] =
+    [(0.90, [0.70, 0.10, 0.12, 0.065, 0.01, 0.005]), (0.10, [0.20, 0.04, 0.24, 0.46, 0.055, 0.005])];
+
+/// How much more likely values are of these forms than words of routes.
+fn forms(found: impl Iterator<Item = Form> + Clone) -> f64 {
+    let log_likelihood = |kinds: [(f64, Shares); 2]| {
+        let of = kinds.map(|(share, forms)| {
+            share.log2() + found.clone().map(|form| forms[form as usize].log2()).sum::<f64>()
+        });
+        let most = of[0].max(of[1]);
+        most + of.iter().map(|bits| (bits - most).exp2()).sum::<f64>().log2()
+    };
+    log_likelihood(VALUES) - log_likelihood(PAGES)
+}
 
 /// How much more likely a value is of this form than a word of a route.
 fn form_bits(form: Form) -> f64 {
@@ -127,7 +149,8 @@ fn outlier(rank: usize, by_count: &[usize], candidates: &[Candidate<'_>]) -> f64
 }
 
 /// Of each candidate: how much better it agrees with the others in whether anything follows.
-fn ends(candidates: &[Candidate<'_>], is_value: &[bool]) -> Vec<f64> {
+fn ends(candidates: &[Candidate<'_>], is_value: &[bool], beside_next: &BTreeSet<&str>) -> Vec<f64> {
+    if !beside_next.is_empty() { return vec![0.0; candidates.len()]; }
     let is_end = |candidate: &Candidate<'_>| candidate.next.iter().all(|segment| segment.is_empty());
     let mut sorted: Vec<(u64, bool)> = candidates.iter().zip(is_value).filter(|(_, v)| **v).map(|(c, _)| (c.count, is_end(c))).collect();
     sorted.sort_unstable_by(|a, b| b.cmp(a));
@@ -148,34 +171,38 @@ fn ends(candidates: &[Candidate<'_>], is_value: &[bool]) -> Vec<f64> {
 }
 
 /// Of each candidate: how much better what follows it fits what follows the others than a page of its own would.
-fn fits(candidates: &[Candidate<'_>], is_value: &[bool]) -> Vec<f64> {
-    let one = |of: &dyn Fn(&Candidate<'_>) -> Vec<String>| -> Vec<f64> {
-        let mut shared: BTreeMap<String, u32> = BTreeMap::new();
-        let sets: Vec<Vec<String>> = candidates.iter().map(of).collect();
-        for (set, _) in sets.iter().zip(is_value).filter(|(_, is_value)| **is_value) {
-            set.iter().for_each(|segment| *shared.entry(segment.clone()).or_default() += 1);
+fn fits(candidates: &[Candidate<'_>], is_value: &[bool], beside_next: &BTreeSet<&str>) -> Vec<f64> {
+    type Following<'a> = fn(&'a Candidate<'a>) -> &'a BTreeSet<&'a str>;
+    let depths: [Following<'_>; 2] = [|candidate| &candidate.next, |candidate| &candidate.after_next];
+    let at_depth = depths.map(|following| {
+        let mut shared: BTreeMap<&str, u32> = BTreeMap::new();
+        let values = candidates.iter().zip(is_value).filter(|(_, is_value)| **is_value);
+        for segment in values.flat_map(|(candidate, _)| following(candidate)) {
+            *shared.entry(segment).or_default() += 1;
         }
-        sets.iter()
-            .zip(is_value)
-            .map(|(set, is_value)| {
-                let bits: f64 = set
-                    .iter()
-                    .map(|segment| {
-                        let others = shared.get(segment).copied().unwrap_or(0) - u32::from(*is_value);
-                        match (others > 0, segment.starts_with('{')) {
-                            (true, false) => 1.2,
-                            (false, false) => -2.0,
-                            (true, true) => 0.0,
-                            (false, true) => -1.0,
-                        }
-                    })
-                    .sum();
-                bits.clamp(-8.0, 4.0)
-            })
-            .collect()
-    };
-    let next = one(&|candidate| candidate.next.iter().filter(|s| !s.is_empty()).map(|s| (*s).to_owned()).collect());
-    let after = one(&|candidate| candidate.after_next.iter().filter(|s| !s.is_empty()).map(|s| (*s).to_owned()).collect());
-    let sum = |bits: &[f64]| bits.iter().sum::<f64>();
-    if sum(&after) > sum(&next) { after } else { next }
+        let (mut agreeing, mut all) = (0.0, 0.0);
+        let bits = candidates.iter().zip(is_value).map(|(candidate, is_value)| {
+            let (mut bits, mut edges) = (0.0, 0.0_f64);
+            for segment in following(candidate).iter().filter(|segment| !segment.is_empty()) {
+                let others = shared.get(segment).copied().unwrap_or(0) - u32::from(*is_value);
+                let found = others > 0 || beside_next.contains(segment);
+                if !segment.starts_with('{') {
+                    edges += 1.0;
+                    all += 1.0;
+                    agreeing += f64::from(u8::from(found));
+                    bits += if found { 1.2 } else { -2.0 };
+                } else if !found {
+                    bits -= 1.0;
+                }
+            }
+            // What follows heavy words is seen in full, and says no more than a few would.
+            bits / (edges / MOST_EDGES).max(1.0)
+        });
+        let bits: Vec<f64> = bits.collect();
+        (if all > 0.0 { agreeing / all } else { 0.0 }, bits)
+    });
+    let [next, after] = at_depth;
+    if after.0 > next.0 { after.1 } else { next.1 }
 }
+
+const MOST_EDGES: f64 = 4.0;

@@ -239,6 +239,9 @@ fn looks_like_a_word(stem: &[u8]) -> bool {
     if stem == b".well-known" {
         return true;
     }
+    if stem.len() < LONG_RUN && std::str::from_utf8(stem).is_ok_and(super::vocabulary::is_version) {
+        return true;
+    }
     if !stem.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)) {
         return false;
     }

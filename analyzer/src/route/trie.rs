@@ -4,7 +4,7 @@
 //! where many of the words under a node were seen only once or twice, the next request will bring another.
 //! A fixed set of pages stays literal however often it is requested. Result and evidence depend on counts alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{self, Candidate, Position};
 use super::name::number_placeholders;
@@ -114,6 +114,8 @@ impl Node {
         position.exact_values = mass(&["{int}", "{uuid}", "{date}"]) > words_mass;
         position.random_values = mass(&["{token}", "{hex}"]) > words_mass;
         position.text_values = mass(&["{opaque}", "{slug}", "{word}", "{email}"]) > 0;
+        let texts = ["{token}", "{hex}", "{opaque}", "{slug}", "{word}"];
+        let beside_next: BTreeSet<&str> = texts.iter().filter_map(|kind| self.children.get(&format!("{kind}{extension}"))).flat_map(|node| node.children.keys().map(String::as_str)).collect();
         let candidates: Vec<Candidate<'_>> = words
             .iter()
             .filter_map(|word| {
@@ -129,7 +131,7 @@ impl Node {
                 })
             })
             .collect();
-        let finding = evidence::weigh(&candidates, position);
+        let finding = evidence::weigh(&candidates, &beside_next, position);
         if std::env::var("DEBUG").is_ok() && (candidates.len() >= 1) {
             eprintln!("{:?} words {:.1} open {:.1} place {:.1} => {:.1}; {} words of which values {} e.g. {:?} statics {:?}", position, finding.words, finding.open, finding.place, finding.bits(), candidates.len(), finding.is_value.iter().filter(|v| **v).count(), words.iter().zip(&finding.is_value).filter(|(_, v)| **v).map(|(w, _)| w).take(8).collect::<Vec<_>>(), words.iter().zip(&finding.is_value).filter(|(_, v)| !**v).map(|(w, _)| w).take(12).collect::<Vec<_>>());
         }

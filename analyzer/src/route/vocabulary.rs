@@ -38,12 +38,14 @@ impl Form {
         }
         let parts = parts(word);
         let known = parts.iter().filter(|part| is_known(part)).count();
+        // Single letters between capitals are words by chance.
+        let known_letters: usize = parts.iter().filter(|part| part.len() > 2 && is_known(part)).map(String::len).sum();
         let longest = parts.iter().map(String::len).max().unwrap_or(0);
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         match (known, parts.len()) {
             (known, all) if known == all && all <= 2 => Self::Route,
             (known, all) if known == all => Self::Phrase,
-            (0, _) if word.len() >= MACHINE_MADE && (digits > 0 || mixed_case(word) || longest >= MACHINE_MADE) => {
+            _ if word.len() >= MACHINE_MADE && known_letters * 4 < word.len() && (digits > 0 || mixed_case(word) || longest >= MACHINE_MADE) => {
                 Self::Machine
             }
             (_, _) if digits > 0 => Self::Numbered,
@@ -54,7 +56,7 @@ impl Form {
 }
 
 /// `v1`, `v1beta2`, `v1.0`, `2.0`.
-fn is_version(word: &str) -> bool {
+pub(crate) fn is_version(word: &str) -> bool {
     let Some(rest) = word.strip_prefix(['v', 'V']) else { return false };
     rest.starts_with(|c: char| c.is_ascii_digit())
         && ["", "alpha", "beta", "rc", "p"].contains(&rest.trim_matches(|c: char| c.is_ascii_digit() || c == '.'))
