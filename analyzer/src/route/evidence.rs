@@ -138,7 +138,9 @@ fn prior(rank: usize, pages: f64, position: Position) -> f64 {
     if position.random_values || position.exact_values && !position.text_values {
         return -4.0;
     }
-    if rank == 0 { 0.7 } else { ((rank + 1) as f64 * 7.0 / (1.0 + pages)).log2().max(0.0) }
+    let expected = 0.4 + pages;
+    let of_rank = if rank == 0 { 1.0 / 0.6 } else { (rank + 1) as f64 * 7.0 };
+    (of_rank / expected).log2().max(0.0)
 }
 
 /// Where values are as popular as Zipf's law has it, the next one is half as popular.
@@ -187,10 +189,16 @@ fn fits(candidates: &[Candidate<'_>], is_value: &[bool], beside_next: &BTreeSet<
                 let others = shared.get(segment).copied().unwrap_or(0) - u32::from(*is_value);
                 let found = others > 0 || beside_next.contains(segment);
                 if !segment.starts_with('{') {
+                    let is_page = matches!(Form::of(segment), Form::Route | Form::Phrase);
                     edges += 1.0;
                     all += 1.0;
                     agreeing += f64::from(u8::from(found));
-                    bits += if found { 1.2 } else { -2.0 };
+                    bits += match (found, is_page) {
+                        (true, true) => 1.2,
+                        (true, false) => 0.6,
+                        (false, true) => -2.0,
+                        (false, false) => -0.3,
+                    };
                 } else if !found {
                     bits -= 1.0;
                 }

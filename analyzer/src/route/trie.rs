@@ -133,7 +133,7 @@ impl Node {
             .collect();
         let finding = evidence::weigh(&candidates, &beside_next, position);
         if std::env::var("DEBUG").is_ok() && (candidates.len() >= 1) {
-            eprintln!("{:?} words {:.1} open {:.1} place {:.1} => {:.1}; {} words of which values {} e.g. {:?} statics {:?}", position, finding.words, finding.open, finding.place, finding.bits(), candidates.len(), finding.is_value.iter().filter(|v| **v).count(), words.iter().zip(&finding.is_value).filter(|(_, v)| **v).map(|(w, _)| w).take(8).collect::<Vec<_>>(), words.iter().zip(&finding.is_value).filter(|(_, v)| !**v).map(|(w, _)| w).take(12).collect::<Vec<_>>());
+            eprintln!("{:?} prev words {:.1} open {:.1} place {:.1} => {:.1}; {} words of which values {} e.g. {:?} statics {:?}", position, finding.words, finding.open, finding.place, finding.bits(), candidates.len(), finding.is_value.iter().filter(|v| **v).count(), words.iter().zip(&finding.is_value).filter(|(_, v)| **v).map(|(w, _)| w).take(8).collect::<Vec<_>>(), words.iter().zip(&finding.is_value).filter(|(_, v)| !**v).map(|(w, _)| w).take(12).collect::<Vec<_>>());
         }
         if finding.bits() <= 0.0 || !finding.is_value.contains(&true) {
             return;
