@@ -65,6 +65,8 @@ pub(crate) fn weigh(candidates: &[Candidate<'_>], beside_next: &BTreeSet<&str>, 
     by_count.iter().enumerate().for_each(|(at, candidate)| rank[*candidate] = at);
     let mut is_value = vec![true; candidates.len()];
     let mut bits = vec![0.0; candidates.len()];
+    let is_name = |candidate: &&Candidate<'_>| !matches!(candidate.form, Form::Route | Form::Phrase);
+    let names = candidates.iter().filter(is_name).count();
     let mut fits_now = Vec::new();
     for _ in 0..4 {
         let fits = fits(candidates, &is_value, beside_next);
@@ -74,7 +76,7 @@ pub(crate) fn weigh(candidates: &[Candidate<'_>], beside_next: &BTreeSet<&str>, 
         let mut next = is_value.clone();
         for (at, candidate) in candidates.iter().enumerate() {
             bits[at] = form_bits(candidate.form) + fits[at] + ends[at];
-            next[at] = bits[at] + prior(rank[at], pages, position) + outlier(rank[at], &by_count, candidates) > 0.0;
+            next[at] = bits[at] + prior(rank[at], pages, names, position) + outlier(rank[at], &by_count, candidates) > 0.0;
         }
         if next == is_value { break }
         is_value = next;
@@ -94,9 +96,9 @@ pub(crate) fn weigh(candidates: &[Candidate<'_>], beside_next: &BTreeSet<&str>, 
     let before_exact = candidates.iter().filter(exact).count() * 2 > candidates.len();
     let place = if before_exact { -4.0 } else { 0.0 } + if position.after_plural { 2.0 } else { -1.0 }
         + if position.after_parameter { -4.0 } else { 0.0 }
-        + if position.first { -4.0 } else { 0.0 }
+        + if position.first { -10.0 } else { 0.0 }
         + if position.exact_values { -6.0 } else { 0.0 }
-        + if position.text_values || position.random_values { 4.0 } else { 0.0 };
+        + if position.random_values { 20.0 } else if position.text_values { 4.0 } else { 0.0 };
     Finding { is_value, words, open: many + few + unseen, place }
 }
 
@@ -134,9 +136,13 @@ fn form_bits(form: Form) -> f64 {
 }
 
 /// How much more likely a value is than a page among the words seen most, when there are `pages` pages.
-fn prior(rank: usize, pages: f64, position: Position) -> f64 {
-    if position.random_values || position.exact_values && !position.text_values {
+fn prior(rank: usize, pages: f64, names: usize, position: Position) -> f64 {
+    if position.random_values {
         return -4.0;
+    }
+    if position.exact_values {
+        // Where names keep coming beside numbers, names are values as well.
+        return (names as f64).max(1.0).log2() - 4.0;
     }
     let expected = 0.4 + pages;
     let of_rank = if rank == 0 { 1.0 / 0.6 } else { (rank + 1) as f64 * 7.0 };

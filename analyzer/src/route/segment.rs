@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use shared::endpoint::ValueKind;
 
+use super::vocabulary;
 use crate::format::escape::percent_decode;
 
 /// The longest segment that may stand in a profile.
@@ -239,8 +240,13 @@ fn looks_like_a_word(stem: &[u8]) -> bool {
     if stem == b".well-known" {
         return true;
     }
-    if stem.len() < LONG_RUN && std::str::from_utf8(stem).is_ok_and(super::vocabulary::is_version) {
+    if stem.len() < LONG_RUN && std::str::from_utf8(stem).is_ok_and(vocabulary::is_version) {
         return true;
+    }
+    // A method of its own, as in `keys:rotate`: words of routes on both sides, because anything may stand at a colon.
+    if let Some(colon) = memchr::memchr(b':', stem) {
+        let words = [&stem[..colon], &stem[colon + 1..]];
+        return words.iter().all(|word| !word.is_empty() && vocabulary::is_made_of_words(word));
     }
     if !stem.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)) {
         return false;
@@ -276,7 +282,7 @@ fn looks_random(run: &[u8]) -> bool {
         // `ServicesAgreement`: capitals that start words of ordinary length.
         return false;
     }
-    run.len() >= LONG_RUN && entropy_bits(run) > ENTROPY_BITS && (with_digits || !super::vocabulary::is_made_of_words(run))
+    run.len() >= LONG_RUN && entropy_bits(run) > ENTROPY_BITS && (with_digits || !vocabulary::is_made_of_words(run))
 }
 
 fn has_vowels(run: &[u8]) -> bool {

@@ -75,7 +75,7 @@ impl Node {
             let below = Position {
                 after_plural: vocabulary::is_plural(segment),
                 after_parameter: segment.starts_with('{'),
-                first: position.first && vocabulary::is_prefix(segment),
+                first: position.first && vocabulary::is_prefix(segment) || vocabulary::is_version(segment),
                 ..Position::default()
             };
             child.collapse(below);
@@ -113,7 +113,7 @@ impl Node {
         let words_mass: u64 = words.iter().filter(|word| !matches!(Form::of(split_extension(word.as_bytes()).0.iter().map(|b| *b as char).collect::<String>().as_str()), Form::Route | Form::Phrase)).map(|word| self.children[word].count).sum();
         position.exact_values = mass(&["{int}", "{uuid}", "{date}"]) > words_mass;
         position.random_values = mass(&["{token}", "{hex}"]) > words_mass;
-        position.text_values = mass(&["{opaque}", "{slug}", "{word}", "{email}"]) > 0;
+        position.text_values = 5 * mass(&["{opaque}", "{slug}", "{word}", "{email}"]) > words_mass;
         let texts = ["{token}", "{hex}", "{opaque}", "{slug}", "{word}"];
         let beside_next: BTreeSet<&str> = texts.iter().filter_map(|kind| self.children.get(&format!("{kind}{extension}"))).flat_map(|node| node.children.keys().map(String::as_str)).collect();
         let candidates: Vec<Candidate<'_>> = words

@@ -70,7 +70,10 @@ pub(crate) fn is_prefix(segment: &str) -> bool {
 
 /// Whether `run` is put together of words of routes.
 pub(crate) fn is_made_of_words(run: &[u8]) -> bool {
-    std::str::from_utf8(run).is_ok_and(|run| parts(run).iter().all(|part| is_known(part)))
+    std::str::from_utf8(run).is_ok_and(|run| {
+        run.bytes().all(|byte| byte.is_ascii_alphabetic() || b"-_".contains(&byte))
+            && parts(run).iter().all(|part| is_known(part))
+    })
 }
 
 fn mixed_case(word: &str) -> bool {
