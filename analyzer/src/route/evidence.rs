@@ -67,6 +67,8 @@ pub(crate) fn weigh(candidates: &[Candidate<'_>], beside_next: &BTreeSet<&str>, 
     let mut bits = vec![0.0; candidates.len()];
     let is_name = |candidate: &&Candidate<'_>| !matches!(candidate.form, Form::Route | Form::Phrase);
     let names = candidates.iter().filter(is_name).count();
+    // Beside random text, of which nothing is known but how much there is, no word is too popular.
+    let unlike = |rank| if position.random_values { 0.0 } else { outlier(rank, &by_count, candidates) };
     let mut fits_now = Vec::new();
     for _ in 0..4 {
         let fits = fits(candidates, &is_value, beside_next);
@@ -76,7 +78,7 @@ pub(crate) fn weigh(candidates: &[Candidate<'_>], beside_next: &BTreeSet<&str>, 
         let mut next = is_value.clone();
         for (at, candidate) in candidates.iter().enumerate() {
             bits[at] = form_bits(candidate.form) + fits[at] + ends[at];
-            next[at] = bits[at] + prior(rank[at], pages, names, position) + outlier(rank[at], &by_count, candidates) > 0.0;
+            next[at] = bits[at] + prior(rank[at], pages, names, position) + unlike(rank[at]) > 0.0;
         }
         if next == is_value { break }
         is_value = next;

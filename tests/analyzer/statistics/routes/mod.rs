@@ -89,7 +89,7 @@ fn misses() {
     let Some(file) = std::env::var_os("LOADPRINT_ROUTE_LIST") else { return };
     let count = std::env::var("COUNT").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
     let service = Service::parse("x", &std::fs::read_to_string(file).unwrap());
-    let requests: Vec<Request> = traffic::requests(&service, count, 1);
+    let requests: Vec<Request> = traffic::requests(&service, count, std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1));
     let (paths, truth): (Vec<String>, Vec<usize>) = requests.into_iter().unzip();
     let groups = inferred(&paths);
     let mut cells: std::collections::BTreeMap<usize, std::collections::BTreeMap<&str, usize>> = Default::default();
