@@ -9,9 +9,12 @@ use shared::endpoint::ValueKind;
 use crate::resource::Resource;
 use crate::tally::Requested;
 
+pub(crate) mod dump;
 mod evidence;
+pub(crate) mod given;
 pub(crate) mod known;
 mod name;
+pub(crate) mod openapi;
 pub(crate) mod segment;
 mod trie;
 mod vocabulary;

@@ -195,6 +195,11 @@ pub(crate) fn is_word(text: &[u8]) -> bool {
     value_kind(text).is_none() && !is_secret(text)
 }
 
+/// The kind of a whole segment, or `None` for a word.
+pub(crate) fn kind_of(segment: &[u8]) -> Option<ValueKind> {
+    if is_secret(segment) { Some(ValueKind::Token) } else { value_kind(segment) }
+}
+
 /// The kind of a value, or `None` when the segment looks like a word of the route.
 fn value_kind(stem: &[u8]) -> Option<ValueKind> {
     let all = |test: fn(&u8) -> bool| !stem.is_empty() && stem.iter().all(test);

@@ -137,7 +137,7 @@ mod tests {
     fn words_of_routes_are_told_from_names() {
         for (word, form) in [
             ("settings", Form::Route),
-            ("InstantMix", Form::Route),
+            ("InstantSearch", Form::Route),
             ("public-key", Form::Route),
             ("playlists", Form::Route),
             ("v1beta2", Form::Route),
