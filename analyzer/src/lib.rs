@@ -65,6 +65,7 @@ mod weight;
 pub use error::Error;
 pub use read::Reading;
 pub use route::Hint;
+pub use route::given::{GivenRoute, GivenRoutes};
 pub use settings::Settings;
 
 use format::Reader;

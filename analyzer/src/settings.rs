@@ -11,6 +11,7 @@ use crate::format::builtin::Producer;
 use crate::format::{Format, MapRule, Options, configuration, language};
 use crate::kind::Kind;
 use crate::route::Hint;
+use crate::route::given::GivenRoutes;
 use crate::session::identity::Identity;
 use crate::source::Limits;
 
@@ -39,6 +40,8 @@ pub struct ReadSettings {
     pub ratio_limit: u64,
     /// Paths become templates; otherwise they stay as they are in the log.
     pub templates: bool,
+    /// Routes known beforehand, matched against paths as they are in the log.
+    pub routes: Arc<GivenRoutes>,
     /// First requests of each input to keep as records.
     pub records: usize,
     /// Records name who made the request.
@@ -72,6 +75,7 @@ impl Default for ReadSettings {
             line_limit: 1 << 20,
             ratio_limit: 1000,
             templates: true,
+            routes: Arc::default(),
             records: 0,
             raw: false,
             time_zone: None,

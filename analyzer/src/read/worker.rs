@@ -79,7 +79,7 @@ impl<'k> Worker<'k> {
         Self {
             number,
             clients: ClientResolver::new(key, &settings.identity),
-            interner: Interner::new(settings.templates),
+            interner: Interner::new(settings.templates, settings.routes.clone()),
             requested: Vec::new(),
             counts: Counts::default(),
             statuses: Box::new([0; 1000]),

@@ -84,6 +84,12 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Appends the shape of a value, which is no word whatever it looks like.
+pub(crate) fn value_shape(value: &[u8], out: &mut Vec<u8>) {
+    out.push(b'/');
+    out.extend_from_slice(placeholder(kind_of(&decode(value)).unwrap_or(ValueKind::Word)).as_bytes());
+}
+
 /// Percent escapes undone, and those that this brings to light.
 fn decode(segment: &[u8]) -> Cow<'_, [u8]> {
     let mut decoded = percent_decode(segment);

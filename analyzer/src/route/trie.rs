@@ -1,21 +1,46 @@
-//! Which words of paths are values: those that stand in a place where new words keep coming.
+//! The tree of all paths, and which of its words are values.
 //!
-//! The test is on each node of the tree of paths, by the Good-Turing estimate of what has not been seen yet:
-//! where many of the words under a node were seen only once or twice, the next request will bring another.
-//! A fixed set of pages stays literal however often it is requested. Result and evidence depend on counts alone.
+//! From the root down, because what follows a parameter is known only when all its values are one: at each position
+//! the words are weighed ([`super::evidence`]), those that are values become one placeholder, and what followed them is
+//! put together. Result and evidence depend on counts alone, not on the order of paths.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::evidence::{self, Candidate, Position};
+use super::evidence::{self, Candidate, Finding, Position};
 use super::name::number_placeholders;
 use super::segment::split_extension;
 use super::vocabulary::{self, Form};
 
-/// A typed value joins the open set beside it when it is at most this share of it.
+/// Values of another kind join a parameter of text when they are at most this share of it: ids without a letter.
 const ABSORBED_SHARE: f64 = 0.1;
+/// Segments that are looked at behind a word, and behind each of those.
+const MOST_FOLLOWERS: usize = 64;
+/// Placeholders of text: one parameter, whatever its values look like.
+const TEXT: [&str; 6] = ["{word}", "{slug}", "{opaque}", "{token}", "{hex}", "{email}"];
+/// Placeholders of values that leave no doubt.
+const EXACT: [&str; 3] = ["{int}", "{uuid}", "{date}"];
+
 #[derive(Debug, Default)]
 pub(crate) struct Trie {
     root: Node,
+    decisions: Vec<Decision>,
+}
+
+/// What was decided about the words at one position.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Decision {
+    /// The template up to the position, such as `/users/{slug}`.
+    pub(crate) before: String,
+    /// The extension that the words have, such as `.html`; mostly none.
+    pub(crate) extension: String,
+    /// Words that are values, and requests for them.
+    pub(crate) values: usize,
+    pub(crate) value_requests: u64,
+    /// Values seen at most twice.
+    pub(crate) rare: usize,
+    /// Words that stay, and requests for each.
+    pub(crate) pages: Vec<(String, u64)>,
+    pub(crate) finding: Finding,
 }
 
 #[derive(Debug, Default)]
@@ -39,9 +64,10 @@ impl Trie {
         node.ends.push(resource);
     }
 
-    /// Turns open sets into placeholders, from the root down.
+    /// Turns values into placeholders, from the root down.
     pub(crate) fn collapse(&mut self) {
-        self.root.collapse(Position { first: true, ..Position::default() });
+        let first = Position { first: true, ..Position::default() };
+        self.root.collapse(&first, &mut String::new(), &mut self.decisions);
     }
 
     /// The template that a shape fits, literal words first; the shape itself where it fits none.
@@ -58,19 +84,23 @@ impl Trie {
         self.root.templates(&mut Vec::new(), &mut found);
         found
     }
+
+    /// What was decided, from the root down.
+    pub(crate) fn into_decisions(self) -> Vec<Decision> {
+        self.decisions
+    }
 }
 
 impl Node {
-    fn collapse(&mut self, position: Position) {
+    fn collapse(&mut self, position: &Position, before: &mut String, decisions: &mut Vec<Decision>) {
         let mut by_extension: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for word in self.children.keys().filter(|word| !word.is_empty() && !word.starts_with('{')) {
-            let extension = String::from_utf8_lossy(split_extension(word.as_bytes()).1).into_owned();
-            by_extension.entry(extension).or_default().push(word.clone());
+            by_extension.entry(extension(word)).or_default().push(word.clone());
         }
         for (extension, words) in by_extension {
-            self.group(&extension, &words, position);
+            decisions.push(self.decide(&extension, words, position, before));
         }
-        self.unify();
+        self.unify_text();
         for (segment, child) in &mut self.children {
             let below = Position {
                 after_plural: vocabulary::is_plural(segment),
@@ -78,81 +108,117 @@ impl Node {
                 first: position.first && vocabulary::is_prefix(segment) || vocabulary::is_version(segment),
                 ..Position::default()
             };
-            child.collapse(below);
+            let length = before.len();
+            before.push('/');
+            before.push_str(segment);
+            child.collapse(&below, before, decisions);
+            before.truncate(length);
         }
     }
 
-    /// A position has one parameter: text in several forms is one.
-    fn unify(&mut self) {
-        const TEXT: [&str; 6] = ["{word}", "{slug}", "{opaque}", "{token}", "{hex}", "{email}"];
+    /// Makes one parameter of those of `words`, which end in `extension`, that are values.
+    fn decide(
+        &mut self,
+        extension: &str,
+        words: Vec<String>,
+        position: &Position,
+        before: &str,
+    ) -> Decision {
+        let beside = |placeholders: &[&str]| -> Vec<&Self> {
+            placeholders.iter().filter_map(|kind| self.children.get(&format!("{kind}{extension}"))).collect()
+        };
+        let mass = |nodes: &[&Self]| nodes.iter().map(|node| node.count).sum::<u64>();
+        let candidates: Vec<Candidate<'_>> =
+            words.iter().filter_map(|word| self.children.get(word).map(|node| node.candidate(word))).collect();
+        let names = candidates.iter().filter(|candidate| !candidate.form.is_of_routes());
+        let names: u64 = names.map(|candidate| candidate.count).sum();
+        let texts = beside(&TEXT);
+        let mut followers: Vec<&str> =
+            texts.iter().flat_map(|node| node.children.keys().map(String::as_str)).collect();
+        followers.sort_unstable();
+        followers.dedup();
+        let position = Position {
+            exact_values: mass(&beside(&EXACT)) > names,
+            random_values: mass(&beside(&["{token}", "{hex}"])) > names,
+            text_values: 5 * mass(&beside(&["{opaque}", "{slug}", "{word}", "{email}"])) > names,
+            ..position.clone()
+        };
+        let finding = evidence::weigh(&candidates, &followers, &position);
+        let is_parameter = finding.is_parameter();
+        let is_value = |at: usize| is_parameter && finding.is_value[at];
+        let values = (0..candidates.len()).filter(|at| is_value(*at));
+        let pages = (0..candidates.len()).filter(|at| !is_value(*at));
+        let decision = Decision {
+            before: before.to_owned(),
+            extension: extension.to_owned(),
+            values: values.clone().count(),
+            value_requests: values.clone().map(|at| candidates[at].count).sum(),
+            rare: values.clone().filter(|at| candidates[*at].count <= 2).count(),
+            pages: pages.map(|at| (candidates[at].word.to_owned(), candidates[at].count)).collect(),
+            finding: finding.clone(),
+        };
+        let values: Vec<String> = values.map(|at| candidates[at].word.to_owned()).collect();
+        if !values.is_empty() {
+            self.merge_words(extension, &values);
+        }
+        decision
+    }
+
+    /// This node as the word that leads to it.
+    fn candidate<'n>(&'n self, word: &'n str) -> Candidate<'n> {
+        let stem = &word[..word.len() - extension(word).len()];
+        let children = self.children.iter().take(MOST_FOLLOWERS);
+        let later = children.clone().flat_map(|(_, child)| child.children.keys().take(MOST_FOLLOWERS));
+        let mut after_next: Vec<&str> = later.map(String::as_str).collect();
+        after_next.sort_unstable();
+        after_next.dedup();
+        Candidate {
+            word,
+            form: Form::of(stem),
+            count: self.count,
+            next: children.map(|(segment, _)| segment.as_str()).collect(),
+            after_next,
+        }
+    }
+
+    fn merge_words(&mut self, extension: &str, words: &[String]) {
+        let jointed =
+            |word: &&String| word.contains(['-', '_']) || word.contains(|c: char| c.is_ascii_digit());
+        let mostly_jointed = words.iter().filter(jointed).count() * 2 > words.len();
+        let placeholder = if mostly_jointed { "{slug}" } else { "{word}" };
+        let key = format!("{placeholder}{extension}");
+        let mut merged = self.children.remove(&key).unwrap_or_default();
+        for word in words {
+            merged.merge(self.children.remove(word).unwrap_or_default());
+        }
+        self.children.insert(key, merged);
+    }
+
+    /// Makes one parameter of text in several forms: a router has but one at a position. It goes by the form that is
+    /// requested most.
+    fn unify_text(&mut self) {
         let mut by_extension: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
         for (segment, node) in &self.children {
-            if let Some(kind) = TEXT.iter().find(|kind| segment.starts_with(**kind)) {
-                by_extension.entry(segment[kind.len()..].to_owned()).or_default().push((node.count, segment.clone()));
+            if let Some(extension) = TEXT.iter().find_map(|kind| segment.strip_prefix(kind)) {
+                let kinds = by_extension.entry(extension.to_owned()).or_default();
+                kinds.push((node.count, segment.clone()));
             }
         }
-        for (extension, mut kinds) in by_extension {
-            kinds.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-            let main = kinds[0].1.clone();
-            let Some(mut merged) = self.children.remove(&main) else { continue };
-            for (_, kind) in &kinds[1..] { merged.merge(self.children.remove(kind).unwrap_or_default()); }
+        for (extension, kinds) in by_extension {
+            let Some((_, most)) = kinds.iter().max() else { continue };
+            let mut merged = Self::default();
+            for (_, kind) in &kinds {
+                merged.merge(self.children.remove(kind).unwrap_or_default());
+            }
             let limit = (merged.count as f64 * ABSORBED_SHARE) as u64;
-            for exact in ["{int}", "{uuid}"] {
+            for exact in EXACT {
                 let key = format!("{exact}{extension}");
                 if self.children.get(&key).is_some_and(|node| node.count <= limit) {
                     merged.merge(self.children.remove(&key).unwrap_or_default());
                 }
             }
-            self.children.insert(main, merged);
+            self.children.insert(most.clone(), merged);
         }
-    }
-
-    /// Makes one parameter of those of `words` that are values.
-    fn group(&mut self, extension: &str, words: &[String], mut position: Position) {
-        let mass = |kinds: &[&str]| -> u64 { kinds.iter().filter_map(|kind| self.children.get(&format!("{kind}{extension}"))).map(|node| node.count).sum() };
-        let words_mass: u64 = words.iter().filter(|word| !matches!(Form::of(split_extension(word.as_bytes()).0.iter().map(|b| *b as char).collect::<String>().as_str()), Form::Route | Form::Phrase)).map(|word| self.children[word].count).sum();
-        position.exact_values = mass(&["{int}", "{uuid}", "{date}"]) > words_mass;
-        position.random_values = mass(&["{token}", "{hex}"]) > words_mass;
-        position.text_values = 5 * mass(&["{opaque}", "{slug}", "{word}", "{email}"]) > words_mass;
-        let texts = ["{token}", "{hex}", "{opaque}", "{slug}", "{word}"];
-        let beside_next: BTreeSet<&str> = texts.iter().filter_map(|kind| self.children.get(&format!("{kind}{extension}"))).flat_map(|node| node.children.keys().map(String::as_str)).collect();
-        let candidates: Vec<Candidate<'_>> = words
-            .iter()
-            .filter_map(|word| {
-                let (word, node) = self.children.get_key_value(word)?;
-                let stem = String::from_utf8_lossy(split_extension(word.as_bytes()).0).into_owned();
-                let after = node.children.values().take(64).flat_map(|child| child.children.keys().take(64));
-                Some(Candidate {
-                    word,
-                    form: Form::of(&stem),
-                    count: node.count,
-                    next: node.children.keys().take(64).map(String::as_str).collect(),
-                    after_next: after.map(String::as_str).collect(),
-                })
-            })
-            .collect();
-        let finding = evidence::weigh(&candidates, &beside_next, position);
-        if std::env::var("DEBUG").is_ok() && (candidates.len() >= 1) {
-            eprintln!("{:?} prev words {:.1} open {:.1} place {:.1} => {:.1}; {} words of which values {} e.g. {:?} statics {:?}", position, finding.words, finding.open, finding.place, finding.bits(), candidates.len(), finding.is_value.iter().filter(|v| **v).count(), words.iter().zip(&finding.is_value).filter(|(_, v)| **v).map(|(w, _)| w).take(8).collect::<Vec<_>>(), words.iter().zip(&finding.is_value).filter(|(_, v)| !**v).map(|(w, _)| w).take(12).collect::<Vec<_>>());
-        }
-        if finding.bits() <= 0.0 || !finding.is_value.contains(&true) {
-            return;
-        }
-        let values: Vec<String> =
-            words.iter().zip(&finding.is_value).filter(|(_, is_value)| **is_value).map(|(word, _)| word.clone()).collect();
-        self.merge_words(extension, &values);
-    }
-
-    fn merge_words(&mut self, extension: &str, words: &[String]) {
-        let jointed =
-            |word: &String| word.contains(['-', '_']) || word.contains(|c: char| c.is_ascii_digit());
-        let jointed_share = words.iter().filter(|word| jointed(word)).count() as f64 / words.len() as f64;
-        let placeholder = if jointed_share > 0.5 { "{slug}" } else { "{word}" };
-        let mut merged = self.children.remove(&format!("{placeholder}{extension}")).unwrap_or_default();
-        for word in words {
-            merged.merge(self.children.remove(word).unwrap_or_default());
-        }
-        self.children.insert(format!("{placeholder}{extension}"), merged);
     }
 
     fn merge(&mut self, other: Node) {
@@ -166,8 +232,8 @@ impl Node {
     /// Whether a path through here ends `segments`; `path` is the way.
     fn resolve<'t>(&'t self, segments: &[&str], path: &mut Vec<&'t str>) -> bool {
         let [segment, rest @ ..] = segments else { return !self.ends.is_empty() };
-        let extension = String::from_utf8_lossy(split_extension(segment.as_bytes()).1);
-        let open = ["{slug}", "{word}"].map(|placeholder| format!("{placeholder}{extension}"));
+        let extension = extension(segment);
+        let open = TEXT.map(|placeholder| format!("{placeholder}{extension}"));
         for key in [*segment].into_iter().chain(open.iter().map(String::as_str)) {
             if let Some((known, child)) = self.children.get_key_value(key) {
                 path.push(known);
@@ -191,4 +257,9 @@ impl Node {
             path.pop();
         }
     }
+}
+
+/// The extension of a word, with its dot.
+fn extension(word: &str) -> String {
+    String::from_utf8_lossy(split_extension(word.as_bytes()).1).into_owned()
 }

@@ -31,6 +31,11 @@ pub(crate) enum Form {
 }
 
 impl Form {
+    /// Whether all its words are on the list.
+    pub(crate) fn is_of_routes(self) -> bool {
+        matches!(self, Self::Route | Self::Phrase)
+    }
+
     /// The form of `word`, a segment without its extension.
     pub(crate) fn of(word: &str) -> Self {
         if is_version(word) {
