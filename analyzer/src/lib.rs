@@ -66,6 +66,7 @@ pub use error::Error;
 pub use read::Reading;
 pub use route::Hint;
 pub use route::given::{GivenRoute, GivenRoutes};
+pub use route::rules::text as rules;
 pub use settings::Settings;
 
 use format::Reader;
@@ -105,6 +106,27 @@ fn model(reading: &Reading, settings: &Settings) -> Result<Profile, Error> {
     }
     let counted = Counted::new(reading, settings)?;
     privacy::publish::publish(reading, &counted.tally, &counted.routes, &counted.clock, settings)
+}
+
+/// Why the paths of `settings`' inputs that look like `path` have the route that they have: the evidence for each
+/// segment, as text for people. It may name what few clients asked for, so it is for the owner of the log alone.
+///
+/// # Errors
+/// What keeps an input from being read.
+pub fn explain_route(
+    settings: &Settings,
+    path: &str,
+    on_bytes: &(dyn Fn(u64) + Sync),
+) -> Result<String, Error> {
+    let key = Key::ephemeral()?;
+    let pool = threads(settings.read.threads)?;
+    pool.install(|| {
+        let reading = read::read(&settings.read, &key, on_bytes)?;
+        let counts = tally::requested(&reading, &settings.model);
+        let routes =
+            route::find(&reading.resources, &counts, &settings.model.routes, settings.read.templates);
+        Ok(route::explain::text(path, &settings.read.routes, &routes))
+    })
 }
 
 /// Routes and counts: what lies between reading and publishing.

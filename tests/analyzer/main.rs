@@ -24,5 +24,6 @@ mod privacy;
 mod reference;
 mod robust;
 mod sessions;
+mod statistics;
 mod support;
 mod truth;

@@ -1,6 +1,7 @@
 //! Flags that several commands share, and what they resolve to.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Error;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -14,7 +15,7 @@ use crate::format::{MapRule, Options, Producer};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
-use crate::settings::{ModelSettings, ReadSettings, Settings, given_format};
+use crate::settings::{ModelSettings, ReadSettings, RouteFiles, Settings, given_format};
 
 /// What to read, and how.
 #[derive(Debug, Args)]
@@ -90,6 +91,18 @@ pub(crate) struct ModelFlags {
     /// A known route such as `/users/{id}`; may be repeated
     #[arg(long, value_name = "ROUTE", help_heading = "Model")]
     route: Vec<Hint>,
+    /// Take routes from an OpenAPI document (3.x, or 2.0), in YAML or JSON; may be repeated
+    #[arg(long, value_name = "FILE", help_heading = "Model", conflicts_with = "no_templates")]
+    openapi: Vec<PathBuf>,
+    /// Take routes from a list, as frameworks print them; may be repeated
+    ///
+    /// Lines with a path in them, and maybe a method: `GET /users/{id}`, `/users/:id`, `users/<int:id>`. What Rails
+    /// (`rails routes`), Laravel, Flask, Express, Django (`show_urls`) and Spring print is understood as it is.
+    #[arg(long, value_name = "FILE", help_heading = "Model", conflicts_with = "no_templates")]
+    routes: Vec<PathBuf>,
+    /// Take routes that an earlier profile found, from what --templates-out wrote; may be repeated
+    #[arg(long, value_name = "FILE", help_heading = "Model", conflicts_with = "no_templates")]
+    templates: Vec<PathBuf>,
     /// Leave paths as they are in the log
     #[arg(long, help_heading = "Model")]
     no_templates: bool,
@@ -159,6 +172,11 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             })
             .collect(),
     };
+    let files = RouteFiles {
+        openapi: model.openapi.clone(),
+        lists: model.routes.clone(),
+        templates: model.templates.clone(),
+    };
     let defaults = ReadSettings::default();
     Ok(Settings {
         read: ReadSettings {
@@ -179,6 +197,7 @@ pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Setting
             sample_rate: input.sample_rate,
             keep_duplicates: input.keep_duplicates,
             templates: !model.no_templates,
+            routes: Arc::new(files.read(&model.route)?),
             ..defaults
         },
         model: ModelSettings {

@@ -11,10 +11,12 @@ use crate::tally::Requested;
 
 pub(crate) mod dump;
 mod evidence;
+pub(crate) mod explain;
 pub(crate) mod given;
 pub(crate) mod known;
 mod name;
 pub(crate) mod openapi;
+pub(crate) mod rules;
 pub(crate) mod segment;
 mod trie;
 mod vocabulary;
@@ -79,6 +81,12 @@ impl std::str::FromStr for Hint {
             })
             .collect();
         Ok(Self { template: text.to_owned(), segments })
+    }
+}
+
+impl std::fmt::Display for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.template)
     }
 }
 
@@ -152,6 +160,8 @@ pub(crate) struct Routes {
     /// `None` for resources that were never requested.
     pub(crate) of_resource: Vec<Option<u32>>,
     pub(crate) sources: Sources,
+    /// What the inferred ones were inferred from.
+    pub(crate) inferred: trie::Trie,
 }
 
 /// The routes behind `resources`, of which each was requested `counts` times.
@@ -251,7 +261,7 @@ pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint],
             id,
         })
         .collect();
-    Routes { routes, of_resource, sources }
+    Routes { routes, of_resource, sources, inferred: trie }
 }
 
 /// Requests by how their route was known.

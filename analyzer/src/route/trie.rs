@@ -20,7 +20,7 @@ const TEXT: [&str; 6] = ["{word}", "{slug}", "{opaque}", "{token}", "{hex}", "{e
 /// Placeholders of values that leave no doubt.
 const EXACT: [&str; 3] = ["{int}", "{uuid}", "{date}"];
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Trie {
     root: Node,
     decisions: Vec<Decision>,
@@ -43,7 +43,7 @@ pub(crate) struct Decision {
     pub(crate) finding: Finding,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Node {
     /// Requests for paths through here.
     count: u64,
@@ -73,9 +73,18 @@ impl Trie {
     /// The template that a shape fits, literal words first; the shape itself where it fits none.
     pub(crate) fn resolve(&self, shape: &str) -> String {
         let segments: Vec<&str> = shape.strip_prefix('/').unwrap_or(shape).split('/').collect();
+        number_placeholders(self.way(&segments).as_ref().unwrap_or(&segments))
+    }
+
+    /// What each of `segments` of a shape became; none when no answered path fits them.
+    pub(crate) fn way<'t>(&'t self, segments: &[&str]) -> Option<Vec<&'t str>> {
         let mut path = Vec::new();
-        let fits = self.root.resolve(&segments, &mut path);
-        number_placeholders(if fits { &path } else { &segments })
+        self.root.resolve(segments, &mut path).then_some(path)
+    }
+
+    /// What was decided of words with this extension behind the template `before`.
+    pub(crate) fn decision(&self, before: &str, extension: &str) -> Option<&Decision> {
+        self.decisions.iter().find(|decision| decision.before == before && decision.extension == extension)
     }
 
     /// The template of each resource.
@@ -83,11 +92,6 @@ impl Trie {
         let mut found = Vec::new();
         self.root.templates(&mut Vec::new(), &mut found);
         found
-    }
-
-    /// What was decided, from the root down.
-    pub(crate) fn into_decisions(self) -> Vec<Decision> {
-        self.decisions
     }
 }
 
@@ -260,6 +264,6 @@ impl Node {
 }
 
 /// The extension of a word, with its dot.
-fn extension(word: &str) -> String {
+pub(crate) fn extension(word: &str) -> String {
     String::from_utf8_lossy(split_extension(word.as_bytes()).1).into_owned()
 }

@@ -1,6 +1,9 @@
 //! Routes inferred from paths alone, scored over the route lists of real services.
 //!
-//! No rule of the inference was made for one of these lists, and the vocabulary was written without them.
+//! `tests/routes.py` brings the lists of some twenty more. The vocabulary was written without any of them. The rules were
+//! judged by those of argo, asana, digitalocean, discourse, github, jellyfin, kubernetes and mattermost, then by those of
+//! bitbucket, datadog, fastly, hubspot, onfido, ory, pulp, spotify and twilio; the lists of docusign, gitea, immich, jira,
+//! launchdarkly, okta, phrase and stripe were scored when the rules stood, and never looked at.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +14,7 @@ mod score;
 mod traffic;
 
 use score::Score;
-use traffic::{Request, Service};
+use traffic::Service;
 
 /// Goals of the long form, over all services.
 const MEAN_ACCURACY: f64 = 0.90;
@@ -19,6 +22,8 @@ const WORST_ACCURACY: f64 = 0.75;
 const MEAN_PRECISION: f64 = 0.95;
 /// How much less a larger sample may reach than a smaller one.
 const FALL: f64 = 0.01;
+/// With the routes of the service given.
+const GIVEN_ACCURACY: f64 = 0.995;
 
 fn inferred(paths: &[String]) -> Vec<String> {
     stages::templates(paths, &[])
@@ -49,6 +54,64 @@ fn services(folder: &Path) -> Vec<Service> {
     files.iter().map(parse).collect()
 }
 
+fn committed() -> Vec<Service> {
+    [
+        ("argo", include_str!("lists/argo.txt")),
+        ("ory", include_str!("lists/ory.txt")),
+        ("spotify", include_str!("lists/spotify.txt")),
+    ]
+    .map(|(name, text)| Service::parse(name, text))
+    .into()
+}
+
+#[test]
+fn routes_are_inferred_from_little_traffic() {
+    let mut scores = Vec::new();
+    let mut all = committed();
+    match std::env::var_os("LOADPRINT_CORPUS") {
+        Some(corpus) => all.extend(services(&Path::new(&corpus).join("routes"))),
+        None => eprintln!("LOADPRINT_CORPUS is not set: only the lists that are here are scored"),
+    }
+    for service in all {
+        let score = mean_score(&service, 20_000, &[1], inferred);
+        eprintln!(
+            "{}: accuracy {:.3}, precision {:.3}, F1 {:.3}",
+            service.name, score.accuracy, score.precision, score.f1
+        );
+        scores.push(score);
+    }
+    let mean = Score::mean(&scores);
+    let worst = scores.iter().map(|score| score.accuracy).fold(1.0, f64::min);
+    eprintln!("goal: accuracy >= {MEAN_ACCURACY} in the mean, >= {WORST_ACCURACY} each; reached: {:.3}, {worst:.3}", mean.accuracy);
+    eprintln!("goal: precision >= {MEAN_PRECISION} in the mean; reached: {:.3}", mean.precision);
+    assert!(mean.accuracy >= MEAN_ACCURACY && worst >= WORST_ACCURACY);
+    assert!(mean.precision >= MEAN_PRECISION);
+}
+
+#[test]
+fn given_routes_are_found_again() {
+    for service in committed() {
+        let accuracy = given_accuracy(&service, 20_000);
+        eprintln!("{}: goal: accuracy with given routes >= {GIVEN_ACCURACY}; reached: {accuracy:.4}", service.name);
+        assert!(accuracy >= GIVEN_ACCURACY, "{}", service.name);
+    }
+}
+
+fn given_accuracy(service: &Service, count: usize) -> f64 {
+    let (paths, truth): (Vec<String>, Vec<usize>) = traffic::requests(service, count, 1).into_iter().unzip();
+    score::score(&stages::templates(&paths, &service.routes), &truth).accuracy
+}
+
+#[test]
+fn the_order_of_requests_does_not_matter() {
+    let service = &committed()[0];
+    let paths: Vec<String> = traffic::requests(service, 5_000, 1).into_iter().map(|(path, _)| path).collect();
+    let backwards: Vec<String> = paths.iter().rev().cloned().collect();
+    let mut templates = inferred(&backwards);
+    templates.reverse();
+    assert_eq!(inferred(&paths), templates);
+}
+
 #[test]
 #[ignore = "minutes: three seeds of 20,000 and 200,000 requests to each list that LOADPRINT_ROUTES names"]
 fn routes_are_inferred_for_services_that_no_rule_was_made_for() {
@@ -57,7 +120,7 @@ fn routes_are_inferred_for_services_that_no_rule_was_made_for() {
         return;
     };
     println!("accuracy | precision | F1 at 20,000 / 200,000 requests; accuracy of a tree, and of types and a tree");
-    let mut all = Vec::new();
+    let (mut all, mut given) = (Vec::new(), Vec::new());
     for service in services(Path::new(&folder)) {
         let of = |count| mean_score(&service, count, &[1, 2, 3], inferred);
         let (small, large) = (of(20_000), of(200_000));
@@ -69,7 +132,9 @@ fn routes_are_inferred_for_services_that_no_rule_was_made_for() {
             small.f1, large.f1, tree[0], tree[1], typed[0], typed[1], small.groups, large.groups
         );
         all.push((small, large));
+        given.push((given_accuracy(&service, 200_000), service.name));
     }
+    given.sort_by(|a, b| a.0.total_cmp(&b.0));
     let both: Vec<Score> = all.iter().flat_map(|(small, large)| [*small, *large]).collect();
     let mean = Score::mean(&both);
     let worst = both.iter().map(|score| score.accuracy).fold(1.0, f64::min);
@@ -78,51 +143,8 @@ fn routes_are_inferred_for_services_that_no_rule_was_made_for() {
     println!("goal: worst accuracy >= {WORST_ACCURACY}; reached: {worst:.3}");
     println!("goal: mean precision >= {MEAN_PRECISION}; reached: {:.3}", mean.precision);
     println!("goal: accuracy falls by <= {FALL} with ten times the traffic; reached: {fall:.3}");
+    println!("goal: accuracy with given routes >= {GIVEN_ACCURACY}; reached, lowest first: {:?}", &given[..given.len().min(4)]);
     assert!(mean.accuracy >= MEAN_ACCURACY && worst >= WORST_ACCURACY);
     assert!(mean.precision >= MEAN_PRECISION && fall <= FALL);
-}
-
-/// Where a grouping goes wrong, for eyes: set LOADPRINT_ROUTE_LIST to a list.
-#[test]
-#[ignore = "a tool: prints the heaviest requests that are grouped wrongly"]
-fn misses() {
-    let Some(file) = std::env::var_os("LOADPRINT_ROUTE_LIST") else { return };
-    let count = std::env::var("COUNT").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
-    let service = Service::parse("x", &std::fs::read_to_string(file).unwrap());
-    let requests: Vec<Request> = traffic::requests(&service, count, std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1));
-    let (paths, truth): (Vec<String>, Vec<usize>) = requests.into_iter().unzip();
-    let groups = inferred(&paths);
-    let mut cells: std::collections::BTreeMap<usize, std::collections::BTreeMap<&str, usize>> = Default::default();
-    let mut found: std::collections::BTreeMap<&str, usize> = Default::default();
-    for (group, route) in groups.iter().zip(&truth) {
-        *cells.entry(*route).or_default().entry(group).or_default() += 1;
-        *found.entry(group).or_default() += 1;
-    }
-    let mut wrong: Vec<(usize, String)> = Vec::new();
-    for (route, groups) in &cells {
-        let total: usize = groups.values().sum();
-        if groups.len() == 1 && groups.iter().all(|(group, count)| found[group] == *count) { continue }
-        let mut groups: Vec<_> = groups.iter().collect();
-        groups.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        let shown: Vec<String> = groups.iter().take(4).map(|(group, count)| format!("{group} {count}/{}", found[*group])).collect();
-        wrong.push((total, format!("{} -> {} groups: {}", service.routes[*route], groups.len(), shown.join("  "))));
-    }
-    wrong.sort_by_key(|(total, _)| std::cmp::Reverse(*total));
-    println!("{:?}", score::score(&groups, &truth));
-    for (total, line) in wrong.iter().take(30) { println!("{total:6} {line}"); }
-}
-
-#[test]
-#[ignore = "tool"]
-fn quick() {
-    let folder = std::env::var_os("LOADPRINT_ROUTES").unwrap();
-    let mut all = Vec::new();
-    for service in services(Path::new(&folder)) {
-        let of = |count| mean_score(&service, count, &[1, 2], inferred);
-        let (small, large) = (of(20_000), of(100_000));
-        println!("{:14} {:4} routes | acc {:.3} / {:.3} | prec {:.3} / {:.3} | f1 {:.3} / {:.3} | {} / {} groups", service.name, service.routes.len(), small.accuracy, large.accuracy, small.precision, large.precision, small.f1, large.f1, small.groups, large.groups);
-        all.extend([small, large]);
-    }
-    let mean = Score::mean(&all);
-    println!("goal: mean {:.3} prec {:.3}", mean.accuracy, mean.precision);
+    assert!(given.iter().all(|(accuracy, _)| *accuracy >= GIVEN_ACCURACY));
 }

@@ -1,0 +1,3 @@
+//! What is estimated, against truths that are known.
+
+mod routes;
