@@ -155,8 +155,7 @@ impl RouteFiles {
             for path in files {
                 let text = fs_err::read_to_string(path)
                     .map_err(|source| Error::Read { input: path.display().to_string(), source })?;
-                let routes =
-                    parse(&text).map_err(|problem| Error::Routes { path: path.clone(), problem })?;
+                let routes = parse(&text).map_err(|problem| Error::Routes { path: path.clone(), problem })?;
                 given.extend(routes, by_kind);
             }
         }

@@ -49,7 +49,7 @@ pub fn templates(paths: &[String], given: &[String]) -> Vec<String> {
         .iter()
         .map(|path| {
             let request =
-                Request { method: Some(b"GET"), target: path.as_bytes(), ..Request::default() };
+                Request { method: Some(&b"GET"[..]), target: path.as_bytes(), ..Request::default() };
             Resource::of(&request, true, &given)
         })
         .collect();

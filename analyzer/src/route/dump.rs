@@ -11,7 +11,7 @@ use crate::request::KNOWN_METHODS;
 ///
 /// # Errors
 /// What was found and expected, when there is not one.
-pub fn routes(text: &str) -> Result<Vec<GivenRoute>, String> {
+pub(crate) fn routes(text: &str) -> Result<Vec<GivenRoute>, String> {
     let routes: Vec<GivenRoute> = text.lines().flat_map(line).collect();
     if routes.is_empty() {
         return Err("found no route, expected lines such as `GET /users/{id}`".to_owned());
@@ -33,7 +33,11 @@ fn line(line: &str) -> Vec<GivenRoute> {
     // Spring: `{GET [/a/{b}, /c]}`.
     if let Some((_, rest)) = line.split_once("[/") {
         let inside = rest.split(']').next().unwrap_or_default();
-        return format!("/{inside}").split([',', ' ']).filter(|path| path.starts_with('/')).filter_map(route).collect();
+        return format!("/{inside}")
+            .split([',', ' '])
+            .filter(|path| path.starts_with('/'))
+            .filter_map(route)
+            .collect();
     }
     let path = words.iter().find(|word| word.starts_with('/') || word.starts_with("^"));
     // Laravel leaves out the slash.
@@ -48,7 +52,8 @@ fn methods(word: &str) -> Option<Vec<String>> {
     }
     let names: Vec<&str> = word.split(['|', ',']).filter(|name| !name.is_empty()).collect();
     let is_method = |name: &&str| KNOWN_METHODS.contains(&name.as_bytes());
-    (!names.is_empty() && names.iter().all(is_method)).then(|| names.iter().map(|name| (*name).to_owned()).collect())
+    (!names.is_empty() && names.iter().all(is_method))
+        .then(|| names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 #[cfg(test)]
@@ -94,6 +99,9 @@ mod tests {
 
     #[test]
     fn words_of_routes_stay_as_they_are() {
-        check("/apis/networking.k8s.io/v1/2024\n/a/{b}.json\n", &["/apis/networking.k8s.io/v1/2024", "/a/{b}.json"]);
+        check(
+            "/apis/networking.k8s.io/v1/2024\n/a/{b}.json\n",
+            &["/apis/networking.k8s.io/v1/2024", "/a/{b}.json"],
+        );
     }
 }

@@ -191,7 +191,13 @@ fn place(candidates: &[Candidate<'_>], position: &Position) -> f64 {
         // A parameter of numbers is there: another is not needed.
         if position.exact_values { -6.0 } else { 0.0 },
         // A parameter of text is there: these words may be of it.
-        if position.random_values { 20.0 } else if position.text_values { 4.0 } else { 0.0 },
+        if position.random_values {
+            20.0
+        } else if position.text_values {
+            4.0
+        } else {
+            0.0
+        },
     ];
     bits.iter().sum()
 }
@@ -290,7 +296,8 @@ impl Structure {
     ///
     /// By the segments after next where those agree better: the next may be a parameter, as in `/{owner}/{name}/issues`.
     fn fits(&self, is_value: &[bool]) -> Vec<f64> {
-        let [(agreeing, next), (agreeing_later, later)] = self.depths.each_ref().map(|depth| depth.fits(is_value));
+        let [(agreeing, next), (agreeing_later, later)] =
+            self.depths.each_ref().map(|depth| depth.fits(is_value));
         if agreeing_later > agreeing { later } else { next }
     }
 }

@@ -3,7 +3,7 @@
 //! For the owner of the log: words are named however few asked for them.
 
 use super::given::GivenRoutes;
-use super::segment::{placeholder, parse_placeholder};
+use super::segment::{parse_placeholder, placeholder};
 use super::trie::{Decision, Trie, extension};
 use super::{Routes, shape_of};
 

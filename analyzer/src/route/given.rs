@@ -96,12 +96,17 @@ impl GivenRoutes {
         let mut takes_rest = false;
         for (number, segment) in segments.iter().enumerate() {
             let (Some(open), Some(close)) = (segment.find('{'), segment.rfind('}')) else {
-                at = self.child(at, |node| node.literals.get(segment.as_bytes()).copied(), |node, next| {
-                    node.literals.insert(segment.as_bytes().into(), next);
-                });
+                at = self.child(
+                    at,
+                    |node| node.literals.get(segment.as_bytes()).copied(),
+                    |node, next| {
+                        node.literals.insert(segment.as_bytes().into(), next);
+                    },
+                );
                 continue;
             };
-            let (before, name, after) = (&segment[..open], &segment[open + 1..close.max(open + 1)], &segment[close + 1..]);
+            let (before, name, after) =
+                (&segment[..open], &segment[open + 1..close.max(open + 1)], &segment[close + 1..]);
             if number + 1 == segments.len() && before.is_empty() && after.is_empty() && name == known::REST {
                 takes_rest = true;
             } else if before.is_empty() && after.is_empty() {
@@ -116,13 +121,20 @@ impl GivenRoutes {
                     },
                 );
             } else {
-                let (before, after): (Box<[u8]>, Box<[u8]>) = (before.as_bytes().into(), after.as_bytes().into());
+                let (before, after): (Box<[u8]>, Box<[u8]>) =
+                    (before.as_bytes().into(), after.as_bytes().into());
                 at = self.child(
                     at,
-                    |node| node.around.iter().find(|(b, a, _)| *b == before && *a == after).map(|(_, _, next)| *next),
+                    |node| {
+                        node.around
+                            .iter()
+                            .find(|(b, a, _)| *b == before && *a == after)
+                            .map(|(_, _, next)| *next)
+                    },
                     |node, next| {
                         node.around.push((before.clone(), after.clone(), next));
-                        node.around.sort_by_key(|(before, after, _)| std::cmp::Reverse(before.len() + after.len()));
+                        node.around
+                            .sort_by_key(|(before, after, _)| std::cmp::Reverse(before.len() + after.len()));
                     },
                 );
             }
@@ -137,7 +149,11 @@ impl GivenRoutes {
             }
             // Another method of a route that is there.
             Some(end) if !end.methods.is_empty() => {
-                if methods.is_empty() { end.methods = methods } else { end.methods.extend(methods) }
+                if methods.is_empty() {
+                    end.methods = methods
+                } else {
+                    end.methods.extend(methods)
+                }
             }
             Some(_) => {}
         }
@@ -164,14 +180,13 @@ impl GivenRoutes {
         if self.is_empty() {
             return None;
         }
-        let segments: Vec<&[u8]> = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).collect();
+        let segments: Vec<&[u8]> =
+            path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).collect();
         let mut values = Vec::new();
-        let template = [Some(method), None]
-            .into_iter()
-            .find_map(|method| {
-                values.clear();
-                self.find(0, method, &segments, &mut values, &mut MOST_STEPS.clone())
-            })?;
+        let template = [Some(method), None].into_iter().find_map(|method| {
+            values.clear();
+            self.find(0, method, &segments, &mut values, &mut MOST_STEPS.clone())
+        })?;
         Some(Matched { template: &self.templates[template], values })
     }
 
@@ -186,7 +201,8 @@ impl GivenRoutes {
         *steps = steps.checked_sub(1)?;
         let node = &self.nodes[at];
         let for_method = |end: &&End| {
-            end.methods.is_empty() || method.is_none_or(|method| end.methods.iter().any(|known| **known == *method))
+            end.methods.is_empty()
+                || method.is_none_or(|method| end.methods.iter().any(|known| **known == *method))
         };
         let [segment, rest @ ..] = segments else {
             return node.end.as_ref().or(node.rest.as_ref()).filter(for_method).map(|end| end.template);
@@ -199,7 +215,9 @@ impl GivenRoutes {
         }
         let so_far = values.len();
         let around = node.around.iter().filter(|(before, after, _)| {
-            decoded.len() > before.len() + after.len() && decoded.starts_with(before) && decoded.ends_with(after)
+            decoded.len() > before.len() + after.len()
+                && decoded.starts_with(before)
+                && decoded.ends_with(after)
         });
         let parameters = node.parameters.iter().filter(|(takes, _)| match takes {
             Takes::Anything => true,

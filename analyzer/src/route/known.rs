@@ -99,7 +99,9 @@ fn pieces(route: &str) -> Option<Vec<Piece>> {
         Some(name) => {
             let around = segment.split_once('{').zip(segment.rsplit_once('}'));
             let (before, after) = around.map_or(("", ""), |((before, _), (_, after))| (before, after));
-            let text = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-=@".contains(&byte));
+            let text = |text: &str| {
+                text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-=@".contains(&byte))
+            };
             let (before, after) = if text(before) && text(after) { (before, after) } else { ("", "") };
             Piece::Placeholder {
                 before: before.to_owned(),

@@ -188,9 +188,8 @@ pub(crate) fn find(resources: &[Resource], counts: &[Requested], hints: &[Hint],
             let template = resource.route.as_deref().filter(|_| resource.given)?;
             Some((template, shape.split('/').filter(|value| !value.is_empty()).collect()))
         };
-        let hinted = || {
-            hints.iter().find_map(|hint| Some((hint.template.as_str(), hint.matches(shape, templates)?)))
-        };
+        let hinted =
+            || hints.iter().find_map(|hint| Some((hint.template.as_str(), hint.matches(shape, templates)?)));
         let given = given().or_else(hinted);
         let is_given = given.is_some();
         let named = given.or_else(|| known.of(resource));
@@ -286,7 +285,10 @@ impl Known {
     const TEMPLATES: bool = true;
 
     fn of_resources(resources: &[Resource]) -> Self {
-        let routes = resources.iter().filter(|resource| !resource.given).filter_map(|resource| resource.route.as_ref());
+        let routes = resources
+            .iter()
+            .filter(|resource| !resource.given)
+            .filter_map(|resource| resource.route.as_ref());
         let routes: BTreeSet<&String> = routes.collect();
         let hints: Vec<Hint> = routes.into_iter().filter_map(|route| route.parse().ok()).collect();
         let key =

@@ -12,7 +12,7 @@ const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "
 ///
 /// # Errors
 /// What was found and expected, when it is no such document.
-pub fn routes(text: &str) -> Result<Vec<GivenRoute>, String> {
+pub(crate) fn routes(text: &str) -> Result<Vec<GivenRoute>, String> {
     let document = parse(text)?;
     let paths = document.get("paths").and_then(Value::as_object);
     let paths = paths.ok_or_else(|| "found no `paths`, expected an OpenAPI document".to_owned())?;
@@ -20,9 +20,13 @@ pub fn routes(text: &str) -> Result<Vec<GivenRoute>, String> {
     for (path, item) in paths.iter().filter(|(path, _)| path.starts_with('/')) {
         let item = resolve(&document, item);
         let template = path.split(['?', '#']).next().unwrap_or(path);
-        let methods: Vec<String> =
-            METHODS.iter().filter(|method| item.get(**method).is_some()).map(|m| m.to_ascii_uppercase()).collect();
-        let route = |base: &str| GivenRoute { template: format!("{base}{template}"), methods: methods.clone() };
+        let methods: Vec<String> = METHODS
+            .iter()
+            .filter(|method| item.get(**method).is_some())
+            .map(|m| m.to_ascii_uppercase())
+            .collect();
+        let route =
+            |base: &str| GivenRoute { template: format!("{base}{template}"), methods: methods.clone() };
         for base in bases(&document, item) {
             let is_bare = base.is_empty();
             based.push(route(&base));
@@ -49,7 +53,8 @@ fn parse(text: &str) -> Result<Value, String> {
         };
         serde_yaml::from_str_with_options(text, options).map_err(|error| error.to_string())
     };
-    document.map_err(|error| format!("found neither JSON nor YAML: {}", error.lines().next().unwrap_or_default()))
+    document
+        .map_err(|error| format!("found neither JSON nor YAML: {}", error.lines().next().unwrap_or_default()))
 }
 
 /// What `item` refers to in the document, or itself.

@@ -293,7 +293,9 @@ fn looks_random(run: &[u8]) -> bool {
         // `ServicesAgreement`: capitals that start words of ordinary length.
         return false;
     }
-    run.len() >= LONG_RUN && entropy_bits(run) > ENTROPY_BITS && (with_digits || !vocabulary::is_made_of_words(run))
+    run.len() >= LONG_RUN
+        && entropy_bits(run) > ENTROPY_BITS
+        && (with_digits || !vocabulary::is_made_of_words(run))
 }
 
 fn has_vowels(run: &[u8]) -> bool {

@@ -121,19 +121,15 @@ impl Node {
     }
 
     /// Makes one parameter of those of `words`, which end in `extension`, that are values.
-    fn decide(
-        &mut self,
-        extension: &str,
-        words: Vec<String>,
-        position: &Position,
-        before: &str,
-    ) -> Decision {
+    fn decide(&mut self, extension: &str, words: Vec<String>, position: &Position, before: &str) -> Decision {
         let beside = |placeholders: &[&str]| -> Vec<&Self> {
             placeholders.iter().filter_map(|kind| self.children.get(&format!("{kind}{extension}"))).collect()
         };
         let mass = |nodes: &[&Self]| nodes.iter().map(|node| node.count).sum::<u64>();
-        let candidates: Vec<Candidate<'_>> =
-            words.iter().filter_map(|word| self.children.get(word).map(|node| node.candidate(word))).collect();
+        let candidates: Vec<Candidate<'_>> = words
+            .iter()
+            .filter_map(|word| self.children.get(word).map(|node| node.candidate(word)))
+            .collect();
         let names = candidates.iter().filter(|candidate| !candidate.form.is_of_routes());
         let names: u64 = names.map(|candidate| candidate.count).sum();
         let texts = beside(&TEXT);

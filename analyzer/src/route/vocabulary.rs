@@ -44,13 +44,17 @@ impl Form {
         let parts = parts(word);
         let known = parts.iter().filter(|part| is_known(part)).count();
         // Single letters between capitals are words by chance.
-        let known_letters: usize = parts.iter().filter(|part| part.len() > 2 && is_known(part)).map(String::len).sum();
+        let known_letters: usize =
+            parts.iter().filter(|part| part.len() > 2 && is_known(part)).map(String::len).sum();
         let longest = parts.iter().map(String::len).max().unwrap_or(0);
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         match (known, parts.len()) {
             (known, all) if known == all && all <= 2 => Self::Route,
             (known, all) if known == all => Self::Phrase,
-            _ if word.len() >= MACHINE_MADE && known_letters * 4 < word.len() && (digits > 0 || mixed_case(word) || longest >= MACHINE_MADE) => {
+            _ if word.len() >= MACHINE_MADE
+                && known_letters * 4 < word.len()
+                && (digits > 0 || mixed_case(word) || longest >= MACHINE_MADE) =>
+            {
                 Self::Machine
             }
             (_, _) if digits > 0 => Self::Numbered,
@@ -64,12 +68,14 @@ impl Form {
 pub(crate) fn is_version(word: &str) -> bool {
     let Some(rest) = word.strip_prefix(['v', 'V']) else { return false };
     rest.starts_with(|c: char| c.is_ascii_digit())
-        && ["", "alpha", "beta", "rc", "p"].contains(&rest.trim_matches(|c: char| c.is_ascii_digit() || c == '.'))
+        && ["", "alpha", "beta", "rc", "p"]
+            .contains(&rest.trim_matches(|c: char| c.is_ascii_digit() || c == '.'))
 }
 
 /// Whether `segment` stands before all routes, as `api` and `v1` do.
 pub(crate) fn is_prefix(segment: &str) -> bool {
-    ["api", "apis", "rest", "service", "services"].contains(&segment) || is_version(segment)
+    ["api", "apis", "rest", "service", "services"].contains(&segment)
+        || is_version(segment)
         || !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
@@ -91,7 +97,9 @@ fn parts(word: &str) -> Vec<String> {
     let mut before = '-';
     for c in word.chars() {
         let joint = !c.is_alphanumeric();
-        if (joint || c.is_uppercase() && before.is_lowercase()) && parts.last().is_some_and(|part| !part.is_empty()) {
+        if (joint || c.is_uppercase() && before.is_lowercase())
+            && parts.last().is_some_and(|part| !part.is_empty())
+        {
             parts.push(String::new());
         }
         if let Some(part) = parts.last_mut().filter(|_| !joint) {
@@ -130,7 +138,9 @@ fn is_listed(part: &str) -> bool {
 /// Whether `word` names many of something, as `users` does.
 pub(crate) fn is_plural(word: &str) -> bool {
     parts(word).last().is_some_and(|last| {
-        last.len() > 3 && last.ends_with('s') && !["ss", "us", "is"].iter().any(|ending| last.ends_with(ending))
+        last.len() > 3
+            && last.ends_with('s')
+            && !["ss", "us", "is"].iter().any(|ending| last.ends_with(ending))
     })
 }
 

@@ -6,7 +6,8 @@ use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
 use shared::distribution::Unit;
 use shared::endpoint::{Endpoint, Parameter};
 use shared::profile::{
-    GapRule, Privacy, Profile, RouteSources, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed, VERSION,
+    GapRule, Privacy, Profile, RouteSources, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed,
+    VERSION,
 };
 use shared::session::{Class, OTHER};
 use shared::units::{Weekday, round_count, round_probability, round_shares, round_significant, time_of_week};

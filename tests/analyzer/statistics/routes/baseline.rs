@@ -38,7 +38,8 @@ impl Node {
         let mut node = self;
         let mut template = Vec::new();
         for segment in path.split('/') {
-            let Some((key, child)) = node.0.get_key_value(segment).or_else(|| node.0.get_key_value("*")) else {
+            let Some((key, child)) = node.0.get_key_value(segment).or_else(|| node.0.get_key_value("*"))
+            else {
                 break;
             };
             template.push(key.as_str());

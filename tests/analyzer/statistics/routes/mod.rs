@@ -82,7 +82,10 @@ fn routes_are_inferred_from_little_traffic() {
     }
     let mean = Score::mean(&scores);
     let worst = scores.iter().map(|score| score.accuracy).fold(1.0, f64::min);
-    eprintln!("goal: accuracy >= {MEAN_ACCURACY} in the mean, >= {WORST_ACCURACY} each; reached: {:.3}, {worst:.3}", mean.accuracy);
+    eprintln!(
+        "goal: accuracy >= {MEAN_ACCURACY} in the mean, >= {WORST_ACCURACY} each; reached: {:.3}, {worst:.3}",
+        mean.accuracy
+    );
     eprintln!("goal: precision >= {MEAN_PRECISION} in the mean; reached: {:.3}", mean.precision);
     assert!(mean.accuracy >= MEAN_ACCURACY && worst >= WORST_ACCURACY);
     assert!(mean.precision >= MEAN_PRECISION);
@@ -92,7 +95,10 @@ fn routes_are_inferred_from_little_traffic() {
 fn given_routes_are_found_again() {
     for service in committed() {
         let accuracy = given_accuracy(&service, 20_000);
-        eprintln!("{}: goal: accuracy with given routes >= {GIVEN_ACCURACY}; reached: {accuracy:.4}", service.name);
+        eprintln!(
+            "{}: goal: accuracy with given routes >= {GIVEN_ACCURACY}; reached: {accuracy:.4}",
+            service.name
+        );
         assert!(accuracy >= GIVEN_ACCURACY, "{}", service.name);
     }
 }
@@ -119,17 +125,32 @@ fn routes_are_inferred_for_services_that_no_rule_was_made_for() {
         println!("LOADPRINT_ROUTES is not set: tests/routes.py writes the lists, nothing is scored");
         return;
     };
-    println!("accuracy | precision | F1 at 20,000 / 200,000 requests; accuracy of a tree, and of types and a tree");
+    println!(
+        "accuracy | precision | F1 at 20,000 / 200,000 requests; accuracy of a tree, and of types and a tree"
+    );
     let (mut all, mut given) = (Vec::new(), Vec::new());
     for service in services(Path::new(&folder)) {
         let of = |count| mean_score(&service, count, &[1, 2, 3], inferred);
         let (small, large) = (of(20_000), of(200_000));
         let tree = [20_000, 200_000].map(|count| mean_score(&service, count, &[1], baseline::tree).accuracy);
-        let typed = [20_000, 200_000].map(|count| mean_score(&service, count, &[1], baseline::typed_tree).accuracy);
+        let typed =
+            [20_000, 200_000].map(|count| mean_score(&service, count, &[1], baseline::typed_tree).accuracy);
         println!(
             "{:14} {:4} routes | {:.3} / {:.3} | {:.3} / {:.3} | {:.3} / {:.3} | tree {:.2} / {:.2}, typed {:.2} / {:.2} | {} / {} groups",
-            service.name, service.routes.len(), small.accuracy, large.accuracy, small.precision, large.precision,
-            small.f1, large.f1, tree[0], tree[1], typed[0], typed[1], small.groups, large.groups
+            service.name,
+            service.routes.len(),
+            small.accuracy,
+            large.accuracy,
+            small.precision,
+            large.precision,
+            small.f1,
+            large.f1,
+            tree[0],
+            tree[1],
+            typed[0],
+            typed[1],
+            small.groups,
+            large.groups
         );
         all.push((small, large));
         given.push((given_accuracy(&service, 200_000), service.name));
@@ -143,7 +164,10 @@ fn routes_are_inferred_for_services_that_no_rule_was_made_for() {
     println!("goal: worst accuracy >= {WORST_ACCURACY}; reached: {worst:.3}");
     println!("goal: mean precision >= {MEAN_PRECISION}; reached: {:.3}", mean.precision);
     println!("goal: accuracy falls by <= {FALL} with ten times the traffic; reached: {fall:.3}");
-    println!("goal: accuracy with given routes >= {GIVEN_ACCURACY}; reached, lowest first: {:?}", &given[..given.len().min(4)]);
+    println!(
+        "goal: accuracy with given routes >= {GIVEN_ACCURACY}; reached, lowest first: {:?}",
+        &given[..given.len().min(4)]
+    );
     assert!(mean.accuracy >= MEAN_ACCURACY && worst >= WORST_ACCURACY);
     assert!(mean.precision >= MEAN_PRECISION && fall <= FALL);
     assert!(given.iter().all(|(accuracy, _)| *accuracy >= GIVEN_ACCURACY));

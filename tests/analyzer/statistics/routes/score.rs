@@ -22,12 +22,16 @@ pub(crate) fn score(groups: &[String], truth: &[usize]) -> Score {
         *found.entry(group.as_str()).or_insert(0_u64) += 1;
         *real.entry(*route).or_insert(0_u64) += 1;
     }
-    let exact = cells.iter().filter(|((group, route), count)| found[group] == **count && real[route] == **count);
+    let exact =
+        cells.iter().filter(|((group, route), count)| found[group] == **count && real[route] == **count);
     let exact: u64 = exact.map(|(_, count)| count).sum();
-    let pairs = |counts: &mut dyn Iterator<Item = u64>| counts.map(|n| (n * n.saturating_sub(1)) as f64).sum::<f64>();
+    let pairs =
+        |counts: &mut dyn Iterator<Item = u64>| counts.map(|n| (n * n.saturating_sub(1)) as f64).sum::<f64>();
     let both = pairs(&mut cells.values().copied());
-    let (precision, recall) =
-        (both / pairs(&mut found.values().copied()).max(1.0), both / pairs(&mut real.values().copied()).max(1.0));
+    let (precision, recall) = (
+        both / pairs(&mut found.values().copied()).max(1.0),
+        both / pairs(&mut real.values().copied()).max(1.0),
+    );
     Score {
         accuracy: exact as f64 / truth.len() as f64,
         precision,

@@ -91,7 +91,11 @@ fn path(
         // What one name stands for has as many values wherever it stands.
         let pool = *pools.entry(name.to_owned()).or_insert_with(|| {
             let exponent = 1.0 + 3.0 * (mix(hash(name) ^ seed) % 1000) as f64 / 1000.0;
-            if kind == "choice" { 3 + (mix(hash(name)) % 8) as usize } else { 20 * 10_f64.powf(exponent) as usize }
+            if kind == "choice" {
+                3 + (mix(hash(name)) % 8) as usize
+            } else {
+                20 * 10_f64.powf(exponent) as usize
+            }
         });
         let rank = source.zipf(pool);
         // A name belongs to what stands before it: other owners have other repositories.
@@ -111,8 +115,28 @@ fn kind(name: &str, ids: &str) -> String {
         "interval", "platform", "region", "unit", "mode",
     ];
     const NAMES: [&str; 22] = [
-        "name", "owner", "repo", "user", "login", "slug", "key", "org", "team", "workspace", "project",
-        "branch", "ref", "tag", "label", "title", "path", "file", "query", "handle", "namespace", "group",
+        "name",
+        "owner",
+        "repo",
+        "user",
+        "login",
+        "slug",
+        "key",
+        "org",
+        "team",
+        "workspace",
+        "project",
+        "branch",
+        "ref",
+        "tag",
+        "label",
+        "title",
+        "path",
+        "file",
+        "query",
+        "handle",
+        "namespace",
+        "group",
     ];
     let lower = name.to_ascii_lowercase();
     let is_id = ["id", "sid", "number", "pk"].iter().any(|end| lower.ends_with(end));
@@ -134,7 +158,9 @@ fn kind(name: &str, ids: &str) -> String {
 fn text(kind: &str, value: u64, rank: usize) -> String {
     let mut source = Source(ChaCha8Rng::seed_from_u64(value));
     let length = |start: &str, otherwise: usize| {
-        kind.strip_prefix(start).and_then(|rest| rest.trim_start_matches('-').parse().ok()).unwrap_or(otherwise)
+        kind.strip_prefix(start)
+            .and_then(|rest| rest.trim_start_matches('-').parse().ok())
+            .unwrap_or(otherwise)
     };
     match kind {
         "uuid" => {
@@ -144,7 +170,9 @@ fn text(kind: &str, value: u64, rank: usize) -> String {
         "choice" => CHOICES[(value % CHOICES.len() as u64) as usize].to_owned(),
         "name" | "slug" => name(&mut source, rank),
         "prefixed" => format!("{}_{}", source.letters("cdeimprsu", 2), source.letters(BASE62, 14)),
-        "prefixed-hex" => format!("{}{}", source.letters("ACMPSU", 2), source.letters("0123456789abcdef", 32)),
+        "prefixed-hex" => {
+            format!("{}{}", source.letters("ACMPSU", 2), source.letters("0123456789abcdef", 32))
+        }
         _ if kind.starts_with("hex") => source.letters("0123456789abcdef", length("hex", 32)),
         _ if kind.starts_with("base62") => source.letters(BASE62, length("base62", 22)),
         _ if kind.starts_with("base32") => {
@@ -152,7 +180,11 @@ fn text(kind: &str, value: u64, rank: usize) -> String {
         }
         _ => {
             let digits = length("int", 0);
-            if digits == 0 { (value % 9_000_000 + 1).to_string() } else { source.letters("123456789", digits) }
+            if digits == 0 {
+                (value % 9_000_000 + 1).to_string()
+            } else {
+                source.letters("123456789", digits)
+            }
         }
     }
 }
@@ -161,18 +193,55 @@ const BASE62: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 /// Values of parameters that take few: words, as those of routes are.
 const CHOICES: [&str; 40] = [
-    "json", "csv", "daily", "weekly", "monthly", "active", "archived", "open", "closed", "pending", "en", "de",
-    "fr", "pt-BR", "ja", "low", "medium", "high", "critical", "eu-west-1", "us-east-1", "linux", "macos",
-    "windows", "image", "video", "audio", "document", "public", "private", "internal", "all", "draft",
-    "published", "error", "warning", "info", "year", "hour", "day",
+    "json",
+    "csv",
+    "daily",
+    "weekly",
+    "monthly",
+    "active",
+    "archived",
+    "open",
+    "closed",
+    "pending",
+    "en",
+    "de",
+    "fr",
+    "pt-BR",
+    "ja",
+    "low",
+    "medium",
+    "high",
+    "critical",
+    "eu-west-1",
+    "us-east-1",
+    "linux",
+    "macos",
+    "windows",
+    "image",
+    "video",
+    "audio",
+    "document",
+    "public",
+    "private",
+    "internal",
+    "all",
+    "draft",
+    "published",
+    "error",
+    "warning",
+    "info",
+    "year",
+    "hour",
+    "day",
 ];
 
 /// Words that people name things by.
 const WORDS: [&str; 48] = [
-    "blue", "red", "river", "mountain", "north", "alpha", "beta", "omega", "rocket", "coffee", "garden", "data",
-    "web", "cloud", "stack", "base", "shop", "market", "street", "house", "light", "dark", "silver", "gold",
-    "api", "docs", "core", "main", "test", "demo", "prod", "staging", "backend", "frontend", "mobile", "tools",
-    "infra", "config", "awesome", "hello", "world", "simple", "fast", "tiny", "big", "open", "lumen", "team",
+    "blue", "red", "river", "mountain", "north", "alpha", "beta", "omega", "rocket", "coffee", "garden",
+    "data", "web", "cloud", "stack", "base", "shop", "market", "street", "house", "light", "dark", "silver",
+    "gold", "api", "docs", "core", "main", "test", "demo", "prod", "staging", "backend", "frontend",
+    "mobile", "tools", "infra", "config", "awesome", "hello", "world", "simple", "fast", "tiny", "big",
+    "open", "lumen", "team",
 ];
 
 /// A name such as `karoti`, `blue-river` or `lumen42`.
@@ -226,5 +295,6 @@ fn mix(x: u64) -> u64 {
 
 /// FNV-1a.
 fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
