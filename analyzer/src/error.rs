@@ -133,6 +133,14 @@ pub enum Error {
         /// The hint.
         route: String,
     },
+    /// A file with routes that holds none.
+    #[error("cannot take routes from `{path}`: {problem}", path = path.display())]
+    Routes {
+        /// The file.
+        path: PathBuf,
+        /// What was found and expected.
+        problem: String,
+    },
     /// No zone of that name.
     #[error("--tz `{name}`: found no such time zone\n  expected: a name such as `Europe/Berlin` or `UTC`")]
     TimeZone {

@@ -202,7 +202,7 @@ fn sheet<S: Sheet>(
         {
             second_pass(&mut request, fold);
         }
-        let resource = Resource::of(&request, settings.read.templates);
+        let resource = Resource::of(&request, settings.read.templates, &settings.read.routes);
         let route = routes.get(&resource);
         let (client, agent) = clients.client(&request);
         let event = EventRecord {

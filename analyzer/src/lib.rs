@@ -73,6 +73,8 @@ mod weight;
 pub use error::Error;
 pub use read::Reading;
 pub use route::Hint;
+pub use route::given::{GivenRoute, GivenRoutes};
+pub use route::rules::text as rules;
 pub use settings::Settings;
 
 use std::path::{Path, PathBuf};
@@ -157,6 +159,27 @@ fn model(reading: Reading, settings: &Settings) -> Result<Analysis, Error> {
     let hold_out = |share| privacy::publish::holdout::hold_out(&counted, share, gate);
     let held_out = settings.model.holdout.and_then(hold_out);
     Ok(Analysis { profile, reading, held_out })
+}
+
+/// Why the paths of `settings`' inputs that look like `path` have the route that they have: the evidence for each
+/// segment, as text for people. It may name what few clients asked for, so it is for the owner of the log alone.
+///
+/// # Errors
+/// What keeps an input from being read.
+pub fn explain_route(
+    settings: &Settings,
+    path: &str,
+    on_bytes: &(dyn Fn(u64) + Sync),
+) -> Result<String, Error> {
+    let key = Key::ephemeral()?;
+    let pool = threads(settings.read.threads)?;
+    pool.install(|| {
+        let reading = read::read(&settings.read, &key, on_bytes)?;
+        let (counts, files) = tally::requested(&reading, &settings.model);
+        let hints = &settings.model.routes;
+        let routes = route::find(&reading.resources, &counts, &files, hints, settings.read.templates);
+        Ok(route::explain::text(path, &settings.read.routes, &routes))
+    })
 }
 
 /// Routes and counts: what lies between reading and publishing.

@@ -1,5 +1,7 @@
 //! Resources: method and shape of path, numbered. Each thread numbers its own; the numbers are made one at the end.
 
+use std::sync::Arc;
+
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -8,12 +10,14 @@ use crate::event::MOST_RESOURCES;
 use crate::kind::PathKind;
 use crate::recent::Recent;
 use crate::request::Request;
+use crate::route::given::GivenRoutes;
 use crate::route::{known, segment};
 
 /// A thread's own numbers.
 #[derive(Debug)]
 pub(crate) struct Interner {
     templates: bool,
+    given: Arc<GivenRoutes>,
     numbers: HashMap<Box<[u8]>, u32, FixedState>,
     /// Of the methods and paths seen last.
     recent: Recent<Asked>,
@@ -32,20 +36,20 @@ pub(crate) struct Asked {
 const RECENT_BITS: u32 = 13;
 
 impl Interner {
-    /// No numbers yet; shapes of paths are resources, or without `templates` paths are.
-    pub(crate) fn new(templates: bool) -> Self {
+    /// No numbers yet; given routes and shapes of other paths are resources, or without `templates` paths are.
+    pub(crate) fn new(templates: bool, given: Arc<GivenRoutes>) -> Self {
         let (numbers, recent) = (HashMap::default(), Recent::new(RECENT_BITS));
-        Self { templates, numbers, recent, key: Vec::new() }
+        Self { templates, given, numbers, recent, key: Vec::new() }
     }
 
     /// What `request` asks for.
     #[inline]
     pub(crate) fn asked(&mut self, request: &Request<'_>) -> Asked {
         let path = request.path();
-        let Self { templates, numbers, recent, key } = self;
+        let Self { templates, given, numbers, recent, key } = self;
         let mut make = || {
             key.clear();
-            write_key(request, *templates, key);
+            write_key(request, *templates, given, key);
             Asked { resource: number(numbers, key), path: PathKind::of(path) }
         };
         // A route that the log names is no work to find, and the path does not say which it is.
@@ -77,22 +81,40 @@ fn number(numbers: &mut HashMap<Box<[u8]>, u32, FixedState>, key: &[u8]) -> u32 
     }
 }
 
-/// Method and shape, such as `GET /items/{int}`, and the route where the producer of the log knows it.
+/// Method and shape, such as `GET /items/{int}`, and the route where it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Resource {
     pub(crate) method: String,
+    /// Of a given route: the shapes of its parameters alone.
     pub(crate) shape: String,
     pub(crate) route: Option<String>,
+    /// The route was given beforehand; otherwise the producer of the log says it.
+    pub(crate) given: bool,
 }
+
+/// Marks the length of a route that was given. Routes are far shorter.
+const GIVEN: u16 = 1 << 15;
 
 /// Stands for a method that is missing or made up; an endpoint with it is never published.
 const UNKNOWN_METHOD: &[u8] = b"-";
 
 /// Appends the text of a resource: method, space, and shape of the path, or without `templates` the path itself.
-/// A known route stands in front, after its length.
+/// A known route stands in front, after its length. Of a given one only the kinds of its values follow.
 ///
 /// A method that nobody knows is text that a client made up: it stays only where paths stay as they are.
-fn write_key(request: &Request<'_>, templates: bool, out: &mut Vec<u8>) {
+fn write_key(request: &Request<'_>, templates: bool, given: &GivenRoutes, out: &mut Vec<u8>) {
+    if templates
+        && let Some(found) = given.of(request.known_method().unwrap_or_default(), request.path())
+        && let Ok(length) = u16::try_from(found.template.len())
+        && length < GIVEN
+    {
+        out.extend_from_slice(&(length | GIVEN).to_le_bytes());
+        out.extend_from_slice(found.template.as_bytes());
+        out.extend_from_slice(request.known_method().unwrap_or(UNKNOWN_METHOD));
+        out.push(b' ');
+        found.values.iter().for_each(|value| segment::value_shape(value, out));
+        return;
+    }
     let route = request.route.filter(|_| templates).and_then(|route| std::str::from_utf8(route).ok());
     let route = route.and_then(known::template).unwrap_or_default();
     out.extend_from_slice(&(route.len() as u16).to_le_bytes());
@@ -105,21 +127,23 @@ fn write_key(request: &Request<'_>, templates: bool, out: &mut Vec<u8>) {
 
 impl Resource {
     /// The resource that `request` asks for.
-    pub(crate) fn of(request: &Request<'_>, templates: bool) -> Self {
+    pub(crate) fn of(request: &Request<'_>, templates: bool, given: &GivenRoutes) -> Self {
         let mut key = Vec::new();
-        write_key(request, templates, &mut key);
+        write_key(request, templates, given, &mut key);
         Self::from_key(&key)
     }
 
     fn from_key(key: &[u8]) -> Self {
         let (length, key) = key.split_first_chunk().unwrap_or((&[0; 2], key));
-        let (route, key) = key.split_at(usize::from(u16::from_le_bytes(*length)).min(key.len()));
+        let length = u16::from_le_bytes(*length);
+        let (route, key) = key.split_at(usize::from(length & !GIVEN).min(key.len()));
         let space = memchr::memchr(b' ', key).unwrap_or(key.len());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             method: text(&key[..space]),
             shape: text(key.get(space + 1..).unwrap_or_default()),
             route: (!route.is_empty()).then(|| text(route)),
+            given: length & GIVEN != 0,
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::format::{Format, MapRule, Network, Options, configuration, language};
 use crate::kind::Kind;
 use crate::query::QuerySettings;
 use crate::route::Hint;
+use crate::route::given::{GivenRoute, GivenRoutes};
+use crate::route::{dump, openapi};
 use crate::session::identity::Identity;
 use crate::source::Limits;
 
@@ -42,6 +44,8 @@ pub struct ReadSettings {
     pub ratio_limit: u64,
     /// Paths become templates; otherwise they stay as they are in the log.
     pub templates: bool,
+    /// Routes known beforehand, matched against paths as they are in the log.
+    pub routes: Arc<GivenRoutes>,
     /// First requests of each input to keep as records.
     pub records: usize,
     /// Records name who made the request.
@@ -78,6 +82,7 @@ impl Default for ReadSettings {
             line_limit: 1 << 20,
             ratio_limit: 1000,
             templates: true,
+            routes: Arc::default(),
             records: 0,
             raw: false,
             time_zone: None,
@@ -152,6 +157,44 @@ pub struct Settings {
     pub read: ReadSettings,
     /// How to make a profile of what was read.
     pub model: ModelSettings,
+}
+
+/// Files with routes that are known beforehand.
+#[derive(Debug, Clone, Default)]
+pub struct RouteFiles {
+    /// OpenAPI documents.
+    pub openapi: Vec<PathBuf>,
+    /// Lists as frameworks print them.
+    pub lists: Vec<PathBuf>,
+    /// Rules of earlier profiles.
+    pub templates: Vec<PathBuf>,
+}
+
+impl RouteFiles {
+    /// The routes of all files behind `hints`; of two for the same paths, the first counts, documents before lists before
+    /// earlier profiles.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Routes`].
+    pub fn read(&self, hints: &[Hint]) -> Result<GivenRoutes, Error> {
+        type Parse = fn(&str) -> Result<Vec<GivenRoute>, String>;
+        let ways: [(&[PathBuf], Parse, bool); 3] = [
+            (&self.openapi, openapi::routes, false),
+            (&self.lists, dump::routes, false),
+            (&self.templates, dump::routes, true),
+        ];
+        let hints = hints.iter().map(|hint| GivenRoute { template: hint.to_string(), methods: Vec::new() });
+        let mut given = GivenRoutes::new(hints, false);
+        for (files, parse, by_kind) in ways {
+            for path in files {
+                let text = fs_err::read_to_string(path)
+                    .map_err(|source| Error::Read { input: path.display().to_string(), source })?;
+                let routes = parse(&text).map_err(|problem| Error::Routes { path: path.clone(), problem })?;
+                given.extend(routes, by_kind);
+            }
+        }
+        Ok(given)
+    }
 }
 
 /// The format given by `--log-format` or taken out of the configuration that `--from FILE[:NAME]` names.

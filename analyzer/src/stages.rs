@@ -1,12 +1,17 @@
 //! Single stages of the pipeline, for the benches: where a run became slower shows in one of them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::error::Error;
 use crate::model::em;
 use crate::read::{self, Reading};
 use crate::request::Request;
-use crate::resource::Interner;
+use crate::resource::{Interner, Resource};
+use crate::route::given::{GivenRoute, GivenRoutes};
 use crate::settings::Settings;
 use crate::store::PARTITIONS;
+use crate::tally::Requested;
 use crate::{Counted, route};
 
 /// Finds the lines of `bytes`; gives how many there are.
@@ -20,7 +25,7 @@ pub struct Resources(Interner);
 
 impl Default for Resources {
     fn default() -> Self {
-        Self(Interner::new(true))
+        Self(Interner::new(true, Arc::default()))
     }
 }
 
@@ -34,6 +39,31 @@ impl Resources {
 /// Appends the shape of `path` to `out`: what a path costs that was not seen lately.
 pub fn shape(path: &[u8], out: &mut Vec<u8>) {
     route::segment::shape(path, out);
+}
+
+/// The template of each of `paths`, all of which were answered; `given` are the routes known beforehand.
+pub fn templates(paths: &[String], given: &[String]) -> Vec<String> {
+    let given = given.iter().map(|template| GivenRoute { template: template.clone(), methods: Vec::new() });
+    let given = GivenRoutes::new(given, false);
+    let resources: Vec<Resource> = paths
+        .iter()
+        .map(|path| {
+            let request =
+                Request { method: Some(&b"GET"[..]), target: path.as_bytes(), ..Request::default() };
+            Resource::of(&request, true, &given)
+        })
+        .collect();
+    let mut counts: BTreeMap<&Resource, u64> = BTreeMap::new();
+    resources.iter().for_each(|resource| *counts.entry(resource).or_default() += 1);
+    let distinct: Vec<Resource> = counts.keys().map(|resource| (*resource).clone()).collect();
+    let requested: Vec<Requested> =
+        counts.values().map(|count| Requested { requests: *count, answered: *count }).collect();
+    let found = route::find(&distinct, &requested, &requested, &[], true);
+    let template = |resource| {
+        let at = distinct.binary_search(resource).ok()?;
+        Some(found.routes[found.of_resource[at]? as usize].template.clone())
+    };
+    resources.iter().map(|resource| template(resource).unwrap_or_default()).collect()
 }
 
 /// Sorts all events by client and time; gives how many there are.

@@ -119,6 +119,9 @@ pub struct Source {
     /// How the log was sampled: everything in the model that counts requests or sessions is weighted.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "flow::map")]
     pub sampling: Option<Sampling>,
+    /// How the routes of the requests in the model were known, as shares of them.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "flow::map")]
+    pub routes: Option<RouteSources>,
     /// Sessions that the model was made from.
     pub sessions: u64,
     /// Share of the requests in the model of clients that several people share: they count for weights and arrivals, but
@@ -128,6 +131,18 @@ pub struct Source {
     /// How requests became sessions.
     #[serde(serialize_with = "flow::map")]
     pub session_rule: SessionRule,
+}
+
+/// How routes were known, as shares of requests that add up to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSources {
+    /// Given beforehand, as an OpenAPI document or a list.
+    pub given: f64,
+    /// Said by the log itself, as the `http.route` of spans does.
+    pub export: f64,
+    /// Inferred from the paths of all requests.
+    pub inferred: f64,
 }
 
 /// How requests became sessions.

@@ -28,6 +28,11 @@ pub fn validate(profile: &Profile) -> Vec<Violation> {
     if let Some(share) = profile.source.shared_clients_share {
         check.share("/source/shared_clients_share", share);
     }
+    if let Some(routes) = &profile.source.routes {
+        let shares = [("given", routes.given), ("export", routes.export), ("inferred", routes.inferred)];
+        shares.iter().for_each(|(way, share)| check.share(&format!("/source/routes/{way}"), *share));
+        check.sum("/source/routes", "the shares of all ways", shares.iter().map(|(_, share)| *share));
+    }
     let ids: BTreeSet<&str> = profile.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
     check.endpoints(&profile.endpoints, &ids);
     let think_times: BTreeSet<&str> = profile.think_times.keys().map(String::as_str).collect();

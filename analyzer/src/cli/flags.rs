@@ -1,6 +1,7 @@
 //! Flags that several commands share, and what they resolve to.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Error;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -14,7 +15,7 @@ use crate::format::{MapRule, Network, Options, Producer};
 use crate::kind::Kind;
 use crate::route::Hint;
 use crate::session::identity::Identity;
-use crate::settings::{ModelSettings, ReadSettings, Settings, given_format};
+use crate::settings::{ModelSettings, ReadSettings, RouteFiles, Settings, given_format};
 
 /// What to read, and how.
 #[derive(Debug, Args)]
@@ -98,6 +99,18 @@ struct ClientFlags {
     /// What one client is recognised by: ip, ip+ua, cookie:NAME or field:NAME
     #[arg(long, value_name = "WHAT", help_heading = "Model", default_value = "ip+ua")]
     identity: Identity,
+    /// Take routes from an OpenAPI document (3.x, or 2.0), in YAML or JSON; may be repeated
+    #[arg(long, value_name = "FILE", help_heading = "Model", conflicts_with = "no_templates")]
+    openapi: Vec<PathBuf>,
+    /// Take routes from a list, as frameworks print them; may be repeated
+    ///
+    /// Lines with a path in them, and maybe a method: `GET /users/{id}`, `/users/:id`, `users/<int:id>`. What Rails
+    /// (`rails routes`), Laravel, Flask, Express, Django (`show_urls`) and Spring print is understood as it is.
+    #[arg(long, value_name = "FILE", help_heading = "Model", conflicts_with = "no_templates")]
+    routes: Vec<PathBuf>,
+    /// Take routes that an earlier profile found, from what --templates-out wrote; may be repeated
+    #[arg(long, value_name = "FILE", help_heading = "Model", conflicts_with = "no_templates")]
+    templates: Vec<PathBuf>,
     /// Leave paths as they are in the log
     #[arg(long, help_heading = "Model")]
     no_templates: bool,
@@ -193,9 +206,15 @@ impl FitFlags {
 /// The settings that flags ask for.
 pub(crate) fn settings(input: &InputFlags, model: &ModelFlags) -> Result<Settings, Error> {
     let fit = model.fit.settings()?;
-    let ClientFlags { identity, no_templates } = &model.clients;
-    let read = read_settings(input, identity.clone(), fit.time_zone.clone())?;
-    Ok(Settings { read: ReadSettings { templates: !no_templates, ..read }, model: fit })
+    let clients = &model.clients;
+    let read = read_settings(input, clients.identity.clone(), fit.time_zone.clone())?;
+    let files = RouteFiles {
+        openapi: clients.openapi.clone(),
+        lists: clients.routes.clone(),
+        templates: clients.templates.clone(),
+    };
+    let routes = Arc::new(files.read(&fit.routes)?);
+    Ok(Settings { read: ReadSettings { templates: !clients.no_templates, routes, ..read }, model: fit })
 }
 
 /// How to read what the flags name, telling clients apart by `identity`.

@@ -17,6 +17,7 @@ use crate::report::{holdout, percent, summary};
 Examples:
   analyzer profile access.log -o profile.yaml
   analyzer profile /var/log/nginx --from /etc/nginx/nginx.conf --tz Europe/Berlin -o profile.yaml
+  analyzer profile access.log --openapi openapi.yaml --templates-out templates.rules -o profile.yaml
   zcat access.log.*.gz | analyzer profile - --route '/users/{id}' > profile.yaml")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -29,6 +30,9 @@ pub(crate) struct Arguments {
     /// Where the profile goes; `-` is standard output
     #[arg(long, short, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
+    /// Write the routes of the profile, to be edited and read by --templates
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    templates_out: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Error> {
@@ -39,6 +43,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Error> {
     bar.finish_and_clear();
     let analysis = analysis?;
     write(&analysis.profile, &arguments.output, arguments.input.quiet)?;
+    if let Some(path) = &arguments.templates_out {
+        shared::io::write_atomically(path, &crate::rules(&analysis.profile))?;
+    }
     if arguments.holdout.is_some() {
         say(&holdout::text(analysis.held_out.as_ref()));
     }

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use shared::profile::Stamp;
 
+use super::Cache;
 use super::escape::Escape;
 use super::network::Network;
 use super::number::{self, Unit};
 use super::other_record::OtherRecords;
 use super::time::{self, TimeFormat};
 use super::values::{Slot, Values};
-use super::{Cache, Network};
 use crate::reject::Reject;
 use crate::request::Request;
 

@@ -85,7 +85,7 @@ impl<'k> Worker<'k> {
         Self {
             number,
             clients: ClientResolver::new(key, &settings.identity),
-            interner: Interner::new(settings.templates),
+            interner: Interner::new(settings.templates, settings.routes.clone()),
             queries: settings.queries.as_ref().map(Queries::new),
             requested: Vec::new(),
             counts: Counts::default(),

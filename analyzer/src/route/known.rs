@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 32;
 /// The name of a placeholder that has none.
 const UNNAMED: &str = "id";
 /// The name of a placeholder for the rest of a path.
-const REST: &str = "path";
+pub(crate) const REST: &str = "path";
 /// Converters of Flask and Django, which stand before the name.
 const CONVERTERS: [&str; 8] = ["int", "float", "string", "str", "path", "uuid", "slug", "any"];
 
@@ -34,37 +34,85 @@ pub(crate) fn is_words(route: &str) -> bool {
 ///
 /// `None` for what is no route.
 pub(crate) fn template(route: &str) -> Option<String> {
-    let route = route.trim().trim_start_matches('^').trim_end_matches('$').trim_end_matches("\\Z");
-    if route.is_empty() || route.len() > LONGEST || route.contains("://") {
-        return None;
-    }
-    let mut segments: Vec<String> = Vec::new();
-    let mut literals = String::new();
-    for segment in split(&without_groups(route)) {
-        match placeholder(segment) {
-            Some(name) => {
-                segments.push(format!("{{{}}}", identifier(&name)));
-                literals.push_str("/x");
-            }
-            None => {
-                segments.push(String::new());
-                literals.push('/');
-                literals.push_str(segment);
-            }
-        }
-    }
+    let pieces = pieces(route)?;
+    let literals: String = pieces
+        .iter()
+        .map(|piece| format!("/{}", if let Piece::Literal(text) = piece { text.as_str() } else { "x" }))
+        .collect();
     // Shaped together, because what follows `/reset/` is no word.
     let shape = super::shape_of(&literals);
     let mut shapes = shape.split('/').filter(|segment| !segment.is_empty());
-    for segment in &mut segments {
-        let shape = shapes.next()?;
-        if segment.is_empty() {
-            shape.clone_into(segment);
-        }
-    }
+    let segments: Option<Vec<String>> = pieces
+        .iter()
+        .map(|piece| {
+            let shape = shapes.next()?;
+            Some(match piece {
+                Piece::Literal(_) => shape.to_owned(),
+                Piece::Placeholder { name, .. } => format!("{{{name}}}"),
+            })
+        })
+        .collect();
+    Some(joined(&segments?, route))
+}
+
+/// The same, with words as they are, and with what stands around a placeholder in its segment: for routes of those who
+/// run the service.
+pub(crate) fn verbatim(route: &str) -> Option<String> {
+    let segment = |piece: &Piece| match piece {
+        Piece::Literal(text) => text.clone(),
+        Piece::Placeholder { rest: true, .. } => format!("{{{REST}}}"),
+        Piece::Placeholder { before, name, after, .. } => format!("{before}{{{name}}}{after}"),
+    };
+    let segments: Vec<String> = pieces(route)?.iter().map(segment).collect();
+    Some(joined(&segments, route))
+}
+
+fn joined(segments: &[String], route: &str) -> String {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let end = if segments.is_empty() || route.ends_with('/') { "/" } else { "" };
-    Some(number_placeholders(&segments) + end)
+    let end = if segments.is_empty() || ends(route).ends_with('/') { "/" } else { "" };
+    number_placeholders(&segments) + end
+}
+
+/// A segment of a route.
+enum Piece {
+    Literal(String),
+    /// `before` and `after` stand around braces, as the `.json` of `{id}.json` does.
+    Placeholder {
+        before: String,
+        name: String,
+        after: String,
+        /// It takes all that follows.
+        rest: bool,
+    },
+}
+
+fn ends(route: &str) -> &str {
+    route.trim().trim_start_matches('^').trim_end_matches('$').trim_end_matches("\\Z")
+}
+
+fn pieces(route: &str) -> Option<Vec<Piece>> {
+    let route = ends(route);
+    if route.is_empty() || route.len() > LONGEST || route.contains("://") {
+        return None;
+    }
+    let piece = |segment: &str| match placeholder(segment) {
+        Some(name) => {
+            let around = segment.split_once('{').zip(segment.rsplit_once('}'));
+            let (before, after) = around.map_or(("", ""), |((before, _), (_, after))| (before, after));
+            let text = |text: &str| {
+                text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-=@".contains(&byte))
+            };
+            let (before, after) = if text(before) && text(after) { (before, after) } else { ("", "") };
+            Piece::Placeholder {
+                before: before.to_owned(),
+                name: identifier(&name).to_owned(),
+                after: after.to_owned(),
+                rest: ["*", "...", "<path:"].iter().any(|mark| segment.contains(mark)),
+            }
+        }
+        None => Piece::Literal(segment.to_owned()),
+    };
+    Some(split(&without_groups(route)).into_iter().map(piece).collect())
 }
 
 /// The route without its groups in parentheses: optional parts such as the `(.:format)` of Rails, and patterns of

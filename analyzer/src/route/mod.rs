@@ -2,17 +2,24 @@
 //!
 //! Pure functions of what was counted, so that no order of reading shows in the result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::endpoint::ValueKind;
 
 use crate::resource::Resource;
 use crate::tally::Requested;
 
+pub(crate) mod dump;
+mod evidence;
+pub(crate) mod explain;
+pub(crate) mod given;
 pub(crate) mod known;
 mod name;
+pub(crate) mod openapi;
+pub(crate) mod rules;
 pub(crate) mod segment;
 mod trie;
+mod vocabulary;
 
 use segment::parse_placeholder;
 
@@ -74,6 +81,12 @@ impl std::str::FromStr for Hint {
             })
             .collect();
         Ok(Self { template: text.to_owned(), segments })
+    }
+}
+
+impl std::fmt::Display for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.template)
     }
 }
 
@@ -148,6 +161,9 @@ pub(crate) struct Routes {
     pub(crate) routes: Vec<Route>,
     /// `None` for resources that were never requested.
     pub(crate) of_resource: Vec<Option<u32>>,
+    pub(crate) sources: Sources,
+    /// What the inferred ones were inferred from.
+    pub(crate) inferred: trie::Trie,
 }
 
 /// The routes behind `resources`, of which each was requested `counts` times; and behind those that were not, but
@@ -176,15 +192,28 @@ pub(crate) fn find(
     let mut template_of: Vec<Option<String>> = vec![None; resources.len()];
     // Of each hinted template and parameter: how often which kind of value stood there.
     let mut hinted_kinds: BTreeMap<(&str, usize), BTreeMap<Kind, u64>> = BTreeMap::new();
+    let mut sources = Sources::default();
     for (i, resource) in resources.iter().enumerate() {
         let count = if is_file(i) { files[i] } else { counts[i] };
         if count.requests == 0 {
             continue;
         }
         let shape = &resource.shape;
+        let given = || {
+            let template = resource.route.as_deref().filter(|_| resource.given)?;
+            Some((template, shape.split('/').filter(|value| !value.is_empty()).collect()))
+        };
         let hinted =
-            hints.iter().find_map(|hint| Some((hint.template.as_str(), hint.matches(shape, templates)?)));
-        let named = hinted.or_else(|| known.of(resource));
+            || hints.iter().find_map(|hint| Some((hint.template.as_str(), hint.matches(shape, templates)?)));
+        let given = given().or_else(hinted);
+        let is_given = given.is_some();
+        let named = given.or_else(|| known.of(resource));
+        let source = match &named {
+            Some(_) if is_given => &mut sources.given,
+            Some(_) => &mut sources.export,
+            None => &mut sources.inferred,
+        };
+        *source += counts[i].requests;
         match named {
             Some((template, values)) => {
                 template_of[i] = Some(template.to_owned());
@@ -251,22 +280,44 @@ pub(crate) fn find(
             id,
         })
         .collect();
-    Routes { routes, of_resource }
+    let [inferred, _] = tries;
+    Routes { routes, of_resource, sources, inferred }
+}
+
+/// Requests by how their route was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sources {
+    /// It was given beforehand.
+    pub(crate) given: u64,
+    /// The producers of the logs know it.
+    pub(crate) export: u64,
+    /// It was inferred from all paths.
+    pub(crate) inferred: u64,
 }
 
 /// Routes that the producers of the logs know, as hints; those with most literals first.
-struct Known(BTreeMap<(std::cmp::Reverse<usize>, String), Hint>);
+struct Known {
+    by_literals: BTreeMap<(std::cmp::Reverse<usize>, String), Hint>,
+    by_template: BTreeMap<String, Hint>,
+}
 
 impl Known {
     /// Only where paths are shapes do resources have routes.
     const TEMPLATES: bool = true;
 
     fn of_resources(resources: &[Resource]) -> Self {
-        let routes = resources.iter().filter_map(|resource| resource.route.as_ref());
-        let hints = routes.filter_map(|route| route.parse::<Hint>().ok());
+        let routes = resources
+            .iter()
+            .filter(|resource| !resource.given)
+            .filter_map(|resource| resource.route.as_ref());
+        let routes: BTreeSet<&String> = routes.collect();
+        let hints: Vec<Hint> = routes.into_iter().filter_map(|route| route.parse().ok()).collect();
         let key =
             |hint: &Hint| (std::cmp::Reverse(hint.literal_count(Self::TEMPLATES)), hint.template.clone());
-        Self(hints.map(|hint| (key(&hint), hint)).collect())
+        Self {
+            by_literals: hints.iter().map(|hint| (key(hint), hint.clone())).collect(),
+            by_template: hints.into_iter().map(|hint| (hint.template.clone(), hint)).collect(),
+        }
     }
 
     /// The route of `resource` and what stands in its placeholders: its own, else one that it matches.
@@ -276,11 +327,11 @@ impl Known {
         let values = |hint: &Hint| hint.matches(&resource.shape, Self::TEMPLATES);
         match &resource.route {
             Some(route) => {
-                let hint = self.0.values().find(|hint| hint.template == *route);
+                let hint = self.by_template.get(route);
                 Some((route, hint.and_then(values).unwrap_or_default()))
             }
             None => {
-                let named = self.0.iter().filter(|((literals, _), _)| literals.0 > 0);
+                let named = self.by_literals.iter().filter(|((literals, _), _)| literals.0 > 0);
                 named.map(|(_, hint)| hint).find_map(|hint| Some((hint.template.as_str(), values(hint)?)))
             }
         }
@@ -299,7 +350,12 @@ mod tests {
     use super::*;
 
     fn resource(shape: &str, route: Option<&str>) -> Resource {
-        Resource { method: "GET".into(), shape: shape.to_owned(), route: route.map(str::to_owned) }
+        Resource {
+            method: "GET".into(),
+            shape: shape.to_owned(),
+            route: route.map(str::to_owned),
+            given: false,
+        }
     }
 
     /// A count that stands for requests that all failed.

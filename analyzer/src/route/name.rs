@@ -24,6 +24,12 @@ pub(crate) fn kind_of_placeholder(name: &str) -> ValueKind {
     parse_placeholder(&format!("{{{base}}}")).map_or(ValueKind::Opaque, |(kind, _)| kind)
 }
 
+/// The kind that a placeholder of an inferred route takes alone; none for words, among which anything may come.
+pub(crate) fn exact_kind(name: &str) -> Option<ValueKind> {
+    let exact = [ValueKind::Int, ValueKind::Uuid, ValueKind::Date, ValueKind::Email];
+    Some(kind_of_placeholder(name)).filter(|kind| exact.contains(kind))
+}
+
 /// `template` with placeholders of the same name numbered from the second on.
 pub(crate) fn number_placeholders(segments: &[&str]) -> String {
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use shared::endpoint::ValueKind;
 
+use super::vocabulary;
 use crate::format::escape::percent_decode;
 use crate::privacy::secret::{self, Secret};
 use crate::privacy::stage::Stage;
@@ -84,6 +85,12 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
     if out.len() == start || path.ends_with(b"/") {
         out.push(b'/');
     }
+}
+
+/// Appends the shape of a value, which is no word whatever it looks like.
+pub(crate) fn value_shape(value: &[u8], out: &mut Vec<u8>) {
+    out.push(b'/');
+    out.extend_from_slice(placeholder(kind_of(&decode(value)).unwrap_or(ValueKind::Word)).as_bytes());
 }
 
 /// Percent escapes undone, and those that this brings to light.
@@ -210,6 +217,11 @@ pub(crate) fn is_word(text: &[u8]) -> bool {
     value_kind(text).is_none() && secret::find(text).is_none()
 }
 
+/// The kind of a whole segment, or `None` for a word.
+pub(crate) fn kind_of(segment: &[u8]) -> Option<ValueKind> {
+    if secret::find(segment).is_some() { Some(ValueKind::Token) } else { value_kind(segment) }
+}
+
 /// The kind of a value, or `None` when the segment looks like a word of the route.
 fn value_kind(stem: &[u8]) -> Option<ValueKind> {
     if !Stage::Words.is_on() {
@@ -259,6 +271,14 @@ fn looks_like_a_word(stem: &[u8]) -> bool {
     if stem == b".well-known" {
         return true;
     }
+    if stem.len() < LONG_RUN && std::str::from_utf8(stem).is_ok_and(vocabulary::is_version) {
+        return true;
+    }
+    // A method of its own, as in `keys:rotate`: words of routes on both sides, because anything may stand at a colon.
+    if let Some(colon) = memchr::memchr(b':', stem) {
+        let words = [&stem[..colon], &stem[colon + 1..]];
+        return words.iter().all(|word| !word.is_empty() && vocabulary::is_made_of_words(word));
+    }
     if !stem.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)) {
         return false;
     }
@@ -286,7 +306,10 @@ fn looks_random(run: &[u8]) -> bool {
     if run.len() >= LONG_MIXED_RUN && mixed_case {
         return !is_words_together(run);
     }
-    run.len() >= LONG_RUN && entropy_bits(run) > ENTROPY_BITS
+    let with_digits = run.iter().any(u8::is_ascii_digit);
+    run.len() >= LONG_RUN
+        && entropy_bits(run) > ENTROPY_BITS
+        && (with_digits || !vocabulary::is_made_of_words(run))
 }
 
 /// `ServicesAgreement`, `XMLHttpRequest`, `getV2Users`: words of three letters in the mean. Each has a vowel, is an

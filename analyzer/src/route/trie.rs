@@ -1,37 +1,49 @@
-//! Which words of paths are values: those that stand in a place where new words keep coming.
+//! The tree of all paths, and which of its words are values.
 //!
-//! The test is on each node of the tree of paths, by the Good-Turing estimate of what has not been seen yet:
-//! where many of the words under a node were seen only once or twice, the next request will bring another.
-//! A fixed set of pages stays literal however often it is requested. Result and evidence depend on counts alone.
+//! From the root down, because what follows a parameter is known only when all its values are one: at each position
+//! the words are weighed ([`super::evidence`]), those that are values become one placeholder, and what followed them is
+//! put together. Result and evidence depend on counts alone, not on the order of paths.
 
 use std::collections::BTreeMap;
 
+use super::evidence::{self, Candidate, Finding, Position};
 use super::name::number_placeholders;
 use super::segment::split_extension;
+use super::vocabulary::{self, Form};
 
-/// Fewest words under a node that can be an open set.
-const OPEN_CHILDREN: usize = 24;
-/// Share of words seen at most twice that tells an open set.
-const OPEN_RARE_SHARE: f64 = 0.15;
-/// Words under one node beyond which it is an open set anyway.
-const OPEN_ANYWAY: usize = 150;
-/// A typed value joins the open set beside it when it is at most this share of it.
+/// Values of another kind join a parameter of text when they are at most this share of it: ids without a letter.
 const ABSORBED_SHARE: f64 = 0.1;
-/// A word of another form than its open set stays when it has at least this share of the node.
-const HEAVY_SHARE: f64 = 0.05;
+/// Segments that are looked at behind a word, and behind each of those.
+const MOST_FOLLOWERS: usize = 64;
+/// Placeholders of text: one parameter, whatever its values look like.
+const TEXT: [&str; 6] = ["{word}", "{slug}", "{opaque}", "{token}", "{hex}", "{email}"];
+/// Placeholders of values that leave no doubt.
+const EXACT: [&str; 3] = ["{int}", "{uuid}", "{date}"];
 
-/// Words that name a page wherever they stand.
-const RESERVED: [&str; 18] = [
-    "new", "edit", "me", "search", "list", "all", "latest", "popular", "index", "login", "logout",
-    "register", "signup", "settings", "help", "about", "count", "export",
-];
-
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Trie {
     root: Node,
+    decisions: Vec<Decision>,
 }
 
-#[derive(Debug, Default)]
+/// What was decided about the words at one position.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Decision {
+    /// The template up to the position, such as `/users/{slug}`.
+    pub(crate) before: String,
+    /// The extension that the words have, such as `.html`; mostly none.
+    pub(crate) extension: String,
+    /// Words that are values, and requests for them.
+    pub(crate) values: usize,
+    pub(crate) value_requests: u64,
+    /// Values seen at most twice.
+    pub(crate) rare: usize,
+    /// Words that stay, and requests for each.
+    pub(crate) pages: Vec<(String, u64)>,
+    pub(crate) finding: Finding,
+}
+
+#[derive(Debug, Clone, Default)]
 struct Node {
     /// Requests for paths through here.
     count: u64,
@@ -52,17 +64,27 @@ impl Trie {
         node.ends.push(resource);
     }
 
-    /// Turns open sets into placeholders, from the root down.
+    /// Turns values into placeholders, from the root down.
     pub(crate) fn collapse(&mut self) {
-        self.root.collapse();
+        let first = Position { first: true, ..Position::default() };
+        self.root.collapse(&first, &mut String::new(), &mut self.decisions);
     }
 
     /// The template that a shape fits, literal words first; the shape itself where it fits none.
     pub(crate) fn resolve(&self, shape: &str) -> String {
         let segments: Vec<&str> = shape.strip_prefix('/').unwrap_or(shape).split('/').collect();
+        number_placeholders(self.way(&segments).as_ref().unwrap_or(&segments))
+    }
+
+    /// What each of `segments` of a shape became; none when no answered path fits them.
+    pub(crate) fn way<'t>(&'t self, segments: &[&str]) -> Option<Vec<&'t str>> {
         let mut path = Vec::new();
-        let fits = self.root.resolve(&segments, &mut path);
-        number_placeholders(if fits { &path } else { &segments })
+        self.root.resolve(segments, &mut path).then_some(path)
+    }
+
+    /// What was decided of words with this extension behind the template `before`.
+    pub(crate) fn decision(&self, before: &str, extension: &str) -> Option<&Decision> {
+        self.decisions.iter().find(|decision| decision.before == before && decision.extension == extension)
     }
 
     /// The template of each resource.
@@ -74,57 +96,129 @@ impl Trie {
 }
 
 impl Node {
-    fn collapse(&mut self) {
+    fn collapse(&mut self, position: &Position, before: &mut String, decisions: &mut Vec<Decision>) {
         let mut by_extension: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for word in self.children.keys().filter(|word| !word.is_empty() && !word.starts_with('{')) {
-            let extension = String::from_utf8_lossy(split_extension(word.as_bytes()).1).into_owned();
-            by_extension.entry(extension).or_default().push(word.clone());
+            by_extension.entry(extension(word)).or_default().push(word.clone());
         }
         for (extension, words) in by_extension {
-            if self.is_open(&words) {
-                self.merge_words(&extension, &words);
-            }
+            decisions.push(self.decide(&extension, words, position, before));
         }
-        self.children.values_mut().for_each(Node::collapse);
+        self.unify_text();
+        for (segment, child) in &mut self.children {
+            let below = Position {
+                after_plural: vocabulary::is_plural(segment),
+                after_parameter: segment.starts_with('{'),
+                first: position.first && vocabulary::is_prefix(segment) || vocabulary::is_version(segment),
+                ..Position::default()
+            };
+            let length = before.len();
+            before.push('/');
+            before.push_str(segment);
+            child.collapse(&below, before, decisions);
+            before.truncate(length);
+        }
     }
 
-    fn is_open(&self, words: &[String]) -> bool {
-        let rare = words.iter().filter(|word| self.children[*word].count <= 2).count();
-        let rare_share = rare as f64 / words.len().max(1) as f64;
-        words.len() >= OPEN_CHILDREN && (rare_share >= OPEN_RARE_SHARE || words.len() >= OPEN_ANYWAY)
+    /// Makes one parameter of those of `words`, which end in `extension`, that are values.
+    fn decide(&mut self, extension: &str, words: Vec<String>, position: &Position, before: &str) -> Decision {
+        let beside = |placeholders: &[&str]| -> Vec<&Self> {
+            placeholders.iter().filter_map(|kind| self.children.get(&format!("{kind}{extension}"))).collect()
+        };
+        let mass = |nodes: &[&Self]| nodes.iter().map(|node| node.count).sum::<u64>();
+        let candidates: Vec<Candidate<'_>> = words
+            .iter()
+            .filter_map(|word| self.children.get(word).map(|node| node.candidate(word)))
+            .collect();
+        let names = candidates.iter().filter(|candidate| !candidate.form.is_of_routes());
+        let names: u64 = names.map(|candidate| candidate.count).sum();
+        let texts = beside(&TEXT);
+        let mut followers: Vec<&str> =
+            texts.iter().flat_map(|node| node.children.keys().map(String::as_str)).collect();
+        followers.sort_unstable();
+        followers.dedup();
+        let position = Position {
+            exact_values: mass(&beside(&EXACT)) > names,
+            random_values: mass(&beside(&["{token}", "{hex}"])) > names,
+            text_values: 5 * mass(&beside(&["{opaque}", "{slug}", "{word}", "{email}"])) > names,
+            ..position.clone()
+        };
+        let finding = evidence::weigh(&candidates, &followers, &position);
+        let is_parameter = finding.is_parameter();
+        let is_value = |at: usize| is_parameter && finding.is_value[at];
+        let values = (0..candidates.len()).filter(|at| is_value(*at));
+        let pages = (0..candidates.len()).filter(|at| !is_value(*at));
+        let decision = Decision {
+            before: before.to_owned(),
+            extension: extension.to_owned(),
+            values: values.clone().count(),
+            value_requests: values.clone().map(|at| candidates[at].count).sum(),
+            rare: values.clone().filter(|at| candidates[*at].count <= 2).count(),
+            pages: pages.map(|at| (candidates[at].word.to_owned(), candidates[at].count)).collect(),
+            finding: finding.clone(),
+        };
+        let values: Vec<String> = values.map(|at| candidates[at].word.to_owned()).collect();
+        if !values.is_empty() {
+            self.merge_words(extension, &values);
+        }
+        decision
+    }
+
+    /// This node as the word that leads to it.
+    fn candidate<'n>(&'n self, word: &'n str) -> Candidate<'n> {
+        let stem = &word[..word.len() - extension(word).len()];
+        let children = self.children.iter().take(MOST_FOLLOWERS);
+        let later = children.clone().flat_map(|(_, child)| child.children.keys().take(MOST_FOLLOWERS));
+        let mut after_next: Vec<&str> = later.map(String::as_str).collect();
+        after_next.sort_unstable();
+        after_next.dedup();
+        Candidate {
+            word,
+            form: Form::of(stem),
+            count: self.count,
+            next: children.map(|(segment, _)| segment.as_str()).collect(),
+            after_next,
+        }
     }
 
     fn merge_words(&mut self, extension: &str, words: &[String]) {
         let jointed =
-            |word: &String| word.contains(['-', '_']) || word.contains(|c: char| c.is_ascii_digit());
-        let jointed_share = words.iter().filter(|word| jointed(word)).count() as f64 / words.len() as f64;
-        let heavy = (self.count as f64 * HEAVY_SHARE) as u64;
-        let stays = |word: &String, node: &Node| {
-            let other_form = jointed_share > 0.8 && !jointed(word);
-            RESERVED.contains(&word.as_str()) || other_form && node.count > heavy
-        };
-        let placeholder = if jointed_share > 0.5 { "{slug}" } else { "{word}" };
-        let mut merged = self.children.remove(&format!("{placeholder}{extension}")).unwrap_or_default();
+            |word: &&String| word.contains(['-', '_']) || word.contains(|c: char| c.is_ascii_digit());
+        let mostly_jointed = words.iter().filter(jointed).count() * 2 > words.len();
+        let placeholder = if mostly_jointed { "{slug}" } else { "{word}" };
+        let key = format!("{placeholder}{extension}");
+        let mut merged = self.children.remove(&key).unwrap_or_default();
         for word in words {
-            if self.children.get(word).is_some_and(|node| !stays(word, node)) {
-                merged.merge(self.children.remove(word).unwrap_or_default());
+            merged.merge(self.children.remove(word).unwrap_or_default());
+        }
+        self.children.insert(key, merged);
+    }
+
+    /// Makes one parameter of text in several forms: a router has but one at a position. It goes by the form that is
+    /// requested most.
+    fn unify_text(&mut self) {
+        let mut by_extension: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+        for (segment, node) in &self.children {
+            if let Some(extension) = TEXT.iter().find_map(|kind| segment.strip_prefix(kind)) {
+                let kinds = by_extension.entry(extension.to_owned()).or_default();
+                kinds.push((node.count, segment.clone()));
             }
         }
-        for (typed, always) in [
-            ("{opaque}", true),
-            ("{token}", true),
-            ("{slug}", true),
-            ("{word}", true),
-            ("{hex}", false),
-            ("{int}", false),
-        ] {
-            let key = format!("{typed}{extension}");
+        for (extension, kinds) in by_extension {
+            let Some((_, most)) = kinds.iter().max() else { continue };
+            let mut merged = Self::default();
+            for (_, kind) in &kinds {
+                merged.merge(self.children.remove(kind).unwrap_or_default());
+            }
             let limit = (merged.count as f64 * ABSORBED_SHARE) as u64;
-            if self.children.get(&key).is_some_and(|node| always || node.count <= limit) {
-                merged.merge(self.children.remove(&key).unwrap_or_default());
+            for exact in EXACT {
+                let key = format!("{exact}{extension}");
+                if self.children.get(&key).is_some_and(|node| node.count <= limit) {
+                    merged.merge(self.children.remove(&key).unwrap_or_default());
+                }
             }
+            self.children.insert(most.clone(), merged);
         }
-        self.children.insert(format!("{placeholder}{extension}"), merged);
     }
 
     fn merge(&mut self, other: Node) {
@@ -138,8 +232,8 @@ impl Node {
     /// Whether a path through here ends `segments`; `path` is the way.
     fn resolve<'t>(&'t self, segments: &[&str], path: &mut Vec<&'t str>) -> bool {
         let [segment, rest @ ..] = segments else { return !self.ends.is_empty() };
-        let extension = String::from_utf8_lossy(split_extension(segment.as_bytes()).1);
-        let open = ["{slug}", "{word}"].map(|placeholder| format!("{placeholder}{extension}"));
+        let extension = extension(segment);
+        let open = TEXT.map(|placeholder| format!("{placeholder}{extension}"));
         for key in [*segment].into_iter().chain(open.iter().map(String::as_str)) {
             if let Some((known, child)) = self.children.get_key_value(key) {
                 path.push(known);
@@ -163,4 +257,9 @@ impl Node {
             path.pop();
         }
     }
+}
+
+/// The extension of a word, with its dot.
+pub(crate) fn extension(word: &str) -> String {
+    String::from_utf8_lossy(split_extension(word.as_bytes()).1).into_owned()
 }

@@ -354,7 +354,7 @@ pub(crate) fn tally(reading: &Reading, routes: &Routes, settings: &ModelSettings
     let tally = sum(counters, settings.k);
     // Where too few are left once all is told apart, what was taken out of sessions is what there is to model.
     let too_few = tally.sessions.clients < settings.k && tally.shared + tally.polled > 0;
-    if too_few || tally.arrivals.is_empty() {
+    if too_few || tally.starts_at.is_empty() {
         return Ok(sum(self::counters(reading, context.without_folding(), Some(surveyed))?, settings.k));
     }
     Ok(tally)

@@ -6,5 +6,6 @@ mod arrivals;
 mod flow;
 mod oracle;
 mod privacy;
+mod routes;
 mod sessions;
 mod think;

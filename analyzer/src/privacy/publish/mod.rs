@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::distribution::Unit;
 use shared::endpoint::{Endpoint, Parameter, QueryParameter};
 use shared::profile::{
-    GapRule, Privacy, Profile, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed, VERSION,
+    GapRule, Privacy, Profile, RouteSources, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed,
+    VERSION,
 };
 use shared::session::OTHER;
 use shared::units::{round_count, round_probability, round_shares, round_significant};
@@ -84,7 +85,7 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
     let arrivals = arrivals::arrivals(reading, tally, clock, settings, merged, &classes);
     let profile = Profile {
         loadprint: VERSION,
-        source: source(reading, tally, clock, settings),
+        source: source(reading, tally, routes, clock, settings),
         privacy: Privacy {
             k: u32::try_from(gate.k()).unwrap_or(u32::MAX),
             pseudonyms: "siphash-2-4/ephemeral".to_owned(),
@@ -109,7 +110,13 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
     }
 }
 
-fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Settings) -> Source {
+fn source(
+    reading: &Reading,
+    tally: &Tally,
+    routes: &Routes,
+    clock: &CivilClock,
+    settings: &Settings,
+) -> Source {
     let evidence = reading.inputs.iter().filter(|input| input.counted && input.format.producer_unknown).fold(
         Evidence::default(),
         |mut all, input| {
@@ -152,6 +159,7 @@ fn source(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Setti
         rejected,
         excluded: excluded_and_duplicates(reading, tally, settings),
         sampling: sampled(reading),
+        routes: route_sources(routes),
         sessions: tally.sessions.count,
         shared_clients_share: shared_clients_share(tally),
         session_rule: SessionRule {
@@ -168,6 +176,15 @@ fn stamp_check(reading: &Reading) -> Option<StampCheck> {
     [StampCheck::Disagrees, StampCheck::Agrees, StampCheck::Undecided]
         .into_iter()
         .find(|check| checks.contains(check))
+}
+
+/// How routes were known; nothing when there was no request.
+fn route_sources(routes: &Routes) -> Option<RouteSources> {
+    let of = routes.sources;
+    let counts = [of.given, of.export, of.inferred];
+    let shares = round_shares(&counts.map(|count| count as f64));
+    let [given, export, inferred] = shares.try_into().ok()?;
+    (counts.iter().sum::<u64>() > 0).then_some(RouteSources { given, export, inferred })
 }
 
 /// How the inputs together were sampled.

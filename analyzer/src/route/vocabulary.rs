@@ -1,0 +1,169 @@
+//! Whether a word is one that routes are made of, such as `settings`, or could be anything, such as `karoti`.
+//!
+//! A list of words of the web and of its interfaces, written down without any one service in mind; `words.txt` holds
+//! their singular. It never decides alone: values may be such words, and a service may speak another language.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+/// The shortest word that a longer one may be put together of, as `playlist` is.
+const SHORTEST_PART: usize = 3;
+/// Letters and digits from which on a run that holds no known word looks made up by a machine.
+const MACHINE_MADE: usize = 14;
+
+static WORDS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| include_str!("words.txt").lines().collect());
+
+/// How a word is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Form {
+    /// One or two words that routes are made of, or a version such as `v2`.
+    Route,
+    /// Three or more of them.
+    Phrase,
+    /// Some of them and others.
+    Partly,
+    /// Words that are not on the list.
+    Unknown,
+    /// With a number in it.
+    Numbered,
+    /// Long, and nothing in it is known: as machines make names.
+    Machine,
+}
+
+impl Form {
+    /// Whether all its words are on the list.
+    pub(crate) fn is_of_routes(self) -> bool {
+        matches!(self, Self::Route | Self::Phrase)
+    }
+
+    /// The form of `word`, a segment without its extension.
+    pub(crate) fn of(word: &str) -> Self {
+        if is_version(word) {
+            return Self::Route;
+        }
+        let parts = parts(word);
+        let known = parts.iter().filter(|part| is_known(part)).count();
+        // Single letters between capitals are words by chance.
+        let known_letters: usize =
+            parts.iter().filter(|part| part.len() > 2 && is_known(part)).map(String::len).sum();
+        let longest = parts.iter().map(String::len).max().unwrap_or(0);
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        match (known, parts.len()) {
+            (known, all) if known == all && all <= 2 => Self::Route,
+            (known, all) if known == all => Self::Phrase,
+            _ if word.len() >= MACHINE_MADE
+                && known_letters * 4 < word.len()
+                && (digits > 0 || mixed_case(word) || longest >= MACHINE_MADE) =>
+            {
+                Self::Machine
+            }
+            (_, _) if digits > 0 => Self::Numbered,
+            (0, _) => Self::Unknown,
+            _ => Self::Partly,
+        }
+    }
+}
+
+/// `v1`, `v1beta2`, `v1.0`, `2.0`.
+pub(crate) fn is_version(word: &str) -> bool {
+    let Some(rest) = word.strip_prefix(['v', 'V']) else { return false };
+    rest.starts_with(|c: char| c.is_ascii_digit())
+        && ["", "alpha", "beta", "rc", "p"]
+            .contains(&rest.trim_matches(|c: char| c.is_ascii_digit() || c == '.'))
+}
+
+/// Whether `segment` stands before all routes, as `api` and `v1` do.
+pub(crate) fn is_prefix(segment: &str) -> bool {
+    ["api", "apis", "rest", "service", "services"].contains(&segment)
+        || is_version(segment)
+        || !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
+/// Whether `run` is put together of words of routes.
+pub(crate) fn is_made_of_words(run: &[u8]) -> bool {
+    std::str::from_utf8(run).is_ok_and(|run| {
+        run.bytes().all(|byte| byte.is_ascii_alphabetic() || b"-_".contains(&byte))
+            && parts(run).iter().all(|part| is_known(part))
+    })
+}
+
+fn mixed_case(word: &str) -> bool {
+    word.bytes().any(|byte| byte.is_ascii_lowercase()) && word.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// The words that `word` joins by hyphens, underscores and capitals, in lower case.
+fn parts(word: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut before = '-';
+    for c in word.chars() {
+        let joint = !c.is_alphanumeric();
+        if (joint || c.is_uppercase() && before.is_lowercase())
+            && parts.last().is_some_and(|part| !part.is_empty())
+        {
+            parts.push(String::new());
+        }
+        if let Some(part) = parts.last_mut().filter(|_| !joint) {
+            part.extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Whether `part`, in lower case, is on the list, in any number or tense, or several of the list in one.
+fn is_known(part: &str) -> bool {
+    // Of each place: whether words of the list fill what is before it.
+    let mut reached = vec![false; part.len() + 1];
+    reached[0] = true;
+    for until in SHORTEST_PART..=part.len() {
+        reached[until] = (0..=until - SHORTEST_PART)
+            .any(|from| reached[from] && part.get(from..until).is_some_and(is_listed));
+    }
+    reached[part.len()] || is_listed(part)
+}
+
+fn is_listed(part: &str) -> bool {
+    let stem = |ending: &str, instead: &str| {
+        part.strip_suffix(ending).is_some_and(|stem| {
+            stem.len() >= 2 && (WORDS.contains(stem) || WORDS.contains(format!("{stem}{instead}").as_str()))
+        })
+    };
+    WORDS.contains(part)
+        || [("s", ""), ("es", ""), ("ies", "y"), ("ed", "e"), ("ing", "e"), ("er", "e"), ("ly", "")]
+            .iter()
+            .any(|(ending, instead)| stem(ending, instead))
+}
+
+/// Whether `word` names many of something, as `users` does.
+pub(crate) fn is_plural(word: &str) -> bool {
+    parts(word).last().is_some_and(|last| {
+        last.len() > 3
+            && last.ends_with('s')
+            && !["ss", "us", "is"].iter().any(|ending| last.ends_with(ending))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_routes_are_told_from_names() {
+        for (word, form) in [
+            ("settings", Form::Route),
+            ("InstantSearch", Form::Route),
+            ("public-key", Form::Route),
+            ("playlists", Form::Route),
+            ("v1beta2", Form::Route),
+            ("request_password_reset", Form::Phrase),
+            ("karoti", Form::Unknown),
+            ("blue-key", Form::Partly),
+            ("karoti42", Form::Numbered),
+            ("XkqTzvBnRwLpMd", Form::Machine),
+        ] {
+            assert_eq!(Form::of(word), form, "{word}");
+        }
+        assert!(WORDS.len() > 1000 && is_plural("user_groups") && !is_plural("status"));
+    }
+}
