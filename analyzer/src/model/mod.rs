@@ -3,4 +3,5 @@
 pub(crate) mod arrivals;
 pub(crate) mod em;
 pub(crate) mod optimise;
+pub(crate) mod popularity;
 pub(crate) mod think;

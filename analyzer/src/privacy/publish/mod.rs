@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::arrivals::{Arrivals, Peak, RequestsPerSecond, Week, WeekCurve};
 use shared::distribution::Unit;
-use shared::endpoint::{Endpoint, Parameter, QueryParameter};
+use shared::endpoint::{Endpoint, QueryParameter};
 use shared::profile::{
     GapRule, Privacy, Profile, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed, VERSION,
 };
@@ -12,6 +12,7 @@ use shared::session::{Class, OTHER};
 use shared::units::{Weekday, round_count, round_probability, round_shares, round_significant, time_of_week};
 
 mod chain;
+mod parameters;
 mod queries;
 mod think_times;
 
@@ -21,6 +22,7 @@ use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::model::arrivals;
+use crate::model::popularity::Use;
 use crate::read::{Reading, label, stamp};
 use crate::request::SECOND_NS;
 use crate::route::Routes;
@@ -63,7 +65,8 @@ pub(crate) fn publish(
         if named.contains(&route) { &routes.routes[route as usize].id } else { OTHER }
     };
     let mut queries = queries::queries(reading, tally, routes, gate);
-    let endpoints = endpoints(tally, routes, &named, &mut queries, gate);
+    let uses = parameters::uses(reading, routes, &settings.model);
+    let endpoints = endpoints(tally, routes, &named, &mut queries, &uses, gate);
     let (think_times, think_time) = think_times::think_times(tally, &id, gate);
     let (class, transitions_dropped) = chain::class(tally, &id, gate, think_time);
     let (suppressed, suppressed_requests) = suppressed(tally, &named);
@@ -199,6 +202,7 @@ fn endpoints(
     routes: &Routes,
     named: &BTreeSet<RouteNumber>,
     queries: &mut BTreeMap<RouteNumber, Vec<QueryParameter>>,
+    uses: &BTreeMap<(RouteNumber, usize), Use>,
     gate: Gate,
 ) -> Vec<Endpoint> {
     let published = || tally.endpoints.iter().filter(|(route, _)| named.contains(route));
@@ -225,20 +229,7 @@ fn endpoints(
                 route: route.template.clone(),
                 weight: round_probability(mass as f64 / total.max(1) as f64),
                 requests: round_count(requests(mass)),
-                parameters: route
-                    .parameters
-                    .iter()
-                    .map(|(name, kind)| {
-                        let parameter = Parameter {
-                            kind: kind.0,
-                            cardinality: None,
-                            distinct: None,
-                            popularity: None,
-                            length: BTreeMap::new(),
-                        };
-                        (name.clone(), parameter)
-                    })
-                    .collect(),
+                parameters: parameters::parameters(*number, routes, uses),
                 query: queries.remove(number).unwrap_or_default(),
                 status: status.into_keys().zip(shares).collect(),
                 response_bytes: sizes.and_then(|histogram| gate.summary(histogram, logged(&endpoint.sizes))),
