@@ -248,8 +248,14 @@ fn queries_referers_and_users_may_be_anything() {
         )
     });
     assert!(changed > 240_000);
-    let expected = yaml(&sample_settings(vec![sample_gz()]));
-    let found = yaml(&sample_settings(vec![write(&directory, "typed.log", &text)]));
+    // The names of queries are part of a profile; everything else must not depend on them.
+    let without_queries = |log: PathBuf| {
+        let mut profile = analyze(&sample_settings(vec![log]));
+        profile.endpoints.iter_mut().for_each(|endpoint| endpoint.query.clear());
+        shared::io::to_yaml(&profile)
+    };
+    let expected = without_queries(sample_gz());
+    let found = without_queries(write(&directory, "typed.log", &text));
     check(&expected, &found, "queries, referers and users changed");
 }
 

@@ -6,6 +6,7 @@ pub mod em;
 pub mod flow;
 pub mod nnls;
 pub(crate) mod optimise;
+pub(crate) mod popularity;
 pub mod sample;
 pub mod seed;
 pub mod think;

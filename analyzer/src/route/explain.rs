@@ -100,7 +100,7 @@ mod tests {
         };
         let resources: Vec<Resource> = paths.iter().map(resource).collect();
         let counts = vec![Requested { requests: 2, answered: 2 }; resources.len()];
-        let routes = super::super::find(&resources, &counts, &[], true);
+        let routes = super::super::find(&resources, &counts, &counts, &[], true);
         let text = |path| text(path, &GivenRoutes::default(), &routes);
         let values = text("/users/karo1/posts");
         assert!(values.contains("route: /users/{slug}/posts (inferred)"), "{values}");

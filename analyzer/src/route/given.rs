@@ -28,11 +28,13 @@ pub struct GivenRoutes {
     nodes: Vec<Node>,
 }
 
+type Text = Box<[u8]>;
+
 #[derive(Debug, Clone, Default)]
 struct Node {
     literals: BTreeMap<Box<[u8]>, usize>,
     /// Segments with something around the value, those with most around it first.
-    around: Vec<(Box<[u8]>, Box<[u8]>, usize)>,
+    around: Vec<(Text, Text, usize)>,
     /// Parameters, those that take fewer values first.
     parameters: Vec<(Takes, usize)>,
     /// The route that takes whatever follows.

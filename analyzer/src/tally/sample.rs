@@ -139,7 +139,7 @@ mod tests {
 
     /// Session `number`: of one to five requests, of a client whose pseudonym depends on `key`.
     fn session(number: u64, key: u64) -> Walked {
-        let client = mix(number / 3 ^ key << 32);
+        let client = mix((number / 3) ^ (key << 32));
         let event = |at: u64| {
             let stamp_ns = (1_000_000 + (number * 7 + at * 11) as i64) * SECOND_NS;
             Event::new(&Request { stamp_ns, status: 200, ..Request::default() }, client, 0, Kind::Page)

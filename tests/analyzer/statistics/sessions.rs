@@ -167,7 +167,9 @@ impl Traffic {
         // Reads what is there for robots, and then a few pages.
         let polite = format!("10.2.0.{}", number + 1);
         self.request(&polite, at_s, 0.01, "GET /robots.txt", 200);
-        (0..9).for_each(|i| drop(self.request(&polite, at_s + f64::from(i * i + 30), 0.04, &page(i), 200)));
+        for i in 0..9 {
+            self.request(&polite, at_s + f64::from(i * i + 30), 0.04, &page(i), 200);
+        }
         // A page every ten seconds.
         let regular = format!("10.2.1.{}", number + 1);
         for i in 0..120 {
@@ -285,7 +287,11 @@ fn check(seed: u64, people: usize) {
 
     let think = profile.think_times[&class.think_time.default].sampler().unwrap();
     for q in [0.25, 0.5, 0.9] {
-        let z = [(0.25, -0.674_49), (0.5, 0.0), (0.9, 1.281_55)].iter().find(|(of, _)| *of == q).unwrap().1;
+        let z = [(0.25, -0.674_49), (0.5, 0.0), (0.9, 1.281_55)]
+            .iter()
+            .find(|(of, _)| (of - q).abs() < 1e-9)
+            .unwrap()
+            .1;
         let ratio = think.quantile(q) / (THINK.0 * (THINK.1 * z).exp());
         goal(
             &format!("think time p{:.0}, relative", q * 100.0),
@@ -303,7 +309,7 @@ fn check(seed: u64, people: usize) {
         let file = endpoint(&profile, "GET", file);
         let off = companion(list, &file.id).unwrap().probability - expected;
         goal(&format!("{} with a page, off", file.route), off, off.abs() <= 0.01, "within 0.01");
-        assert_eq!(file.weight, 0.0);
+        assert!(file.weight <= 0.0);
     }
     let calls = companion(list, &basket.id).unwrap();
     let off = calls.probability - CALL_SHARE;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::distribution::Unit;
-use shared::endpoint::{Endpoint, Parameter, QueryParameter};
+use shared::endpoint::{Endpoint, QueryParameter};
 use shared::profile::{
     GapRule, Privacy, Profile, RouteSources, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed,
     VERSION,
@@ -17,6 +17,7 @@ mod chain;
 mod classes;
 mod companions;
 pub(crate) mod holdout;
+mod parameters;
 mod queries;
 mod think_times;
 
@@ -29,6 +30,7 @@ use crate::error::Error;
 use crate::event::SIZE_RELATIVE_ERROR;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
+use crate::model::popularity::Use;
 use crate::read::Reading;
 use crate::request::SECOND_NS;
 use crate::route::Routes;
@@ -66,7 +68,8 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
         if named.contains(&route) { &routes.routes[route as usize].id } else { OTHER }
     };
     let mut queries = queries::queries(reading, tally, routes, gate);
-    let endpoints = endpoints(tally, routes, &named, &mut queries, gate);
+    let uses = parameters::uses(reading, routes, &settings.model);
+    let endpoints = endpoints(tally, routes, &named, &mut queries, &uses, gate);
     let state = |route: RouteNumber| if named.contains(&route) { route } else { classes::UNNAMED };
     let kinds = Kinds::find(walks, &state, &id, gate);
     let mut flow = Flow::of(tally, &state);
@@ -241,6 +244,7 @@ fn endpoints(
     routes: &Routes,
     named: &BTreeSet<RouteNumber>,
     queries: &mut BTreeMap<RouteNumber, Vec<QueryParameter>>,
+    uses: &BTreeMap<(RouteNumber, usize), Use>,
     gate: Gate,
 ) -> Vec<Endpoint> {
     let mut companions = companions::companions(tally, routes, named, gate);
@@ -272,20 +276,7 @@ fn endpoints(
                 route: route.template.clone(),
                 weight: round_probability(steps as f64 / total.max(1) as f64),
                 requests: round_count(requests(mass)),
-                parameters: route
-                    .parameters
-                    .iter()
-                    .map(|(name, kind)| {
-                        let parameter = Parameter {
-                            kind: kind.0,
-                            cardinality: None,
-                            distinct: None,
-                            popularity: None,
-                            length: BTreeMap::new(),
-                        };
-                        (name.clone(), parameter)
-                    })
-                    .collect(),
+                parameters: parameters::parameters(*number, routes, uses),
                 query: queries.remove(number).unwrap_or_default(),
                 status: status.into_keys().zip(shares).collect(),
                 response_bytes: sizes.and_then(|histogram| gate.summary(histogram, logged(&endpoint.sizes))),

@@ -49,7 +49,7 @@ fn services(folder: &Path) -> Vec<Service> {
     files.sort();
     let parse = |file: &PathBuf| {
         let name = file.file_stem().unwrap().to_string_lossy();
-        Service::parse(&name, &std::fs::read_to_string(file).unwrap())
+        Service::parse(&name, &fs_err::read_to_string(file).unwrap())
     };
     files.iter().map(parse).collect()
 }
