@@ -15,9 +15,8 @@ const MACHINE_MADE: usize = 14;
 
 /// The list, and its words in all numbers and tenses.
 static WORDS: LazyLock<HashSet<String, FixedState>> = LazyLock::new(|| {
-    let endings = |word: &str| {
-        ["", "s", "es", "ies", "ed", "ing", "er", "ly"].map(|ending| format!("{word}{ending}"))
-    };
+    let endings =
+        |word: &str| ["", "s", "es", "ies", "ed", "ing", "er", "ly"].map(|ending| format!("{word}{ending}"));
     let mut words = HashSet::default();
     for word in include_str!("words.txt").lines() {
         words.extend(endings(word).into_iter().filter(|form| form == word || word.len() > 1));
