@@ -112,6 +112,17 @@ pub fn audit(
     let routes: Vec<Template<'_>> = profile.endpoints.iter().map(Template::new).collect();
     let is_modelled =
         Kind::ALL.map(|kind| kind == Kind::Page || !profile.source.excluded.contains_key(kind.name()));
+    // Files count where pages bring them along, and as nothing else.
+    let brought: HashSet<&str> = profile
+        .endpoints
+        .iter()
+        .flat_map(|page| &page.companions)
+        .map(|file| file.endpoint.as_str())
+        .collect();
+    let may_be_asked = |kind: Kind, endpoint: &Endpoint| match kind {
+        Kind::Static => is_modelled[kind as usize] || brought.contains(endpoint.id.as_str()),
+        _ => true,
+    };
     let mut clients: BTreeMap<Place, HashSet<Pseudonym>> =
         places(profile, &routes).into_iter().map(|place| (place, HashSet::new())).collect();
     let (mut requests, mut matched) = (0, 0);
@@ -128,11 +139,17 @@ pub fn audit(
             let _ = read::records(&block, &format, settings.line_limit, &mut cache, |_, _, record| {
                 let Ok(request) = record else { return };
                 let agent = request.user_agent.map_or(Kind::Page, kind::of_user_agent);
-                if !is_modelled[kind::of_request(&request, request.path(), agent) as usize] {
+                let kind = kind::of_request(&request, request.path(), agent);
+                if !is_modelled[kind as usize] && kind != Kind::Static {
+                    return;
+                }
+                let endpoint = fitting(&request, &routes);
+                let endpoint = endpoint.filter(|at| may_be_asked(kind, &profile.endpoints[*at]));
+                if endpoint.is_none() && !is_modelled[kind as usize] {
                     return;
                 }
                 requests += 1;
-                let Some(endpoint) = fitting(&request, &routes) else { return };
+                let Some(endpoint) = endpoint else { return };
                 matched += 1;
                 let client = client(&request, &settings.identity, &key);
                 for place in behind(&request, endpoint, &routes[endpoint]) {

@@ -110,11 +110,15 @@ pub fn analyze(settings: &Settings, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<A
     let key = Key::ephemeral()?;
     let pool = threads(settings.read.threads)?;
     pool.install(|| {
-        let queries =
-            Some(QuerySettings { k: settings.model.k, kinds: tally::modelled_kinds(&settings.model) });
-        let reading = read::read(&ReadSettings { queries, ..settings.read.clone() }, &key, on_bytes)?;
+        let reading = read::read(&with_queries(settings), &key, on_bytes)?;
         model(reading, settings)
     })
+}
+
+/// How to read what a profile is made of.
+fn with_queries(settings: &Settings) -> ReadSettings {
+    let queries = QuerySettings { k: settings.model.k, kinds: tally::modelled_kinds(&settings.model) };
+    ReadSettings { queries: Some(queries), ..settings.read.clone() }
 }
 
 /// Reads the inputs of `settings` into a part at `output`, with the clients of `shard`. `on_bytes` hears of every block
@@ -123,15 +127,16 @@ pub fn analyze(settings: &Settings, on_bytes: &(dyn Fn(u64) + Sync)) -> Result<A
 /// # Errors
 /// What keeps an input from being read or the part from being written.
 pub fn tally(
-    settings: &ReadSettings,
+    settings: &Settings,
     key: &Key,
     shard: Shard,
     output: &Path,
     on_bytes: &(dyn Fn(u64) + Sync),
 ) -> Result<Reading, Error> {
-    threads(settings.threads)?.install(|| {
-        let reading = read::read(settings, key, on_bytes)?;
-        part::write(output, &reading, settings, key, shard)?;
+    threads(settings.read.threads)?.install(|| {
+        let settings = with_queries(settings);
+        let reading = read::read(&settings, key, on_bytes)?;
+        part::write(output, &reading, &settings, key, shard)?;
         Ok(reading)
     })
 }

@@ -152,9 +152,7 @@ const NO_PAUSE: &str = "what happened in the same second counts as made by one p
 const FINER_STAMPS: &[(&str, &str)] = &[
     ("/source/resolution_s", FINER),
     ("/think_times", FINER),
-    ("/classes/*/think_time", FINER),
-    ("/classes/*/chain", NO_PAUSE),
-    ("/classes/*/start", NO_PAUSE),
+    ("/classes", NO_PAUSE),
     ("/arrivals/requests_per_s", NO_PAUSE),
     ("/endpoints", NO_PAUSE),
     ("/privacy/suppressed", NO_PAUSE),

@@ -63,7 +63,7 @@ fn read_back(log: PathBuf, profile: &Profile) -> Analysis {
         model: ModelSettings {
             k: 1,
             keep: Kind::ALL.to_vec(),
-            routes: profile.endpoints.iter().map(|endpoint| endpoint.route.parse().unwrap()).collect(),
+            routes: profile.endpoints.iter().filter_map(|endpoint| endpoint.route.parse().ok()).collect(),
             ..ModelSettings::default()
         },
     };

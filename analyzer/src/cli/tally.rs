@@ -48,8 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let settings = settings(&arguments.input, &arguments.model)?;
     let key = Key::from_file(&arguments.key_file)?;
     let bar = progress::bar(&settings.read.inputs, arguments.input.quiet);
-    let tallied =
-        crate::tally(&settings.read, &key, arguments.shard, &arguments.output, &|bytes| bar.inc(bytes));
+    let tallied = crate::tally(&settings, &key, arguments.shard, &arguments.output, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
     let reading = tallied?;
     if !arguments.input.quiet {

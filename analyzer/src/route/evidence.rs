@@ -117,20 +117,33 @@ const LEAST_STRUCTURE: f64 = -12.0;
 
 /// Shares of the forms among words, in the order of [`Form`].
 type Shares = [f64; 6];
-/// What values are: names mostly, and at one position of seven words as routes have them, such as tags.
-const VALUES: [(f64, Shares); 2] =
-    [(0.85, [0.10, 0.03, 0.22, 0.40, 0.22, 0.03]), (0.15, [0.60, 0.10, 0.14, 0.14, 0.01, 0.01])];
-/// What pages are: on the list mostly, and at one position of ten of a trade or a language of their own.
-const PAGES: [(f64, Shares); 2] =
-    [(0.90, [0.70, 0.10, 0.12, 0.065, 0.01, 0.005]), (0.10, [0.20, 0.04, 0.24, 0.46, 0.055, 0.005])];
+/// Words all made alike: single words, such as names of users, words joined, such as titles, words with numbers.
+const ALIKE: [Shares; 3] = [
+    [0.03, 0.02, 0.06, 0.85, 0.03, 0.01],
+    [0.06, 0.08, 0.70, 0.08, 0.07, 0.01],
+    [0.01, 0.01, 0.05, 0.05, 0.85, 0.03],
+];
+/// Words on the list mostly.
+const LISTED: Shares = [0.70, 0.10, 0.12, 0.065, 0.01, 0.005];
+/// Words of a trade, or of another language.
+const UNLISTED: Shares = [0.20, 0.04, 0.24, 0.46, 0.055, 0.005];
+/// Names of all sorts.
+const NAMES: Shares = [0.10, 0.03, 0.22, 0.40, 0.22, 0.03];
+/// What values are, by kinds of positions. Every kind of pages is one of values as well: tags are words on the list.
+/// How many words there are therefore never adds up to evidence for pages.
+const VALUES: [(f64, Shares); 6] =
+    [(0.50, NAMES), (0.12, LISTED), (0.08, UNLISTED), (0.10, ALIKE[0]), (0.10, ALIKE[1]), (0.10, ALIKE[2])];
+/// What pages are, by kinds of positions.
+const PAGES: [(f64, Shares); 6] =
+    [(0.00, NAMES), (0.90, LISTED), (0.06, UNLISTED), (0.02, ALIKE[0]), (0.015, ALIKE[1]), (0.005, ALIKE[2])];
 
 /// How much more likely values are of these forms than pages, all together.
 fn forms(found: impl Iterator<Item = Form> + Clone) -> f64 {
-    let log_likelihood = |kinds: [(f64, Shares); 2]| {
+    let log_likelihood = |kinds: [(f64, Shares); 6]| {
         let of = kinds.map(|(share, forms)| {
             share.log2() + found.clone().map(|form| forms[form as usize].log2()).sum::<f64>()
         });
-        let most = of[0].max(of[1]);
+        let most = of.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         most + of.iter().map(|bits| (bits - most).exp2()).sum::<f64>().log2()
     };
     log_likelihood(VALUES) - log_likelihood(PAGES)
@@ -423,7 +436,10 @@ mod tests {
     #[test]
     fn evidence_of_one_decision_is_bounded() {
         let many = |form: Form, n: usize| forms(std::iter::repeat_n(form, n));
-        assert!(many(Form::Route, 1000) < 0.0 && many(Form::Unknown, 3) < 6.0);
-        assert!(many(Form::Numbered, 40) > 40.0);
+        assert!(
+            many(Form::Route, 1000) < 0.0 && many(Form::Route, 1000) > -4.0 && many(Form::Unknown, 3) < 6.0
+        );
+        // Names that are all made alike may be those of a trade: their number decides.
+        assert!(many(Form::Unknown, 1000) > 0.0 && many(Form::Numbered, 1000) < 6.0);
     }
 }

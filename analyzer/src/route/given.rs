@@ -28,19 +28,20 @@ pub struct GivenRoutes {
     nodes: Vec<Node>,
 }
 
-type Text = Box<[u8]>;
-
 #[derive(Debug, Clone, Default)]
 struct Node {
     literals: BTreeMap<Box<[u8]>, usize>,
     /// Segments with something around the value, those with most around it first.
-    around: Vec<(Text, Text, usize)>,
+    around: Vec<Around>,
     /// Parameters, those that take fewer values first.
     parameters: Vec<(Takes, usize)>,
     /// The route that takes whatever follows.
     rest: Option<End>,
     end: Option<End>,
 }
+
+/// What stands before and after a value in its segment, and the node behind it.
+type Around = (Box<[u8]>, Box<[u8]>, usize);
 
 #[derive(Debug, Clone, Default)]
 struct End {

@@ -3,15 +3,34 @@
 //! A list of words of the web and of its interfaces, written down without any one service in mind; `words.txt` holds
 //! their singular. It never decides alone: values may be such words, and a service may speak another language.
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 
 /// The shortest word that a longer one may be put together of, as `playlist` is.
 const SHORTEST_PART: usize = 3;
 /// Letters and digits from which on a run that holds no known word looks made up by a machine.
 const MACHINE_MADE: usize = 14;
 
-static WORDS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| include_str!("words.txt").lines().collect());
+/// The list, and its words in all numbers and tenses.
+static WORDS: LazyLock<HashSet<String, FixedState>> = LazyLock::new(|| {
+    let endings =
+        |word: &str| ["", "s", "es", "ies", "ed", "ing", "er", "ly"].map(|ending| format!("{word}{ending}"));
+    let mut words = HashSet::default();
+    for word in include_str!("words.txt").lines() {
+        words.extend(endings(word).into_iter().filter(|form| form == word || word.len() > 1));
+        if let Some(stem) = word.strip_suffix('e').filter(|stem| stem.len() > 1) {
+            words.extend(["ed", "ing", "er"].map(|ending| format!("{stem}{ending}")));
+        }
+        if let Some(stem) = word.strip_suffix('y').filter(|stem| stem.len() > 1) {
+            words.insert(format!("{stem}ies"));
+        }
+    }
+    words
+});
+/// Letters of the longest of them, at most.
+const LONGEST: usize = 17;
 
 /// How a word is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,6 +132,9 @@ fn parts(word: &str) -> Vec<String> {
 
 /// Whether `part`, in lower case, is on the list, in any number or tense, or several of the list in one.
 fn is_known(part: &str) -> bool {
+    if is_listed(part) {
+        return true;
+    }
     // Of each place: whether words of the list fill what is before it.
     let mut reached = vec![false; part.len() + 1];
     reached[0] = true;
@@ -120,19 +142,11 @@ fn is_known(part: &str) -> bool {
         reached[until] = (0..=until - SHORTEST_PART)
             .any(|from| reached[from] && part.get(from..until).is_some_and(is_listed));
     }
-    reached[part.len()] || is_listed(part)
+    reached[part.len()]
 }
 
 fn is_listed(part: &str) -> bool {
-    let stem = |ending: &str, instead: &str| {
-        part.strip_suffix(ending).is_some_and(|stem| {
-            stem.len() >= 2 && (WORDS.contains(stem) || WORDS.contains(format!("{stem}{instead}").as_str()))
-        })
-    };
-    WORDS.contains(part)
-        || [("s", ""), ("es", ""), ("ies", "y"), ("ed", "e"), ("ing", "e"), ("er", "e"), ("ly", "")]
-            .iter()
-            .any(|(ending, instead)| stem(ending, instead))
+    part.len() <= LONGEST && WORDS.contains(part)
 }
 
 /// Whether `word` names many of something, as `users` does.
@@ -164,6 +178,7 @@ mod tests {
         ] {
             assert_eq!(Form::of(word), form, "{word}");
         }
+        assert_eq!(WORDS.iter().map(String::len).max(), Some(LONGEST));
         assert!(WORDS.len() > 1000 && is_plural("user_groups") && !is_plural("status"));
     }
 }

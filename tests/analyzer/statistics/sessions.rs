@@ -289,7 +289,7 @@ fn check(seed: u64, people: usize) {
     for q in [0.25, 0.5, 0.9] {
         let z = [(0.25, -0.674_49), (0.5, 0.0), (0.9, 1.281_55)]
             .iter()
-            .find(|(of, _)| (of - q).abs() < 1e-9)
+            .find(|(of, _)| f64::abs(of - q) < 1e-9)
             .unwrap()
             .1;
         let ratio = think.quantile(q) / (THINK.0 * (THINK.1 * z).exp());
