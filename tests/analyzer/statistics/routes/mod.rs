@@ -44,12 +44,12 @@ fn mean_score(service: &Service, count: usize, seeds: &[u64], group: fn(&[String
 /// The lists in `folder`, by name.
 fn services(folder: &Path) -> Vec<Service> {
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
     files.sort();
     let parse = |file: &PathBuf| {
         let name = file.file_stem().unwrap().to_string_lossy();
-        Service::parse(&name, &std::fs::read_to_string(file).unwrap())
+        Service::parse(&name, &fs_err::read_to_string(file).unwrap())
     };
     files.iter().map(parse).collect()
 }
