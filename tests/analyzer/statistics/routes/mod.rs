@@ -44,7 +44,7 @@ fn mean_score(service: &Service, count: usize, seeds: &[u64], group: fn(&[String
 /// The lists in `folder`, by name.
 fn services(folder: &Path) -> Vec<Service> {
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
     files.sort();
     let parse = |file: &PathBuf| {
