@@ -456,9 +456,10 @@ fn paces(logs: u64, sessions: u32) {
                 .collect();
             let told: Vec<f64> = found.iter().flatten().copied().collect();
             let (mean, error) = mean(&told);
+            let figure = if told.is_empty() { "none".to_owned() } else { format!("{mean:.3} ± {error:.3}") };
             eprintln!(
                 "pace, median {median_s} s, {} stamps, {logs} logs of {sessions} sessions: planted {rho}, within 0.05: \
-                 {mean:.3} ± {error:.3}, told from 0 in {}",
+                 {figure}, told from 0 in {}",
                 if coarse { "whole-second" } else { "exact" },
                 told.len(),
             );
