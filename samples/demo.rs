@@ -114,7 +114,9 @@ fn replay_settings(profile: &Profile, target: &Target) -> Result<replayer::Setti
 fn read_target_log(log: &Path, profile: &Profile) -> Result<Analysis> {
     let identity = Identity::Field("http_x_loadprint_session".to_owned());
     let options = Options { identity: identity.clone(), ..Options::default() };
-    let routes = profile.endpoints.iter().map(|endpoint| endpoint.route.parse().map_err(anyhow::Error::msg));
+    // Files are what pages bring along, and nobody's steps.
+    let steps = profile.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
+    let routes = steps.map(|endpoint| endpoint.route.parse().map_err(anyhow::Error::msg));
     let settings = Settings {
         read: ReadSettings {
             inputs: vec![log.to_owned()],

@@ -49,7 +49,7 @@ impl Shard {
         partition as u32 % self.of == self.number - 1
     }
 
-    /// Counts of lines, which are nobody's, go with the first shard.
+    /// Counts of lines, of all clients, go with the first shard.
     fn is_first(self) -> bool {
         self.number == 1
     }

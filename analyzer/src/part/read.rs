@@ -65,7 +65,7 @@ pub(crate) fn merge(paths: &[PathBuf], settings: &mut ReadSettings, k: u64) -> R
         inputs.extend(header.inputs.into_iter().map(|input| input.into_summary(first)));
         resources.push(header.resources);
         queries_of.push(if first { header.queries } else { QueryCounts::new() });
-        requested_of.push(header.requested);
+        requested_of.push(if first { header.requested } else { Vec::new() });
     }
     let (resources, numbers) = resource::unite(resources);
     let requested = Requested::unite(&requested_of, &numbers, resources.len());
