@@ -1,5 +1,8 @@
 //! What a part says of itself in front of its events.
 
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 use shared::profile::Stamp;
 
@@ -37,6 +40,8 @@ pub(super) struct ReadAs {
     pub(super) keep_duplicates: bool,
     /// Distinct clients that are told apart behind the names of query parameters; `None` where those do not count.
     pub(super) queries_k: Option<u64>,
+    /// Tells given routes and trusted proxies from others.
+    pub(super) given: u64,
 }
 
 impl ReadAs {
@@ -46,6 +51,8 @@ impl ReadAs {
             templates: settings.templates,
             keep_duplicates: settings.keep_duplicates,
             queries_k: settings.queries.as_ref().map(|queries| queries.k),
+            given: FixedState::default()
+                .hash_one(format!("{:?} {:?}", settings.routes, settings.trusted_proxies)),
         }
     }
 }

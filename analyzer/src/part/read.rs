@@ -46,7 +46,7 @@ pub(crate) fn merge(paths: &[PathBuf], settings: &mut ReadSettings, k: u64) -> R
     }
     check_shards(&headers)?;
     if let Some(first) = headers.first() {
-        let ReadAs { identity, templates, keep_duplicates, queries_k } = first.read_as.clone();
+        let ReadAs { identity, templates, keep_duplicates, queries_k, .. } = first.read_as.clone();
         if let Some(found) = queries_k.filter(|found| *found != k) {
             return Err(PartError::Threshold { path: paths[0].clone(), found, k }.into());
         }
@@ -231,10 +231,10 @@ fn check_like(path: &Path, header: &Header, other: &Path, known: &Header) -> Res
     }
     if header.read_as != known.read_as {
         let said = |read: &ReadAs| {
-            let ReadAs { identity, templates, keep_duplicates, queries_k } = read;
+            let ReadAs { identity, templates, keep_duplicates, queries_k, given } = read;
             let k = queries_k.unwrap_or(0);
             format!(
-                "--identity {identity}, --k {k}, templates: {templates}, duplicates kept: {keep_duplicates}"
+                "--identity {identity}, --k {k}, templates: {templates}, duplicates kept: {keep_duplicates}, given routes and proxies: {given:016x}"
             )
         };
         let hint = "make all parts with the same flags";

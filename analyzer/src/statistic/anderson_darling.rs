@@ -6,8 +6,8 @@ use super::Test;
 
 /// Tests whether `values` were drawn from the continuous law with distribution function `cdf`, all of it known.
 ///
-/// The statistic is A²; `df` of the result is the number of values. The p-value is that of infinitely many values,
-/// which from ten values on is off by less than 0.005. `None` without values.
+/// The statistic is A²; `df` of the result is the number of values. The p-value is that of infinitely many values, which
+/// few values only come near to. `None` without values.
 pub fn one_sample(values: &[f64], cdf: impl Fn(f64) -> f64) -> Option<Test> {
     let mut shares: Vec<f64> = values.iter().map(|x| cdf(*x)).collect();
     shares.sort_by(f64::total_cmp);
