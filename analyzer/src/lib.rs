@@ -84,6 +84,7 @@ use model::flow::perplexity::Perplexity;
 use part::Shard;
 use privacy::pseudonym::Key;
 use query::QuerySettings;
+use rayon::prelude::*;
 use reject::Reject;
 use settings::ReadSettings;
 use shared::Profile;
@@ -211,6 +212,7 @@ impl Counted {
             None => CivilClock::of_log(&reading.counts.offset_s_by_hour),
         };
         let mut tally = tally::tally(reading, &routes, &settings.model)?;
+        tally.starts_at.par_sort_unstable();
         let walks = tally.sample.take().map(tally::sample::Sample::walks).unwrap_or_default();
         Ok(Self { routes, clock, tally, walks })
     }

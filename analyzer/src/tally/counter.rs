@@ -310,7 +310,7 @@ impl<'a> Counter<'a> {
         let began = start_ms >= context.began_from_ms;
         if began {
             let start_s = start_ms.div_euclid(1000);
-            self.starts_at.push(Start { at_s: start_s, client });
+            self.starts_at.push(Start::new(start_s, client));
             self.starts_mass += mass;
             self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
         }

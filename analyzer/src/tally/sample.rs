@@ -11,8 +11,8 @@ use crate::model::sample::{Gap, Step, Walk};
 use crate::privacy::pseudonym::Pseudonym;
 use crate::tally::RouteNumber;
 
-/// Sessions in the sample: classes of a hundredth of all still have 200.
-pub(crate) const MOST: usize = 20_000;
+/// Sessions in the sample: classes of a hundredth of all still have 100.
+pub(crate) const MOST: usize = 10_000;
 
 /// Sessions whose content hashes lowest, of those offered.
 #[derive(Debug)]

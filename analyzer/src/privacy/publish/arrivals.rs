@@ -33,13 +33,12 @@ pub(super) fn arrivals(
     classes: &[Class],
 ) -> Arrivals {
     let k = settings.model.k;
-    let mut starts = tally.starts_at.clone();
-    starts.sort_unstable();
-    let seconds: Vec<i64> = starts.iter().map(|start| start.at_s).collect();
+    let starts = &tally.starts_at;
+    let seconds: Vec<i64> = starts.iter().map(|start| start.at_s()).collect();
     let blind_s = settings.model.gap_ms.div_euclid(1000);
     let fitted = arrivals::fit(&seconds, &coverage(reading, tally), blind_s, clock);
-    let outlier_days = named_days(&fitted.outliers, &starts, clock, k);
-    let curve = gated(fitted.curve, &clients(&starts, &fitted.coverage, clock, k), k);
+    let outlier_days = named_days(&fitted.outliers, starts, clock, k);
+    let curve = gated(fitted.curve, &clients(starts, &fitted.coverage, clock, k), k);
     // What a session stands for where the log was sampled, and those that were taken for one.
     let scale = merged * tally.starts_mass as f64 / (REQUEST * starts.len().max(1) as u64) as f64;
     let days = Weekday::ALL.map(|day| {
@@ -95,11 +94,11 @@ fn clients(starts: &[Start], coverage: &Coverage, clock: &CivilClock, k: u64) ->
     let mut bins: BTreeMap<i64, Bin> = BTreeMap::new();
     let mut rest = starts;
     for Range { start, end } in coverage.stretches() {
-        let (_, from) = rest.split_at(rest.partition_point(|found| found.at_s < *start));
-        let (inside, after) = from.split_at(from.partition_point(|found| found.at_s < *end));
+        let (_, from) = rest.split_at(rest.partition_point(|found| found.at_s() < *start));
+        let (inside, after) = from.split_at(from.partition_point(|found| found.at_s() < *end));
         for found in inside {
-            let bin = bin_of_week(clock, found.at_s) as i64;
-            bins.entry(bin).or_default().add(found.client, REQUEST, k);
+            let bin = bin_of_week(clock, found.at_s()) as i64;
+            bins.entry(bin).or_default().add(found.client(), REQUEST, k);
         }
         rest = after;
     }
@@ -111,8 +110,8 @@ fn named_days(days: &[OutlierDay], starts: &[Start], clock: &CivilClock, k: u64)
     let mut found = Vec::new();
     for day in days {
         let mut crowd = Bin::default();
-        let of_day = starts.iter().filter(|start| clock.day(start.at_s) == day.number);
-        of_day.for_each(|start| crowd.add(start.client, REQUEST, k));
+        let of_day = starts.iter().filter(|start| clock.day(start.at_s()) == day.number);
+        of_day.for_each(|start| crowd.add(start.client(), REQUEST, k));
         found.extend(date(day.number).filter(|_| crowd.has_enough()).map(|date| date.to_string()));
     }
     found
