@@ -6,6 +6,7 @@ use shared::session::{Class, Context, END, OTHER, ThinkTimes};
 use shared::units::{round_count, round_shares};
 
 use super::chain::{self, Flow};
+use crate::model::flow::choice::classes_explain_more;
 use crate::model::flow::contexts::{self, Admission};
 use crate::model::flow::counts::Counts;
 use crate::model::flow::mixture::{self, Search};
@@ -47,9 +48,13 @@ impl Kinds {
         let walks = with_states(walks, state);
         let least_clients = usize::try_from(gate.k()).unwrap_or(usize::MAX);
         let mixture = mixture::fit(&walks, Search::new(least_clients, SEED));
-        let (of_walk, parts) = match mixture.classes.len() {
-            0 | 1 => (vec![0; walks.len()], vec![walks.clone()]),
-            _ => (mixture.draw(&walks), mixture.partition(&walks)),
+        // Where a longer memory explains what classes seem to, there is one kind of user.
+        let admission = Admission { visits: CONTEXT_VISITS, clients: gate.k() };
+        let is_of_kinds = mixture.classes.len() > 1
+            && classes_explain_more(&mixture, &contexts::select(&walks, admission), walks.len());
+        let (of_walk, parts) = match is_of_kinds {
+            false => (vec![0; walks.len()], vec![walks.clone()]),
+            true => (mixture.draw(&walks), mixture.partition(&walks)),
         };
         let counts: Vec<Counts> = parts.iter().map(|part| Counts::of(part)).collect();
         let names = names(&counts, id, gate);
