@@ -13,6 +13,17 @@ pub(super) enum Piece {
     Item(Item),
 }
 
+/// The fields among `pieces`.
+pub(super) fn items(pieces: &mut [Piece]) -> Vec<&mut Item> {
+    pieces
+        .iter_mut()
+        .filter_map(|piece| match piece {
+            Piece::Item(item) => Some(item),
+            Piece::Text(_) => None,
+        })
+        .collect()
+}
+
 /// A field, as its language has it.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
@@ -77,13 +88,7 @@ pub(super) fn program(pieces: Vec<Piece>, quotes: Quotes, meaning: Meaning) -> R
 
 /// Each slot goes to the item that fills it best, and of equals to the first.
 fn give_slots(pieces: &mut [Piece]) {
-    let mut items: Vec<&mut Item> = pieces
-        .iter_mut()
-        .filter_map(|piece| match piece {
-            Piece::Item(item) => Some(item),
-            Piece::Text(_) => None,
-        })
-        .collect();
+    let mut items = items(pieces);
     for at in 0..items.len() {
         let Some((slot, rank)) = items[at].claim else { continue };
         let beaten = items.iter().enumerate().any(|(other, item)| {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use shared::profile::Stamp;
 
-use super::assemble::{Item, Piece};
+use super::assemble::{Piece, items};
 use super::meaning::Meaning;
 use super::number::Unit;
 use super::time::TimeFormat;
@@ -187,13 +187,7 @@ pub(super) fn claim(
     pieces: &mut [Piece],
     meaning: &mut Meaning,
 ) -> Result<(), Error> {
-    let mut items: Vec<&mut Item> = pieces
-        .iter_mut()
-        .filter_map(|piece| match piece {
-            Piece::Item(item) => Some(item),
-            Piece::Text(_) => None,
-        })
-        .collect();
+    let mut items = items(pieces);
     if let Some(rule) = rules.iter().find(|rule| !items.iter().any(|item| rule.names_variable(&item.name))) {
         return Err(rule.unknown_field(label, items.iter().map(|item| item.name.as_str())));
     }

@@ -4,7 +4,6 @@
 pub mod arrivals;
 pub mod em;
 pub mod flow;
-pub mod nnls;
 pub(crate) mod optimise;
 pub(crate) mod popularity;
 pub mod sample;

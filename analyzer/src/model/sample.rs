@@ -1,5 +1,7 @@
 //! The sessions that models are fitted to: a sample by content, so that no key and no identifier can choose it.
 
+use super::seed::hash;
+
 /// A session of the sample, with nothing of who it was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Walk {
@@ -13,6 +15,17 @@ pub struct Walk {
     pub mass: u64,
     /// The client's number among those of the sample: only good for telling clients apart, and different in every run.
     pub client: u32,
+}
+
+impl Walk {
+    /// A number of what the session is, not of whose it is.
+    pub(crate) fn hash(&self, seed: u64) -> u64 {
+        let steps = self.steps.iter().flat_map(|step| {
+            let gap = step.gap.map_or(u64::MAX, |gap| gap.ms as u64 ^ u64::from(gap.coarse) << 63);
+            [u64::from(step.endpoint), gap]
+        });
+        hash([seed, self.start_s as u64, self.mass, u64::from(self.ended)].into_iter().chain(steps))
+    }
 }
 
 /// One request of a session.

@@ -1,5 +1,26 @@
 //! Numbers that look random and are a function of what was counted: the same log gives the same profile.
 
+/// SplitMix64's output function (Steele, Lea & Flood 2014): every bit of the result depends on every bit of `x`.
+pub fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(STEP);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// One number of `parts`, in their order.
+pub fn hash(parts: impl IntoIterator<Item = u64>) -> u64 {
+    parts.into_iter().fold(0, |state, part| mix(state ^ part))
+}
+
+/// A number in (0, 1) of the upper 53 bits.
+pub fn uniform(bits: u64) -> f64 {
+    ((bits >> 11) as f64 + 0.5) / (1_u64 << f64::MANTISSA_DIGITS) as f64
+}
+
+/// What the state of SplitMix64 grows by.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// The generator SplitMix64 (Steele, Lea & Flood 2014), from its state.
 #[derive(Debug, Clone)]
 pub struct SplitMix(pub u64);
@@ -17,16 +38,14 @@ impl SplitMix {
 
     /// 64 bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let bits = mix(self.0);
+        self.0 = self.0.wrapping_add(STEP);
+        bits
     }
 
     /// Uniform in 0..1, 0 excluded.
     pub fn uniform(&mut self) -> f64 {
-        ((self.bits() >> 11) as f64 + 0.5) / (1_u64 << f64::MANTISSA_DIGITS) as f64
+        uniform(self.bits())
     }
 
     /// Standard normal (Box & Muller 1958).

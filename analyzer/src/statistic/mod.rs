@@ -19,7 +19,7 @@
 //! contingency            g_of_two(a, b) -> Test  pearson_of_two(a, b) -> Test
 //!                        pearson_of_fit(observed, expected, fitted) -> Test
 //! pool                   neighbours(expected, least)  rest(expected, least) -> groups; sums(groups, values)
-//! nnls                   solve(rows, targets) -> [f64; N]
+//! nnls                   solve(rows, targets, price) -> [f64; N]
 //! incomplete_gamma       lower(a, x)  upper(a, x)
 //! saddle_point           poisson(k, mean)  binomial(k, n, p)
 //! ```

@@ -1,19 +1,20 @@
 //! Least squares without negative solutions, for few unknowns.
 
-/// The `x >= 0` that brings `Σ_j rows[i][j] x[j]` closest to `targets[i]`, in the sum of squares.
+/// The `x >= 0` that brings `Σ_j rows[i][j] x[j]` closest to `targets[i]`: of which the sum of squares is least, and
+/// `price` for each unknown that is not zero. A price of 0 is plain non-negative least squares.
 ///
 /// Tries every set of unknowns that are not zero (2^N of them, so N is small) and keeps the best solution without a
 /// negative part: the optimum is the unconstrained solution over its own unknowns (Lawson & Hanson 1974, chapter 23).
 /// Equations of unequal weight are scaled by the caller. Where several solutions are equally close, the one with fewer
 /// unknowns wins.
-pub fn solve<const N: usize>(rows: &[[f64; N]], targets: &[f64]) -> [f64; N] {
+pub fn solve<const N: usize>(rows: &[[f64; N]], targets: &[f64], price: f64) -> [f64; N] {
     let mut best = [0.0; N];
     let mut least = squared_error(rows, targets, &best);
     let mut sets: Vec<u32> = (1..1_u32 << N).collect();
     sets.sort_by_key(|set| (set.count_ones(), *set));
     for set in sets {
         let Some(found) = unconstrained(rows, targets, set) else { continue };
-        let error = squared_error(rows, targets, &found);
+        let error = squared_error(rows, targets, &found) + price * f64::from(set.count_ones());
         if found.iter().all(|x| *x >= 0.0) && error < least {
             (best, least) = (found, error);
         }
@@ -63,4 +64,24 @@ fn unconstrained<const N: usize>(rows: &[[f64; N]], targets: &[f64], set: u32) -
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(targets: [f64; 4], price: f64, expected: [f64; 3]) {
+        let rows = [[1.0, 0.0, 1.0], [1.0, 2.0, 0.0], [0.0, 1.0, 1.0], [1.0, 1.0, 1.0]];
+        let found = solve(&rows, &targets, price);
+        assert!(found.iter().zip(expected).all(|(found, x)| (found - x).abs() < 1e-12), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_positive_comes_back_and_what_is_not_stays_zero() {
+        check([4.0, 5.0, 5.0, 6.0], 0.0, [1.0, 2.0, 3.0]);
+        check([-1.0, -2.0, -1.0, -2.0], 0.0, [0.0; 3]);
+        // Not worth its price.
+        check([0.0, 0.2, 0.1, 0.1], 1.0, [0.0; 3]);
+    }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use crate::event::Event;
 use crate::model::sample::{Gap, Step, Walk};
+use crate::model::seed::mix;
 use crate::privacy::pseudonym::Pseudonym;
 use crate::tally::RouteNumber;
 
@@ -121,13 +122,6 @@ fn gap(from: &Event, to: &Event) -> Option<Gap> {
     let coarse = from.is_coarse() || to.is_coarse();
     // Two stamps cut to seconds can make a gap look up to one second shorter than it was.
     (ms >= 0 || coarse && ms > -1000).then(|| Gap { ms, coarse, paced: from.is_paced() })
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea & Flood 2014).
-fn mix(word: u64) -> u64 {
-    let word = (word.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ word >> 31
 }
 
 #[cfg(test)]

@@ -167,7 +167,7 @@ fn transition_probabilities_are_covered() {
 }
 
 #[test]
-#[ignore = "long form: as many logs as the goal asks for"]
+#[ignore = "long form, run by `cargo statistics`: as many logs as the goal asks for"]
 fn transition_probabilities_are_covered_in_many_logs() {
     coverage(1000);
 }
@@ -224,7 +224,7 @@ fn visits_are_those_that_were_counted() {
 }
 
 #[test]
-#[ignore = "long form: more laws"]
+#[ignore = "long form, run by `cargo statistics`: more laws"]
 fn visits_are_those_that_were_counted_in_many_logs() {
     identity(90);
 }
@@ -251,7 +251,7 @@ fn tests_refuse_the_truth_as_often_as_they_say() {
 }
 
 #[test]
-#[ignore = "long form: more logs"]
+#[ignore = "long form, run by `cargo statistics`: more logs"]
 fn tests_refuse_the_truth_as_often_as_they_say_in_many_logs() {
     sizes(3000);
 }
@@ -306,7 +306,7 @@ fn no_memory_is_made_up() {
 }
 
 #[test]
-#[ignore = "long form: more and larger logs"]
+#[ignore = "long form, run by `cargo statistics`: more and larger logs"]
 fn no_memory_is_made_up_in_many_logs() {
     for sessions in [200, 1000, 5000, 20_000] {
         no_memory(200, sessions);
@@ -348,7 +348,7 @@ fn memory_is_found() {
 }
 
 #[test]
-#[ignore = "long form: more logs, and classes"]
+#[ignore = "long form, run by `cargo statistics`: more logs, and classes"]
 fn memory_is_found_in_many_logs() {
     memory(20, 20_000, mixture::MOST_CLASSES);
 }
@@ -444,7 +444,7 @@ fn classes_are_told_apart() {
 }
 
 #[test]
-#[ignore = "long form: as many logs as the goal asks for"]
+#[ignore = "long form, run by `cargo statistics`: as many logs as the goal asks for"]
 fn classes_are_told_apart_in_many_logs() {
     classes("forward, backward, bot", forward_backward_bot, 100, 3000);
     classes("six kinds on thirty pages", six_of_thirty, 100, 6000);
@@ -485,7 +485,7 @@ fn memory_and_classes_are_told_apart() {
 }
 
 #[test]
-#[ignore = "long form: more logs"]
+#[ignore = "long form, run by `cargo statistics`: more logs"]
 fn memory_and_classes_are_told_apart_in_many_logs() {
     explanations(40);
 }

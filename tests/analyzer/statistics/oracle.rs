@@ -95,7 +95,7 @@ fn found(case: &Case) -> Vec<f64> {
         "nnls.solve" => {
             let (targets, rows) = samples.split_last().unwrap();
             let rows: Vec<[f64; 4]> = rows.iter().map(|row| row.as_slice().try_into().unwrap()).collect();
-            nnls::solve(&rows, targets).to_vec()
+            nnls::solve(&rows, targets, 0.0).to_vec()
         }
         other => panic!("no function `{other}`"),
     }

@@ -16,8 +16,8 @@
 use super::expectation::Expectation;
 use super::exposure::{BINS_PER_WEEK, Coverage, bin_of_week, one_each};
 use super::rate::{self, Curve};
-use crate::model::nnls;
 use crate::model::seed::SplitMix;
+use crate::statistic::nnls;
 use crate::tally::ARRIVAL_BIN_S;
 use crate::tally::civil::CivilClock;
 
@@ -120,11 +120,10 @@ fn explained(spectrum: &[Point]) -> Variances {
         let phi = point.phi.max(1.0);
         1.0 / (phi * point.sd).hypot(MODEL_ERROR * (phi - 1.0))
     };
-    let row = |point: &Point| TIME_CONSTANTS_S.iter().map(|c| weight(point) * gain(point, *c)).collect();
-    let rows: Vec<Vec<f64>> = spectrum.iter().map(row).collect();
+    let row = |point: &Point| TIME_CONSTANTS_S.map(|c| weight(point) * gain(point, c));
+    let rows: Vec<Variances> = spectrum.iter().map(row).collect();
     let above: Vec<f64> = spectrum.iter().map(|point| weight(point) * (point.phi - 1.0)).collect();
-    let found = nnls::solve(&rows, &above, PRICE);
-    std::array::from_fn(|at| found.get(at).copied().unwrap_or(0.0))
+    nnls::solve(&rows, &above, PRICE)
 }
 
 /// The dispersion that variances say, at a time scale and rate.

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::expectation::Expectation;
 use super::exposure::Coverage;
-use super::kolmogorov;
 use crate::model::seed::SplitMix;
+use crate::statistic::kolmogorov;
 
 /// Lengths of intervals in seconds, the longest first.
 const LENGTHS_S: [i64; 5] = [3600, 1800, 900, 600, 300];
@@ -29,9 +29,9 @@ pub struct Test {
 }
 
 impl Test {
-    fn of(mut positions: Vec<f64>) -> Self {
-        positions.sort_by(f64::total_cmp);
-        let (distance, p) = kolmogorov::uniform(&positions);
+    fn of(positions: &[f64]) -> Self {
+        let found = kolmogorov::one_sample(positions, |u| u);
+        let (distance, p) = found.map_or((0.0, 1.0), |test| (test.statistic, test.p_value));
         Self { n: positions.len(), distance, p }
     }
 }
@@ -102,7 +102,7 @@ fn intervals(coverage: &Coverage, length_s: i64) -> impl Iterator<Item = Range<i
 
 /// The conditional-uniform test: positions of all intervals together are uniform.
 pub fn conditional_uniform(positions: &[Vec<f64>]) -> Test {
-    Test::of(positions.concat())
+    Test::of(&positions.concat())
 }
 
 /// Lewis's test: so are partial sums of the normalised, ordered gaps of each interval.
@@ -121,10 +121,12 @@ pub fn lewis(positions: &[Vec<f64>]) -> Test {
             sums.push(sum);
         }
     }
-    Test::of(sums)
+    Test::of(&sums)
 }
 
 /// The time-rescaling test: on the scale of the expected number, starts are uniform over the log.
 pub fn rescaled(moments: &[f64], expectation: &Expectation) -> Test {
-    Test::of(moments.iter().map(|moment| expectation.before(*moment) / expectation.total()).collect())
+    let shares: Vec<f64> =
+        moments.iter().map(|moment| expectation.before(*moment) / expectation.total()).collect();
+    Test::of(&shares)
 }

@@ -24,7 +24,6 @@ pub mod length;
 pub mod mixture;
 pub mod order;
 pub mod perplexity;
-mod scatter;
 
 /// Stands where an endpoint would come next: the session ends. No endpoint has this number.
 pub const END: u32 = u32::MAX;

@@ -8,8 +8,8 @@
 
 use super::contexts::n_ln_n;
 use super::counts::transitions;
-use super::scatter::{hash, mix};
 use crate::model::sample::Walk;
+use crate::model::seed::{hash, mix};
 
 /// The outcome of the test.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,6 +6,7 @@ use crate::model::flow::contexts::Admission;
 use crate::model::flow::mixture::Search;
 use crate::model::flow::perplexity::{self, Perplexity};
 use crate::model::sample::Walk;
+use crate::model::seed::{mix, uniform};
 use crate::privacy::gate::Gate;
 use crate::tally::RouteNumber;
 
@@ -15,10 +16,7 @@ pub(crate) fn hold_out(counted: &Counted, share: f64, gate: Gate) -> Option<Perp
     let named = gate.routes(&counted.tally, &counted.routes);
     let state = |route: RouteNumber| if named.contains(&route) { route } else { UNNAMED };
     let walks = with_states(&counted.walks, &state);
-    let is_held_out = |walk: &Walk| {
-        let place = u64::from(walk.client).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
-        (place as f64) < share * (1_u64 << 53) as f64
-    };
+    let is_held_out = |walk: &Walk| uniform(mix(u64::from(walk.client))) < share;
     let (held_out, training): (Vec<Walk>, Vec<Walk>) = walks.into_iter().partition(is_held_out);
     let admission = Admission { visits: CONTEXT_VISITS, clients: gate.k() };
     let least_clients = usize::try_from(gate.k()).unwrap_or(usize::MAX);

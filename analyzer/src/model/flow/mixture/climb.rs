@@ -4,9 +4,9 @@
 //! nothing that was never seen becomes possible, and a class that never came to an endpoint has the row of all there.
 //! Every step raises the penalised likelihood.
 
-use super::super::scatter::{hash, uniform};
 use super::MOST_CLASSES;
 use super::pool::{Pattern, Pool};
+use crate::model::seed::{hash, uniform};
 
 /// Pseudo-count of a row, in visits.
 const PRIOR: f64 = 0.5;

@@ -12,8 +12,8 @@ mod pool;
 
 use std::collections::BTreeMap;
 
-use super::scatter::{hash, of_walk, uniform};
 use crate::model::sample::Walk;
+use crate::model::seed::{hash, uniform};
 use climb::{Chains, Climbed};
 use pool::Pool;
 
@@ -91,7 +91,7 @@ impl Mixture {
     /// that it looks like most makes classes purer, and their sessions shorter or less mixed, than they are. The draw
     /// depends on what a walk is, not on where it stands or whose it is.
     pub fn draw(&self, walks: &[Walk]) -> Vec<usize> {
-        let class = |(at, walk): (usize, &Walk)| drawn(self.of(at), uniform(of_walk(walk, self.seed)));
+        let class = |(at, walk): (usize, &Walk)| drawn(self.of(at), uniform(walk.hash(self.seed)));
         walks.iter().enumerate().map(class).collect()
     }
 
@@ -190,9 +190,7 @@ fn merged(pool: &Pool, mut chains: Chains, walks: &[Walk], search: Search) -> Ve
         let mut clients: Vec<(usize, u32)> = walks
             .iter()
             .zip(&pool.of_walk)
-            .map(|(walk, pattern)| {
-                (drawn(&shares[*pattern], uniform(of_walk(walk, search.seed))), walk.client)
-            })
+            .map(|(walk, pattern)| (drawn(&shares[*pattern], uniform(walk.hash(search.seed))), walk.client))
             .collect();
         clients.sort_unstable();
         clients.dedup();

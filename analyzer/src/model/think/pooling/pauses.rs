@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::sample::{Gap, Walk};
+use crate::model::seed::{mix, uniform};
 use crate::tally::{GAP_RELATIVE_ERROR, GapTally};
 
 /// One pause.
@@ -41,11 +42,11 @@ pub(super) fn are_coarse(walks: &[Walk]) -> bool {
 pub(super) fn pauses(walks: &[Walk], coarse: bool, class_of: impl Fn(usize) -> u32) -> (Vec<Pause>, usize) {
     let mut found = Vec::new();
     for (session, walk) in walks.iter().enumerate() {
-        let begun = splitmix(walk.start_s as u64);
-        let content = walk.steps.iter().fold(begun, |hash, step| splitmix(hash ^ u64::from(step.endpoint)));
+        let begun = mix(walk.start_s as u64);
+        let content = walk.steps.iter().fold(begun, |hash, step| mix(hash ^ u64::from(step.endpoint)));
         for (at, pair) in walk.steps.windows(2).enumerate() {
             let Some(gap) = pair[1].gap.filter(|gap| gap.coarse == coarse) else { continue };
-            let lot = splitmix(content.wrapping_add(at as u64));
+            let lot = mix(content.wrapping_add(at as u64));
             found.push((
                 logarithm(gap, lot),
                 Pause {
@@ -92,7 +93,7 @@ pub(super) fn mark_returns(pauses: &mut [Pause], background: &BTreeMap<(u32, u32
         let Some(share) = background.get(&step) else { continue };
         let at = bin(pause);
         let expected = share * of_step[&step] as f64 * (edge_s(at + 1) - edge_s(at)) / longest_s;
-        pause.is_return = uniform(splitmix(!pause.lot)) * (seen[&(step, at)] as f64) < expected;
+        pause.is_return = uniform(mix(!pause.lot)) * (seen[&(step, at)] as f64) < expected;
     }
 }
 
@@ -104,21 +105,8 @@ fn logarithm(gap: Gap, lot: u64) -> f64 {
     if !gap.coarse {
         return (gap.ms as f64).max(1.0).ln();
     }
-    let (one, other) = (uniform(splitmix(lot)), uniform(splitmix(lot ^ 0x5555_5555_5555_5555)));
+    let (one, other) = (uniform(mix(lot)), uniform(mix(lot ^ 0x5555_5555_5555_5555)));
     (gap.ms as f64 + 1000.0 * (one + other - 1.0)).max(SHORTEST_WHOLE_MS).ln()
-}
-
-/// A number from 0 to 1 of the upper bits.
-fn uniform(bits: u64) -> f64 {
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// Scrambles a number so that all its bits matter to all bits (Steele, Lea & Flood 2014).
-fn splitmix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
 }
 
 /// Counts of pauses, which come client by client; each bin of exact gaps tells at most `k` clients apart.
