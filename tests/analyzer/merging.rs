@@ -173,6 +173,17 @@ fn what_is_no_part_or_does_not_belong_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(fs_err::metadata(&part).unwrap().permissions().mode() & 0o777, 0o600);
     }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (key, output) = (parts.path("key"), parts.path("warned.tally"));
+        for (mode, warns) in [(0o644, true), (0o600, false)] {
+            fs_err::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+            let files = [&log, &key, &output].map(|path| path.to_str().unwrap());
+            let run = run(&["tally", files[0], "--key-file", files[1], "-o", files[2]]).ok();
+            assert_eq!(run.stderr.contains("others can read the key"), warns, "{mode:o}: {}", run.stderr);
+        }
+    }
     let refused = |files: &[PathBuf], expected: &str| {
         let files: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
         let run = run(&[&["merge"], &files[..]].concat());

@@ -8,12 +8,13 @@ use clap::Args;
 use super::flags::{InputFlags, ModelFlags, settings};
 use super::{Outcome, profile, progress, say};
 use crate::part::Shard;
-use crate::privacy::pseudonym::Key;
+use crate::privacy::key::{Key, others_can_read};
 
 /// Count a part of a log, to be merged with others.
 ///
-/// A part holds pseudonyms of clients and no addresses, but paths as they are asked for: it is material to work with,
-/// written for its owner alone. The profile that `merge` makes of parts is the one that a single run would make.
+/// A part holds pseudonyms of clients and no addresses, but also words of paths that few asked for: it is material to
+/// work with, written for its owner alone. The profile that `merge` makes of parts is the one that a single run would
+/// make.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -47,6 +48,12 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let settings = settings(&arguments.input, &arguments.model)?;
     let key = Key::from_file(&arguments.key_file)?;
+    if others_can_read(&arguments.key_file) {
+        say(&format!(
+            "warning: others can read the key in `{path}`, and test with it who is in a part\n  hint: chmod 600 {path}",
+            path = arguments.key_file.display()
+        ));
+    }
     let bar = progress::bar(&settings.read.inputs, arguments.input.quiet);
     let tallied = crate::tally(&settings, &key, arguments.shard, &arguments.output, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
