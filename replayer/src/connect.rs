@@ -27,6 +27,7 @@ pub(crate) struct Link {
     stamps: Rc<Stamps>,
     /// When opening began and when it was done, if the present request had to wait for it.
     opening: Option<(u64, Option<u64>)>,
+    first_byte_at: Option<u64>,
 }
 
 /// An open connection. It is driven by whoever uses it, not by a task of its own: that saves two changes of tasks per
@@ -47,7 +48,14 @@ pub(crate) struct Answer {
 impl Link {
     /// A connection to `address`, not open yet.
     pub(crate) fn new(address: SocketAddr, clock: Clock) -> Self {
-        Self { address, clock, open: None, stamps: Rc::new(Stamps::new(clock)), opening: None }
+        Self {
+            address,
+            clock,
+            open: None,
+            stamps: Rc::new(Stamps::new(clock)),
+            opening: None,
+            first_byte_at: None,
+        }
     }
 
     /// Sends `request` and reads the answer, over a new connection if there is none or the target has closed it.
@@ -56,12 +64,16 @@ impl Link {
     pub(crate) async fn send(&mut self, mut request: Request<Empty<Bytes>>) -> Result<Answer, Failure> {
         self.stamps.clear();
         self.opening = None;
+        self.first_byte_at = None;
         loop {
             let fresh = self.make_ready().await.map_err(|_| Failure::Connect)?;
             let Open { sender, driver } = self.open.as_mut().ok_or(Failure::Connect)?;
             let reply = sender.try_send_request(request);
             match driver.beside(reply).await {
-                Ok(response) => return driver.read(response).await.map_err(|_| Failure::Broken),
+                Ok(response) => {
+                    self.first_byte_at = Some(self.clock.now_ns());
+                    return driver.read(response).await.map_err(|_| Failure::Broken);
+                }
                 Err(mut error) => {
                     let unsent = error.take_message().filter(|_| !fresh && self.stamps.sent_at().is_none());
                     self.close();
@@ -79,6 +91,11 @@ impl Link {
     /// When the first byte of the last request was written.
     pub(crate) fn sent_at(&self) -> Option<u64> {
         self.stamps.sent_at()
+    }
+
+    /// When the head of the last answer had been read.
+    pub(crate) fn first_byte_at(&self) -> Option<u64> {
+        self.first_byte_at
     }
 
     /// How long the last request waited for a connection, which may still not be open at `now`.

@@ -34,6 +34,8 @@ pub(crate) struct Order {
     pub(crate) session: HeaderValue,
     /// When it is due.
     pub(crate) scheduled_at: u64,
+    /// When it would be due if all answers before it had taken what they take in production.
+    pub(crate) chain_due_at: u64,
 }
 
 impl Envelope {
@@ -46,10 +48,11 @@ impl Envelope {
 
     /// Sends `order` over `link` and waits for the end of the answer, however it ends.
     pub(crate) async fn exchange(&self, timer: &Timer, link: &mut Link, order: Order) -> Sample {
-        let Order { endpoint, scheduled_at, .. } = order;
+        let Order { endpoint, scheduled_at, chain_due_at, .. } = order;
+        let released_at = timer.now_ns();
         let result = match self.request(order) {
             Ok(request) => {
-                let give_up_at = timer.now_ns().saturating_add(self.timeout_ns);
+                let give_up_at = released_at.saturating_add(self.timeout_ns);
                 timer.limit(give_up_at, link.send(request)).await
             }
             // A route edited by hand may hold what no request line can.
@@ -66,7 +69,18 @@ impl Envelope {
             link.close();
         }
         let (sent_at, connecting) = (link.sent_at(), link.connecting(completed_at));
-        Sample { endpoint, scheduled_at, sent_at, connecting, completed_at, outcome }
+        let first_byte_at = link.first_byte_at();
+        Sample {
+            endpoint,
+            scheduled_at,
+            chain_due_at,
+            released_at,
+            sent_at,
+            connecting,
+            first_byte_at,
+            completed_at,
+            outcome,
+        }
     }
 
     fn request(&self, order: Order) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {

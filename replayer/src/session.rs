@@ -107,12 +107,13 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
     let mut paths = plan.paths(&session);
     let mut link = Link::new(stage.envelope.site.address, stage.timer.clock());
     let mut due_ns = session.starts_at_ns;
+    let mut chain_due_ns = due_ns;
     for (at, place) in places.iter().enumerate() {
         if !reach(stage, due_ns).await {
             return;
         }
         // What is passed without a request takes no time of its own; the pause after it does.
-        let mut completed_at = due_ns;
+        let (mut completed_at, mut chain_completed_at) = (due_ns, chain_due_ns);
         if let Some(endpoint) = plan.requested(*place) {
             if !stage.live.has_room(stage.max_in_flight) {
                 stage.recorder.borrow_mut().dropped(plan, &places[at..]);
@@ -125,13 +126,17 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
                 path: paths.next(endpoint),
                 session: name.clone(),
                 scheduled_at: due_ns,
+                chain_due_at: chain_due_ns,
             };
             let sample = stage.envelope.exchange(&stage.timer, &mut link, order).await;
             stage.recorder.borrow_mut().ended(&sample);
             completed_at = sample.completed_at;
+            chain_completed_at = chain_due_ns.saturating_add(plan.expected_service_ns(endpoint));
         }
         if let Some(next) = places.get(at + 1) {
-            due_ns = plan.gap_between(&mut walk, *place, *next).due_ns(due_ns, completed_at);
+            let gap = plan.gap_between(&mut walk, *place, *next);
+            due_ns = gap.due_ns(due_ns, completed_at);
+            chain_due_ns = gap.due_ns(chain_due_ns, chain_completed_at);
         }
     }
 }

@@ -130,6 +130,11 @@ impl Plan {
         }
     }
 
+    /// What an answer of `endpoint` takes in production, in the mean; 0 where the profile does not know.
+    pub(crate) fn expected_service_ns(&self, endpoint: usize) -> u64 {
+        crate::clock::from_s(self.endpoints[endpoint].mean_service_s)
+    }
+
     /// Paths of `session`, to be drawn in the order of its requests.
     pub(crate) fn paths(&self, session: &PlannedSession) -> Paths<'_> {
         let stream = Stream::new(session.key(self.course.seed), Purpose::Values);

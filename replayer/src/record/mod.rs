@@ -64,7 +64,9 @@ pub(crate) struct EndpointSnapshot {
     pub(crate) body_bytes: u64,
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) response: Times,
+    pub(crate) chain: Times,
     pub(crate) service: Times,
+    pub(crate) first_byte: Times,
     pub(crate) send_delay: Times,
 }
 
@@ -171,6 +173,8 @@ impl Recorder {
             }
         }
         endpoint.response.add(sample.response_time());
+        endpoint.chain.add(sample.chain_time());
+        sample.first_byte_time().into_iter().for_each(|time| endpoint.first_byte.add(time));
         endpoint.send_delay.add(sample.send_delay());
         sample.service_time().into_iter().for_each(|time| endpoint.service.add(time));
         sample.connecting.into_iter().for_each(|time| connecting.add(time));
@@ -223,6 +227,8 @@ impl Snapshot {
             ours.body_bytes += theirs.body_bytes;
             add_counts(&mut ours.statuses, &theirs.statuses);
             ours.response.merge(&theirs.response);
+            ours.chain.merge(&theirs.chain);
+            ours.first_byte.merge(&theirs.first_byte);
             ours.service.merge(&theirs.service);
             ours.send_delay.merge(&theirs.send_delay);
         }
@@ -253,8 +259,11 @@ mod tests {
         Sample {
             endpoint: (i % 2) as usize,
             scheduled_at: i * 1_000_000,
+            chain_due_at: i * 1_000_000,
+            released_at: i * 1_000_000 + 20_000,
             sent_at: Some(i * 1_000_000 + 30_000),
             connecting: i.is_multiple_of(4).then_some(10_000),
+            first_byte_at: Some(i * 1_000_000 + 30_000 + i * 5_000),
             completed_at: i * 1_000_000 + 30_000 + i * 7_000,
             outcome,
         }

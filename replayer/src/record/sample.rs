@@ -9,10 +9,17 @@ pub(crate) struct Sample {
     pub(crate) endpoint: usize,
     /// When it was due: computed from the plan and the answer before, never read off the clock.
     pub(crate) scheduled_at: u64,
+    /// When it would have been due, had every answer of its session so far taken what it takes in production: where
+    /// the chain of the session should be by now.
+    pub(crate) chain_due_at: u64,
+    /// When the event loop took it up.
+    pub(crate) released_at: u64,
     /// When its first byte was written, after connecting if that was needed; none if it never came to that.
     pub(crate) sent_at: Option<u64>,
     /// How long it waited for a connection to be opened.
     pub(crate) connecting: Option<u64>,
+    /// When the first bytes of the answer were there; none if none came.
+    pub(crate) first_byte_at: Option<u64>,
     /// When the last byte of the answer was read, or the request was given up.
     pub(crate) completed_at: u64,
     pub(crate) outcome: Outcome,
@@ -64,6 +71,16 @@ impl Sample {
         self.sent_at.map(|sent_at| self.completed_at.saturating_sub(sent_at))
     }
 
+    /// What a user would have waited, were all waits before it as in production: from the moment it would have been due.
+    pub(crate) fn chain_time(&self) -> u64 {
+        self.completed_at.saturating_sub(self.chain_due_at)
+    }
+
+    /// How long the target thought: from the first byte written to the first one read.
+    pub(crate) fn first_byte_time(&self) -> Option<u64> {
+        Some(self.first_byte_at?.saturating_sub(self.sent_at?))
+    }
+
     /// How late the generator was. Connecting is the target's time, not the generator's, and not part of it.
     pub(crate) fn send_delay(&self) -> u64 {
         let acted_at = self.sent_at.unwrap_or(self.completed_at);
@@ -111,8 +128,11 @@ mod tests {
         let mut sample = Sample {
             endpoint: 0,
             scheduled_at: 1000,
+            chain_due_at: 900,
+            released_at: 1010,
             sent_at: Some(1150),
             connecting: Some(100),
+            first_byte_at: Some(1300),
             completed_at: 1400,
             outcome: Outcome::Completed { status: 200, body_bytes: 0 },
         };
@@ -120,6 +140,7 @@ mod tests {
             (sample.send_delay(), sample.service_time(), sample.response_time()),
             (50, Some(250), 400)
         );
+        assert_eq!((sample.chain_time(), sample.first_byte_time()), (500, Some(150)));
         // Refused: all the time went into connecting.
         sample.sent_at = None;
         sample.connecting = Some(390);

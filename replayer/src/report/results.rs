@@ -139,8 +139,12 @@ pub struct EndpointReport {
     pub send_delay_s: Quantiles,
     /// What users would have waited.
     pub response_time_s: Quantiles,
+    /// What they would have waited, were all waits before as in production.
+    pub chain_time_s: Quantiles,
     /// What the target took.
     pub service_time_s: Quantiles,
+    /// Of that, until the first bytes of the answer.
+    pub first_byte_time_s: Quantiles,
     /// What the service took in production, where the profile knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
@@ -289,7 +293,9 @@ impl EndpointReport {
             body_bytes: counted.body_bytes,
             send_delay_s: Quantiles::of(&counted.send_delay),
             response_time_s: Quantiles::of(&counted.response),
+            chain_time_s: Quantiles::of(&counted.chain),
             service_time_s: Quantiles::of(&counted.service),
+            first_byte_time_s: Quantiles::of(&counted.first_byte),
             baseline: endpoint
                 .service_time_s
                 .as_ref()

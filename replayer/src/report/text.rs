@@ -257,8 +257,11 @@ mod tests {
                 recorder.ended(&Sample {
                     endpoint: *endpoint,
                     scheduled_at: 1_000,
+                    chain_due_at: 1_000,
+                    released_at: 1_000,
                     sent_at: Some(1_000),
                     connecting: None,
+                    first_byte_at: Some(5_001_000),
                     completed_at: 10_001_000,
                     outcome: *outcome,
                 });
