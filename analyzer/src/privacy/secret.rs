@@ -122,20 +122,75 @@ pub(crate) fn find(text: &[u8]) -> Option<Secret> {
     if !Stage::Secrets.is_on() {
         return None;
     }
-    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let has = |byte| memchr::memchr(byte, text).is_some();
+    let Glance { digits, classes, may_begin_a_key } = Glance::at(text);
+    let has = |class| classes & class != 0;
     let found = |is_there: bool, secret| is_there.then_some(secret);
-    found(tokens(text).any(is_service_key), Secret::ServiceKey)
+    found(may_begin_a_key && tokens(text).any(is_service_key), Secret::ServiceKey)
         .or_else(|| {
-            found(has(b'-') && memchr::memmem::find(text, b"-----BEGIN").is_some(), Secret::PrivateKey)
+            found(has(HYPHEN) && memchr::memmem::find(text, b"-----BEGIN").is_some(), Secret::PrivateKey)
         })
-        .or_else(|| found(has(b' ') && is_credentials(text), Secret::Credentials))
-        .or_else(|| if has(b'@') { address(text) } else { None })
+        .or_else(|| found(has(SPACE) && is_credentials(text), Secret::Credentials))
+        .or_else(|| if has(AT) { address(text) } else { None })
         .or_else(|| found(digits >= 13 && holds_card(text), Secret::Card))
-        .or_else(|| found(digits >= 7 && has(b'+') && holds_telephone(text), Secret::Telephone))
+        .or_else(|| found(digits >= 7 && has(PLUS) && holds_telephone(text), Secret::Telephone))
         .or_else(|| found(digits >= 4 && text.len() >= SHORTEST_IBAN && is_iban(text), Secret::Account))
-        .or_else(|| found(has(b'=') && names_a_secret(text), Secret::Named))
+        .or_else(|| found(has(EQUALS) && names_a_secret(text), Secret::Named))
         .or_else(|| found(text.len() >= LONG && runs(text).any(is_random), Secret::Random))
+}
+
+/// What one pass over a text tells: enough to be done with nearly all of them.
+struct Glance {
+    digits: usize,
+    /// Of all bytes together.
+    classes: u8,
+    /// A word begins as a service's key does.
+    may_begin_a_key: bool,
+}
+
+const WORD: u8 = 1;
+const BEGINS_A_KEY: u8 = 2;
+const HYPHEN: u8 = 4;
+const SPACE: u8 = 8;
+const AT: u8 = 16;
+const PLUS: u8 = 32;
+const EQUALS: u8 = 64;
+
+/// The classes of each byte.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            classes[byte] |= WORD;
+        }
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < SERVICE_KEYS.len() {
+        classes[SERVICE_KEYS[at].0[0] as usize] |= BEGINS_A_KEY;
+        at += 1;
+    }
+    classes[b'-' as usize] |= HYPHEN;
+    classes[b' ' as usize] |= SPACE;
+    classes[b'@' as usize] |= AT;
+    classes[b'+' as usize] |= PLUS;
+    classes[b'=' as usize] |= EQUALS;
+    classes
+};
+
+impl Glance {
+    fn at(text: &[u8]) -> Self {
+        let mut glance = Self { digits: 0, classes: 0, may_begin_a_key: false };
+        let mut before = 0;
+        for byte in text {
+            let classes = CLASSES[usize::from(*byte)];
+            glance.classes |= classes;
+            glance.digits += usize::from(byte.is_ascii_digit());
+            glance.may_begin_a_key |= before & WORD == 0 && classes & BEGINS_A_KEY != 0;
+            before = classes;
+        }
+        glance
+    }
 }
 
 /// The rests of `text` from where a word starts: at its beginning, and after what is neither letter nor digit.

@@ -96,9 +96,9 @@ fn clients(starts: &[Start], coverage: &Coverage, clock: &CivilClock, k: u64) ->
     for Range { start, end } in coverage.stretches() {
         let (_, from) = rest.split_at(rest.partition_point(|found| found.at_s() < *start));
         let (inside, after) = from.split_at(from.partition_point(|found| found.at_s() < *end));
-        for found in inside {
-            let bin = bin_of_week(clock, found.at_s()) as i64;
-            bins.entry(bin).or_default().add(found.client(), REQUEST, k);
+        for same in inside.chunk_by(|one, other| one.at_s() == other.at_s()) {
+            let bin = bins.entry(bin_of_week(clock, same[0].at_s()) as i64).or_default();
+            same.iter().for_each(|found| bin.add(found.client(), REQUEST, k));
         }
         rest = after;
     }
@@ -110,7 +110,8 @@ fn named_days(days: &[OutlierDay], starts: &[Start], clock: &CivilClock, k: u64)
     let mut found = Vec::new();
     for day in days {
         let mut crowd = Bin::default();
-        let of_day = starts.iter().filter(|start| clock.day(start.at_s()) == day.number);
+        let from = starts.partition_point(|start| clock.day(start.at_s()) < day.number);
+        let of_day = starts[from..].iter().take_while(|start| clock.day(start.at_s()) == day.number);
         of_day.for_each(|start| crowd.add(start.client(), REQUEST, k));
         found.extend(date(day.number).filter(|_| crowd.has_enough()).map(|date| date.to_string()));
     }

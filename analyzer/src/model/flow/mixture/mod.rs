@@ -12,10 +12,12 @@ mod pool;
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use crate::model::sample::Walk;
 use crate::model::seed::{hash, uniform};
 use climb::{Chains, Climbed};
-use pool::Pool;
+use pool::{Pattern, Pool};
 
 /// The most classes that are looked for.
 pub const MOST_CLASSES: usize = 8;
@@ -115,7 +117,9 @@ fn drawn(probabilities: &[f64], place: f64) -> usize {
     found.unwrap_or(probabilities.len().saturating_sub(1))
 }
 
-/// Sessions on which starting points are tried.
+/// Sessions on which starting points take their first steps: to tell which are hopeless, few will do.
+const BEGUN_ON: usize = 1000;
+/// Sessions on which the best of them go on.
 const TRIED_ON: usize = 4000;
 /// Steps after which the best starting points are chosen.
 const FIRST_STEPS: usize = 12;
@@ -125,6 +129,8 @@ const GO_ON: usize = 3;
 const GIVE_UP: usize = 2;
 /// Gain of a step, relative to the log-likelihood, at which a climb ends.
 const GAIN: f64 = 1e-6;
+/// The same where climbs are only compared: the last steps are many and change hardly anything.
+const NEAR_GAIN: f64 = 1e-5;
 /// Steps after which a climb ends anyway.
 const MOST_STEPS: usize = 500;
 /// The mass of a session that stands for itself alone.
@@ -141,10 +147,10 @@ pub fn fit(walks: &[Walk], search: Search) -> Mixture {
         };
     }
     let pool = Pool::of(walks);
-    let thin = pool.thinned(TRIED_ON);
+    let parts = [BEGUN_ON, TRIED_ON].map(|sessions| pool.thinned(sessions));
     let (mut best, mut tried, mut worse): (Option<(f64, Chains)>, _, _) = (None, Vec::new(), 0);
     for classes in 1..=search.most_classes.clamp(1, MOST_CLASSES) {
-        let climbed = best_of(&pool, &thin, classes, search);
+        let climbed = best_of(&pool, &parts, classes, search);
         let bic = bic(&pool, &climbed, walks.len());
         tried.push(bic);
         if best.as_ref().is_none_or(|(least, _)| bic < *least) {
@@ -163,15 +169,15 @@ pub fn fit(walks: &[Walk], search: Search) -> Mixture {
 }
 
 /// The highest place that the starting points of `search` lead to.
-fn best_of(pool: &Pool, thin: &[pool::Pattern], classes: usize, search: Search) -> Climbed {
+fn best_of(pool: &Pool, [few, some]: &[Vec<Pattern>; 2], classes: usize, search: Search) -> Climbed {
     let points = if classes == 1 { 1 } else { search.starting_points.max(1) };
     let seed = |point: usize| hash([search.seed, classes as u64, point as u64]);
-    let short = |point| Chains::drawn(pool, classes, seed(point)).climb(pool, thin, GAIN, FIRST_STEPS);
-    let mut climbs: Vec<Climbed> = (0..points).map(short).collect();
+    let short = |point| Chains::drawn(pool, classes, seed(point)).climb(pool, few, GAIN, FIRST_STEPS);
+    let mut climbs: Vec<Climbed> = (0..points).into_par_iter().map(short).collect();
     climbs.sort_by(|one, other| other.height.total_cmp(&one.height));
     climbs.truncate(GO_ON);
-    let long = |climbed: Climbed| climbed.chains.climb(pool, thin, GAIN, MOST_STEPS);
-    let mut climbs: Vec<Climbed> = climbs.into_iter().map(long).collect();
+    let long = |climbed: Climbed| climbed.chains.climb(pool, some, NEAR_GAIN, MOST_STEPS);
+    let mut climbs: Vec<Climbed> = climbs.into_par_iter().map(long).collect();
     climbs.sort_by(|one, other| other.height.total_cmp(&one.height));
     climbs.swap_remove(0).chains.climb(pool, &pool.patterns, GAIN, MOST_STEPS)
 }
