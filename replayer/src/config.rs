@@ -6,6 +6,7 @@ use shared::arrivals::DAY_S;
 use shared::units::Weekday;
 
 use crate::error::Error;
+use crate::pace::Pace;
 
 /// How to run a profile against a target.
 #[derive(Debug, Clone)]
@@ -26,6 +27,10 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// Event loops, each on a thread of its own.
     pub threads: usize,
+    /// How exactly moments are kept, where a core is to spare.
+    pub pace: Pace,
+    /// Whether each event loop stays on one core, where there are enough.
+    pub pin: bool,
 }
 
 impl Default for Settings {
@@ -39,6 +44,8 @@ impl Default for Settings {
             drain: Duration::from_secs(30),
             max_in_flight: 10_000,
             threads: 1,
+            pace: Pace::Spin,
+            pin: true,
         }
     }
 }

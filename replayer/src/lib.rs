@@ -33,6 +33,7 @@
 //! | [`plan`] | what will be sent when: pure, no clock, no network |
 //! | `guard` | which targets and methods are allowed |
 //! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
+//! | `pace`, `cores` | how early to wake, how fast to catch up; which core to stay on |
 //! | `dispatch`, `session`, `exchange`, `connect` | begins sessions when due; a walk in progress; one request; its connection |
 //! | `record` | samples, histograms, counts |
 //! | [`report`] | the result as data and as text |
@@ -42,11 +43,13 @@ mod alarm;
 mod clock;
 pub mod config;
 mod connect;
+mod cores;
 mod dispatch;
 pub mod error;
 mod event_loop;
 mod exchange;
 mod guard;
+mod pace;
 pub mod plan;
 mod random;
 mod record;
@@ -60,5 +63,6 @@ pub use config::Settings;
 pub use dispatch::Wish;
 pub use error::Error;
 pub use exchange::SESSION_HEADER;
+pub use pace::Pace;
 pub use record::Progress;
 pub use run::{Observer, Run, run};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use shared::units::format_duration;
 
-use super::results::{Baseline, EndpointReport, Quantiles, Requests, RunReport};
+use super::results::{Baseline, EndpointReport, Pacing, Quantiles, Requests, RunReport};
+use crate::pace::Pace;
 use crate::plan::Outline;
 
 /// Endpoint names are cut to this many characters, so that the table fits.
@@ -129,6 +130,20 @@ fn counts(report: &RunReport, lines: &mut Vec<String>) {
         lines.push(format!("failures   {}", named(&report.failures)));
     }
     lines.push(format!("plan       {}, seed {}", report.digest, report.plan.seed));
+    lines.push(pacing(report));
+}
+
+/// How moments were kept.
+fn pacing(report: &RunReport) -> String {
+    let Pacing { mode, slack_s, held_back, .. } = report.pacing;
+    let mode = match mode {
+        Pace::Spin => format!("spin, the last {:.0} us before each moment", slack_s * 1e6),
+        Pace::Eco => "eco, asleep until each moment".to_owned(),
+    };
+    match held_back {
+        0 => format!("pace       {mode}"),
+        held_back => format!("pace       {mode}\n           {held_back} held back after a hitch, so that there was no burst"),
+    }
 }
 
 fn times(report: &RunReport, lines: &mut Vec<String>) {
@@ -276,6 +291,7 @@ mod tests {
             elapsed_s: 1.0,
             interrupted: false,
             max_in_flight: 1,
+            pacing: Pacing::new(Pace::Spin),
         };
         text(&RunReport::new(circumstances, &plan, &profile, &counted))
     }

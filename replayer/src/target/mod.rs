@@ -26,6 +26,7 @@ use crate::config::check_threads;
 use crate::error::Error;
 use crate::event_loop;
 use crate::guard::targets::is_loopback;
+use crate::pace::Pace;
 use access_log::AccessLog;
 use answer::Answers;
 use serve::Service;
@@ -98,7 +99,9 @@ impl Target {
             };
             let (listener, stopped) = (listener.try_clone().map_err(listen_error)?, stopped.clone());
             let serve = move || {
-                event_loop::block_on(clock, async |timer| service.serve(listener, timer, stopped).await)?
+                event_loop::block_on(clock, Pace::Eco, async |timer| {
+                    service.serve(listener, timer, stopped).await
+                })?
             };
             let thread = thread::Builder::new().name(format!("target {number}")).spawn(serve);
             target.threads.push(thread.map_err(|source| Error::EventLoop { source })?);

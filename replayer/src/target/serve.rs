@@ -58,7 +58,7 @@ impl Service {
                         let (service, timer) = (Rc::clone(&service), Rc::clone(&timer));
                         tokio::task::spawn_local(service.connection(stream, client, timer));
                     }
-                    Err(_) => timer.sleep_until(timer.now_ns() + ACCEPT_PAUSE_NS).await,
+                    Err(_) => timer.rest_until(timer.now_ns() + ACCEPT_PAUSE_NS).await,
                 }
             }
         };
@@ -86,7 +86,7 @@ impl Service {
         let received_ns = timer.now_ns();
         let mut note = Note::new(self.lines.clone(), timer.clock(), received_ns, client, &request);
         let answer = self.answers.to(number, request.method().as_str(), request.uri().path());
-        timer.sleep_until(received_ns + answer.takes_ns).await;
+        timer.rest_until(received_ns + answer.takes_ns).await;
         let bytes = if request.method() == Method::HEAD { 0 } else { answer.body_bytes };
         note.answered(answer.status.as_u16(), bytes as u64);
         let mut response = Response::new(Filler { left: bytes, _note: note });
