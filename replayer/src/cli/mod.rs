@@ -7,6 +7,7 @@ mod run;
 mod schedule;
 mod signals;
 mod target;
+mod wire;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -17,6 +17,7 @@ use super::limits;
 use super::output::{Format, OutputFlags, say};
 use super::schedule::ScheduleFlags;
 use super::signals::Interrupts;
+use super::wire::WireFlags;
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
@@ -54,6 +55,8 @@ pub(super) struct Flags {
     /// Let the system move event loops between cores
     #[arg(long, help_heading = "Sending")]
     no_pin: bool,
+    #[command(flatten)]
+    wire: WireFlags,
     #[command(flatten)]
     output: OutputFlags,
     /// Directory for results.json; it is made if there is none
@@ -94,6 +97,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         drain: flags.drain,
         max_in_flight: flags.max_in_flight,
         threads: flags.threads,
+        wire: flags.wire.settings(),
         pace: flags.pace.into(),
         pin: !flags.no_pin,
     };

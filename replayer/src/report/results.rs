@@ -1,7 +1,6 @@
 //! The result of a run as data. Units are in the names; every quantile stands beside the number of times it is of.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -42,6 +41,10 @@ pub struct RunReport {
     pub requests: Requests,
     /// Requests without an answer, by reason.
     pub failures: BTreeMap<String, u64>,
+    /// Requests that followed from where answers led, beyond those of the plan and not counted among them.
+    pub redirects: u64,
+    /// Whether any certificate was trusted.
+    pub insecure: bool,
     /// Answers by status code.
     pub statuses: BTreeMap<String, u64>,
     /// Bytes of all bodies.
@@ -201,12 +204,13 @@ pub struct Baseline {
 #[derive(Debug)]
 pub(crate) struct Circumstances {
     pub(crate) target: String,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: String,
     pub(crate) began_at_s: f64,
     pub(crate) elapsed_s: f64,
     pub(crate) interrupted: bool,
     pub(crate) max_in_flight: usize,
     pub(crate) pacing: Pacing,
+    pub(crate) insecure: bool,
 }
 
 /// The generator may be this late for one request in a hundred; beyond, it did not follow its plan.
@@ -229,7 +233,7 @@ impl RunReport {
             replayer: env!("CARGO_PKG_VERSION").to_owned(),
             verdict: Verdict::of(&requests, &send_delay, circumstances.max_in_flight),
             target: circumstances.target,
-            address: circumstances.address.to_string(),
+            address: circumstances.address,
             began_at_s: circumstances.began_at_s,
             elapsed_s: circumstances.elapsed_s,
             interrupted: circumstances.interrupted,
@@ -239,6 +243,8 @@ impl RunReport {
             sessions: Sessions { planned: counted.sessions.planned, dropped: counted.sessions.dropped },
             requests,
             failures: counted.failures.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect(),
+            redirects: counted.redirects,
+            insecure: circumstances.insecure,
             statuses,
             body_bytes: counted.endpoints.iter().map(|endpoint| endpoint.body_bytes).sum(),
             send_delay_s: Quantiles::of(&send_delay),

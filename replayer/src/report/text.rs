@@ -92,6 +92,9 @@ fn heading(report: &RunReport, lines: &mut Vec<String>) {
         None => "valid: the generator kept its plan".to_owned(),
         Some(reason) => format!("NOT VALID: {reason}"),
     });
+    if report.insecure {
+        lines.push("INSECURE: any certificate was trusted".to_owned());
+    }
     if !report.plan.not_replayed.is_empty() {
         lines.push(format!("not replayed by this version: {}", report.plan.not_replayed.join(", ")));
     }
@@ -116,6 +119,9 @@ fn counts(report: &RunReport, lines: &mut Vec<String>) {
         lost.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     if !lost.is_empty() {
         lines.push(format!("           {}", lost.join(", ")));
+    }
+    if report.redirects > 0 {
+        lines.push(format!("           {} more followed from redirects", report.redirects));
     }
     if requests.skipped > 0 {
         lines.push(format!("           {} passed without a request", requests.skipped));
@@ -142,7 +148,9 @@ fn pacing(report: &RunReport) -> String {
     };
     match held_back {
         0 => format!("pace       {mode}"),
-        held_back => format!("pace       {mode}\n           {held_back} held back after a hitch, so that there was no burst"),
+        held_back => format!(
+            "pace       {mode}\n           {held_back} held back after a hitch, so that there was no burst"
+        ),
     }
 }
 
@@ -286,12 +294,13 @@ mod tests {
         counted.requests.planned = counted.requests.sent;
         let circumstances = Circumstances {
             target: "http://127.0.0.1:9".to_owned(),
-            address: ([127, 0, 0, 1], 9).into(),
+            address: "127.0.0.1:9".to_owned(),
             began_at_s: 0.0,
             elapsed_s: 1.0,
             interrupted: false,
             max_in_flight: 1,
             pacing: Pacing::new(Pace::Spin),
+            insecure: false,
         };
         text(&RunReport::new(circumstances, &plan, &profile, &counted))
     }
