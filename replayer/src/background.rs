@@ -33,7 +33,9 @@ pub(crate) async fn call(stage: &Rc<Stage>, calls: impl Iterator<Item = PlannedC
             continue;
         }
         drop(recorder);
-        let new = || Rc::new(Visitor::new(format!("caller-{}", call.caller), Lanes::new(Rc::clone(&stage.station))));
+        let new = || {
+            Rc::new(Visitor::new(format!("caller-{}", call.caller), Lanes::new(Rc::clone(&stage.station))))
+        };
         let visitor = Rc::clone(callers.entry(call.caller).or_insert_with(new));
         let presence = Presence::new(Rc::clone(stage));
         tokio::task::spawn_local(async move {

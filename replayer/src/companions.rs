@@ -68,8 +68,7 @@ mod tests {
         // Each takes 50 ms: twenty over six connections take four rounds.
         let (counted, connections) = on_stage(50, async |stage| {
             let page = PageDue { at_ns: stage.timer.now_ns(), chain_ns: 0 };
-            let companion =
-                PlannedCompanion { endpoint: 0, path: "/".to_owned(), offset_ns: 10 * MS };
+            let companion = PlannedCompanion { endpoint: 0, path: "/".to_owned(), offset_ns: 10 * MS };
             fetch(stage, &visitor(stage), page, vec![companion; 20]);
             stage.open.none().await;
         });

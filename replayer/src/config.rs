@@ -32,7 +32,7 @@ pub struct Settings {
     pub wire: WireSettings,
     /// How exactly moments are kept, where a core is to spare.
     pub pace: Pace,
-    /// Whether each event loop stays on one core, where there are enough.
+    /// Whether each of several event loops stays on one core, where there are enough.
     pub pin: bool,
 }
 

@@ -37,6 +37,9 @@ pub(crate) struct Slack {
 impl Slack {
     /// More spinning than this is not worth its core (`replaying.md`, 6.2).
     const MOST_NS: u64 = 150_000;
+    /// When one wake-up in a hundred is later than this, others want the core as well; then the system lets those
+    /// wait longest who use it most, and spinning makes everything later (seen: 200 ms instead of 10).
+    const CONTENDED_NS: u64 = 1_000_000;
     /// What a quiet machine takes for 99 of 100 wake-ups, until it is known better.
     const AT_FIRST_NS: u64 = 70_000;
     /// Wake-ups that the percentile is taken of: enough to have one.
@@ -49,7 +52,8 @@ impl Slack {
         Self { errors_ns: Box::new([0; Self::REMEMBERED]), seen: 0, slack_ns: Self::AT_FIRST_NS }
     }
 
-    /// How long before a moment to have oneself woken, in nanoseconds: the 99th percentile of the last errors.
+    /// How long before a moment to have oneself woken, in nanoseconds: the 99th percentile of the last errors, or 0
+    /// where the core is not ours to spin on.
     pub(crate) fn ns(&self) -> u64 {
         self.slack_ns
     }
@@ -61,7 +65,8 @@ impl Slack {
         if self.seen >= Self::REMEMBERED && self.seen.is_multiple_of(Self::EVERY) {
             let mut sorted = *self.errors_ns;
             sorted.sort_unstable();
-            self.slack_ns = sorted[Self::REMEMBERED * 99 / 100].min(Self::MOST_NS);
+            let late_ns = sorted[Self::REMEMBERED * 99 / 100];
+            self.slack_ns = if late_ns > Self::CONTENDED_NS { 0 } else { late_ns.min(Self::MOST_NS) };
         }
     }
 }
@@ -99,6 +104,11 @@ impl CatchUp {
         planned_ns.max(self.released_ns.saturating_add(wait_ns))
     }
 
+    /// Does it make what is due at `planned_ns` wait, besides for its moment and for what passes before it?
+    pub(crate) fn holds_back(&self, planned_ns: u64) -> bool {
+        self.release_at(planned_ns) > planned_ns.max(self.released_ns)
+    }
+
     /// Notes that what was due at `planned_ns` passes at `now_ns`.
     pub(crate) fn release(&mut self, planned_ns: u64, now_ns: u64) {
         let elapsed_ns = now_ns.saturating_sub(self.released_ns);
@@ -126,7 +136,8 @@ mod tests {
         }
         check(std::iter::empty(), Slack::AT_FIRST_NS);
         check((0..256).map(|i| i * 100), 25_300);
-        check((0..256).map(|i| if i % 64 == 0 { 9 * MS } else { 20_000 }), Slack::MOST_NS);
+        check((0..256).map(|i| if i % 64 == 0 { 900_000 } else { 20_000 }), Slack::MOST_NS);
+        check((0..256).map(|i| if i % 64 == 0 { 9 * MS } else { 20_000 }), 0);
         // What was long ago is forgotten.
         check((0..512).map(|i| if i < 256 { 90_000 } else { 30_000 }), 30_000);
     }

@@ -192,7 +192,7 @@ impl Sleepers {
     }
 
     fn release(&mut self, at_ns: u64, now_ns: u64) {
-        self.held_back += u64::from(self.catch_up.release_at(at_ns) > at_ns);
+        self.held_back += u64::from(self.catch_up.holds_back(at_ns));
         self.catch_up.release(at_ns, now_ns);
     }
 

@@ -52,7 +52,7 @@ pub(super) struct Flags {
     /// Where no core is to spare, it is `eco` anyway; the report says which.
     #[arg(long, value_enum, default_value_t = PaceFlag::Spin, help_heading = "Sending")]
     pace: PaceFlag,
-    /// Let the system move event loops between cores
+    /// Let the system move event loops between cores, also where there is one for each
     #[arg(long, help_heading = "Sending")]
     no_pin: bool,
     #[command(flatten)]
