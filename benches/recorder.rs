@@ -32,7 +32,8 @@ mod linux {
         println!("{}", listener.local_addr().unwrap());
         let mut arrivals: Vec<(u64, u64)> = Vec::with_capacity(4_000_000);
         serve(&listener, now_ns() + seconds * 1_000_000_000, &mut arrivals);
-        let bytes = arrivals.iter().flat_map(|(name, at_ns)| [name.to_ne_bytes(), at_ns.to_ne_bytes()].concat());
+        let bytes =
+            arrivals.iter().flat_map(|(name, at_ns)| [name.to_ne_bytes(), at_ns.to_ne_bytes()].concat());
         fs_err::write(file, bytes.collect::<Vec<u8>>()).unwrap();
     }
 

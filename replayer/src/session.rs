@@ -198,6 +198,18 @@ pub(crate) mod tests {
     use crate::pace::Pace;
     use crate::record::Snapshot;
 
+    #[test]
+    fn a_session_that_thinks_is_small() {
+        let (counted, _) = on_stage(0, async |stage| {
+            let session = stage.plan.sessions().next().unwrap();
+            let walk = stage.plan.walk(&session);
+            let play = play(Presence::new(Rc::clone(stage)), session, walk);
+            // With its place in the timer, its connection list and what the runtime adds, within 3 KB.
+            assert!(size_of_val(&play) <= 2048, "{}", size_of_val(&play));
+        });
+        assert_eq!(counted.requests.sent, 0);
+    }
+
     /// A visitor without a connection.
     pub(crate) fn visitor(stage: &Stage) -> Rc<Visitor> {
         Rc::new(Visitor::new("0123456789abcdef".to_owned(), Lanes::new(Rc::clone(&stage.station))))

@@ -41,7 +41,7 @@ pub(super) struct WireFlags {
     keep_alive: Duration,
     /// Follow answers that lead elsewhere on the same site
     ///
-    /// A profile made from a log has the requests that followed as steps of their own, and would send them twice.
+    /// A profile made from a log has the requests that followed in production already, and would send them twice.
     #[arg(long)]
     follow_redirects: bool,
 }

@@ -99,7 +99,7 @@ impl Lanes {
         }
     }
 
-    /// The same over HTTP/2.
+    /// The same over HTTP/2, where a request that nobody waits for any more is given up alone.
     pub(crate) async fn exchange2(
         &self,
         mut request: Request2,

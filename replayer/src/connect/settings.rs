@@ -27,8 +27,8 @@ pub struct WireSettings {
     pub keep_alive: Duration,
     /// Whether answers that lead elsewhere on the same site are followed.
     ///
-    /// A profile made from a log has the requests that followed in production as steps of their own; following them
-    /// as well would send them twice. It is for profiles that were written by hand.
+    /// A profile made from a log has the requests that followed in production already, as companions or steps; following
+    /// answers as well would send them twice. It is for profiles that were written by hand.
     pub follow_redirects: bool,
 }
 

@@ -27,7 +27,9 @@ impl Request<'_> {
             return None;
         }
         let mut bytes = Vec::with_capacity(160 + target.len() + self.common.len());
-        bytes.extend([self.method.as_str().as_bytes(), b" ", target, b" HTTP/1.1\r\n", self.common].concat());
+        for part in [self.method.as_str().as_bytes(), b" ", target, b" HTTP/1.1\r\n", self.common] {
+            bytes.extend_from_slice(part);
+        }
         for (name, value) in self.own {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");
