@@ -5,7 +5,9 @@ use std::time::Duration;
 use shared::arrivals::DAY_S;
 use shared::units::Weekday;
 
+pub use crate::connect::settings::WireSettings;
 use crate::error::Error;
+use crate::pace::Pace;
 
 /// How to run a profile against a target.
 #[derive(Debug, Clone)]
@@ -26,6 +28,12 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// Event loops, each on a thread of its own.
     pub threads: usize,
+    /// How connections are made.
+    pub wire: WireSettings,
+    /// How exactly moments are kept, where a core is to spare.
+    pub pace: Pace,
+    /// Whether each of several event loops stays on one core, where there are enough.
+    pub pin: bool,
 }
 
 impl Default for Settings {
@@ -39,6 +47,9 @@ impl Default for Settings {
             drain: Duration::from_secs(30),
             max_in_flight: 10_000,
             threads: 1,
+            wire: WireSettings::default(),
+            pace: Pace::Spin,
+            pin: true,
         }
     }
 }
@@ -58,6 +69,9 @@ impl Settings {
         }
         if self.drain > LONGEST_DURATION {
             return wrong("--drain", &format!("{:?}", self.drain), "at most 31d");
+        }
+        if self.wire.keep_alive > LONGEST_DURATION {
+            return wrong("--keep-alive", &format!("{:?}", self.wire.keep_alive), "at most 31d");
         }
         if self.max_in_flight == 0 {
             return wrong("--max-in-flight", &self.max_in_flight, "at least 1");

@@ -57,6 +57,31 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// Nothing accepts connections at the socket in the file system.
+    #[error("cannot connect to target `{path}`", path = path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A file with certificates or a key cannot be used.
+    #[error("cannot use `{path}` for TLS", path = path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS")]
+    Tls {
+        /// The reason.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The address that the embedded target should listen on can be reached from other machines.
     #[error("`--listen`: found {address}, expected a loopback address such as 127.0.0.1:0")]
     ListenNotAllowed {
@@ -97,7 +122,7 @@ impl Error {
             Self::TargetNotAllowed { host, .. } => Some(format!(
                 "if you are responsible for that machine and it may be loaded, add `--allow-target {host}`"
             )),
-            Self::Unreachable { .. } => Some(
+            Self::Unreachable { .. } | Self::Socket { .. } => Some(
                 "start the service first, or `replayer target PROFILE` as a stand-in; nothing was sent"
                     .to_owned(),
             ),

@@ -1,12 +1,17 @@
 //! One HTTP exchange: a path in, a [`Sample`] out.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::header::{ACCEPT, HOST, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Uri};
+use hyper::Method;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::connect::{Answer, Link};
-use crate::guard::targets::Site;
+use crate::connect::{Lanes, Request2, Site, Stamps};
+use crate::http::cookies::Jar;
+use crate::http::redirect;
+use crate::http::request::Request;
+use crate::http::response::Head;
 use crate::record::{Failure, Outcome, Sample};
 use crate::timer::Timer;
 
@@ -16,13 +21,53 @@ pub const SESSION_HEADER: &str = "x-loadprint-session";
 /// What `User-Agent` says.
 const AGENT: &str = concat!("loadprint-replayer/", env!("CARGO_PKG_VERSION"));
 
+/// Redirects that are followed in a row, as many as browsers do at least (`fetch`, 4.4: 20).
+const MOST_REDIRECTS: u64 = 20;
+
+/// Connections that browsers open at once to one host.
+const MOST_CONNECTIONS: usize = 6;
+/// Requests that they have under way at once on one connection of HTTP/2.
+const MOST_STREAMS: usize = 100;
+
 /// What all requests of a run have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct Envelope {
     pub(crate) site: Site,
-    host: HeaderValue,
+    /// Headers that are always the same, as they are sent.
+    common: Box<[u8]>,
+    /// What stands before every path: nothing, or the site for a proxy that has to know it.
+    before_path: String,
     /// How long a request may take, in nanoseconds.
     timeout_ns: u64,
+    follow_redirects: bool,
+}
+
+/// Who asks: a session, with its connections and what it has been told to remember.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    pub(crate) name: Box<str>,
+    pub(crate) lanes: Lanes,
+    /// Connections that may still be used at once.
+    free: Semaphore,
+    jar: RefCell<Jar>,
+}
+
+impl Visitor {
+    /// Somebody new.
+    pub(crate) fn new(name: String, lanes: Lanes) -> Self {
+        let free = Semaphore::new(if lanes.are_http2() { MOST_STREAMS } else { MOST_CONNECTIONS });
+        Self { name: name.into(), lanes, free, jar: RefCell::default() }
+    }
+
+    /// Waits until one request more may be under way at once; that is waiting for a connection.
+    pub(crate) async fn lane(&self, stamps: &Stamps) -> Option<SemaphorePermit<'_>> {
+        if let Ok(free) = self.free.try_acquire() {
+            return Some(free);
+        }
+        stamps.wait();
+        // It is never closed, so that there is always one some time.
+        self.free.acquire().await.ok()
+    }
 }
 
 /// One request, not sent yet.
@@ -31,68 +76,139 @@ pub(crate) struct Order {
     pub(crate) endpoint: usize,
     pub(crate) method: Method,
     pub(crate) path: String,
-    pub(crate) session: HeaderValue,
     /// When it is due.
     pub(crate) scheduled_at: u64,
     /// When it would be due if all answers before it had taken what they take in production.
     pub(crate) chain_due_at: u64,
 }
 
+/// How an order went.
+#[derive(Debug)]
+pub(crate) struct Exchanged {
+    pub(crate) sample: Sample,
+    /// Requests that followed from where the answer led, not counting the one ordered.
+    pub(crate) redirects: u64,
+}
+
 impl Envelope {
-    /// For requests to `site` that may take `timeout_ns` each.
-    pub(crate) fn new(site: Site, timeout_ns: u64) -> Self {
-        // An authority that was parsed from a URL holds only characters that a header may hold.
-        let host = HeaderValue::from_str(&site.authority).unwrap_or_else(|_| HeaderValue::from_static(""));
-        Self { site, host, timeout_ns }
+    /// For requests to `site` that may take `timeout_ns` each, through a proxy that is told whole URLs or not.
+    pub(crate) fn new(site: Site, timeout_ns: u64, proxied: bool, follow_redirects: bool) -> Self {
+        let common = format!("host: {}\r\nuser-agent: {AGENT}\r\naccept: */*\r\n", site.authority);
+        let before_path =
+            if proxied && !site.secure { format!("http://{}", site.authority) } else { String::new() };
+        Self { site, common: common.into_bytes().into(), before_path, timeout_ns, follow_redirects }
     }
 
-    /// Sends `order` over `link` and waits for the end of the answer, however it ends.
-    pub(crate) async fn exchange(&self, timer: &Timer, link: &mut Link, order: Order) -> Sample {
-        let Order { endpoint, scheduled_at, chain_due_at, .. } = order;
+    /// Sends `order` for `visitor` and waits for the end of the answer, however it ends. What the event loop does with
+    /// it counts from `stamps`, which may know already that there was no connection to send on.
+    pub(crate) async fn exchange(
+        &self,
+        timer: &Timer,
+        visitor: &Visitor,
+        order: Order,
+        stamps: Stamps,
+    ) -> Exchanged {
+        let Order { endpoint, scheduled_at, chain_due_at, method, path } = order;
         let released_at = timer.now_ns();
-        let result = match self.request(order) {
-            Ok(request) => {
-                let give_up_at = released_at.saturating_add(self.timeout_ns);
-                timer.limit(give_up_at, link.send(request)).await
-            }
-            // A route edited by hand may hold what no request line can.
-            Err(_) => Some(Err(Failure::Broken)),
-        };
+        let give_up_at = released_at.saturating_add(self.timeout_ns);
+        let mut redirects = 0;
+        let path = format!("{}{path}", self.site.prefix);
+        let result =
+            timer.limit(give_up_at, self.follow(timer, visitor, method, path, &stamps, &mut redirects));
+        let result = result.await;
         let completed_at = timer.now_ns();
         let outcome = match result {
-            Some(Ok(Answer { status, body_bytes })) => Outcome::Completed { status, body_bytes },
+            Some(Ok((status, body_bytes))) => Outcome::Completed { status, body_bytes },
             Some(Err(failure)) => Outcome::Failed(failure),
             None => Outcome::TimedOut,
         };
-        if !matches!(outcome, Outcome::Completed { .. }) {
-            // What is still to come belongs to a request that nobody waits for any more.
-            link.close();
-        }
-        let (sent_at, connecting) = (link.sent_at(), link.connecting(completed_at));
-        let first_byte_at = link.first_byte_at();
-        Sample {
+        let sample = Sample {
             endpoint,
             scheduled_at,
             chain_due_at,
             released_at,
-            sent_at,
-            connecting,
-            first_byte_at,
+            sent_at: stamps.sent_at(),
+            connecting: stamps.connecting(completed_at),
+            first_byte_at: stamps.first_byte_at(),
             completed_at,
             outcome,
+        };
+        Exchanged { sample, redirects }
+    }
+
+    /// Sends a request, and those that follow from where the answer leads: status of the last answer, bytes of all.
+    async fn follow(
+        &self,
+        timer: &Timer,
+        visitor: &Visitor,
+        mut method: Method,
+        mut path: String,
+        stamps: &Stamps,
+        redirects: &mut u64,
+    ) -> Result<(u16, u64), Failure> {
+        let mut all_bytes = 0;
+        loop {
+            let (head, body_bytes) = self.send(visitor, &method, &path, stamps).await?;
+            all_bytes += body_bytes;
+            if !head.set_cookies.is_empty() {
+                let now = timer.clock().since_epoch(timer.now_ns());
+                let mut jar = visitor.jar.borrow_mut();
+                head.set_cookies.iter().for_each(|line| jar.set(line, self.site.host(), &path, now));
+            }
+            let Some((next_method, next_path)) = self.next(&head, &method, &path) else {
+                return Ok((head.status, all_bytes));
+            };
+            if *redirects == MOST_REDIRECTS {
+                return Ok((head.status, all_bytes));
+            }
+            *redirects += 1;
+            (method, path) = (next_method, next_path);
         }
     }
 
-    fn request(&self, order: Order) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
-        let uri: Uri = format!("{}{}", self.site.prefix, order.path).parse()?;
-        let mut request = Request::new(Empty::new());
-        *request.method_mut() = order.method;
-        *request.uri_mut() = uri;
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.host.clone());
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(HeaderName::from_static(SESSION_HEADER), order.session);
-        Ok(request)
+    /// Where an answer leads, if that is to be followed.
+    fn next(&self, head: &Head, method: &Method, path: &str) -> Option<(Method, String)> {
+        let location = head.location.as_deref().filter(|_| self.follow_redirects)?;
+        redirect::next(head.status, location, (method, path), (self.site.secure, &self.site.authority))
+    }
+
+    async fn send(
+        &self,
+        visitor: &Visitor,
+        method: &Method,
+        path: &str,
+        stamps: &Stamps,
+    ) -> Result<(Head, u64), Failure> {
+        // A route edited by hand may hold what no request line can.
+        let cookies = visitor.jar.borrow().header(path);
+        if visitor.lanes.are_http2() {
+            let request =
+                self.request2(visitor, method, path, cookies.as_deref()).map_err(|_| Failure::Broken)?;
+            return visitor.lanes.exchange2(request, stamps).await;
+        }
+        let own = [(SESSION_HEADER, &*visitor.name), ("cookie", cookies.as_deref().unwrap_or_default())];
+        let target = format!("{}{path}", self.before_path);
+        let own = &own[..if cookies.is_some() { 2 } else { 1 }];
+        let request = Request { method, target: &target, common: &self.common, own };
+        let bytes = request.bytes().ok_or(Failure::Broken)?;
+        visitor.lanes.exchange(method, &bytes, stamps).await
+    }
+
+    fn request2(
+        &self,
+        visitor: &Visitor,
+        method: &Method,
+        path: &str,
+        cookies: Option<&str>,
+    ) -> Result<Request2, hyper::http::Error> {
+        let scheme = if self.site.secure { "https" } else { "http" };
+        let request = hyper::Request::builder()
+            .method(method.clone())
+            .uri(format!("{scheme}://{}{path}", self.site.authority))
+            .header("user-agent", AGENT)
+            .header("accept", "*/*")
+            .header(SESSION_HEADER, &*visitor.name);
+        let request = cookies.into_iter().fold(request, |request, cookies| request.header("cookie", cookies));
+        request.body(Empty::<Bytes>::new())
     }
 }

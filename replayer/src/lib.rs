@@ -33,20 +33,28 @@
 //! | [`plan`] | what will be sent when: pure, no clock, no network |
 //! | `guard` | which targets and methods are allowed |
 //! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
+//! | `pace`, `cores` | how early to wake, how fast to catch up; which core to stay on |
 //! | `dispatch`, `session`, `exchange`, `connect` | begins sessions when due; a walk in progress; one request; its connection |
+//! | `companions`, `background` | requests beside the walk: those that a page brings along, those of callers |
+//! | `http` | HTTP/1.1 as bytes, cookies, redirects: pure |
 //! | `record` | samples, histograms, counts |
 //! | [`report`] | the result as data and as text |
 //! | [`target`] | the embedded target: serves a profile's endpoints as slowly as they were |
 
 mod alarm;
+mod background;
 mod clock;
+mod companions;
 pub mod config;
 mod connect;
+mod cores;
 mod dispatch;
 pub mod error;
 mod event_loop;
 mod exchange;
 mod guard;
+mod http;
+mod pace;
 pub mod plan;
 mod random;
 mod record;
@@ -60,5 +68,6 @@ pub use config::Settings;
 pub use dispatch::Wish;
 pub use error::Error;
 pub use exchange::SESSION_HEADER;
+pub use pace::Pace;
 pub use record::Progress;
 pub use run::{Observer, Run, run};

@@ -12,14 +12,16 @@ use tokio::sync::watch;
 
 use crate::clock::{self, Clock};
 use crate::config::Settings;
+use crate::connect::{Destination, Scratch, Site, Station, Way};
+use crate::cores;
 use crate::dispatch::{Wish, dispatch};
 use crate::error::Error;
 use crate::event_loop;
 use crate::exchange::Envelope;
-use crate::guard::targets::{Resolved, Site};
+use crate::pace::Pace;
 use crate::plan::{Outline, Plan};
 use crate::record::{Live, Progress, Recorder, Snapshot};
-use crate::report::{Circumstances, RunReport};
+use crate::report::{Circumstances, Pacing, RunReport};
 use crate::session::{Closing, Open, Stage};
 
 /// Somebody who watches a run, and may end it.
@@ -46,7 +48,9 @@ pub struct Run<'a> {
     profile: &'a Profile,
     settings: Settings,
     plan: Arc<Plan>,
-    target: Resolved,
+    destination: Destination,
+    /// Cores at hand, counted before an event loop is kept on one.
+    cores: usize,
 }
 
 impl<'a> Run<'a> {
@@ -57,8 +61,14 @@ impl<'a> Run<'a> {
     pub fn prepare(profile: &'a Profile, settings: &Settings) -> Result<Self, Error> {
         settings.check()?;
         let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
-        let target = Resolved::new(&settings.target, &settings.allow_targets)?;
-        Ok(Self { profile, settings: settings.clone(), plan: Arc::new(plan), target })
+        let destination = Destination::new(settings)?;
+        Ok(Self {
+            profile,
+            settings: settings.clone(),
+            plan: Arc::new(plan),
+            destination,
+            cores: cores::available(),
+        })
     }
 
     /// The run in figures.
@@ -72,16 +82,17 @@ impl<'a> Run<'a> {
     /// [`Error::Unreachable`] when nobody answers at the target, [`Error::EventLoop`] when the system is exhausted.
     /// A target that goes away later is no error but a result: failed requests.
     pub fn execute(&self, observer: &mut dyn Observer) -> Result<RunReport, Error> {
-        let site = self.target.connect()?;
+        let (site, way) = self.destination.connect()?;
+        let way = Arc::new(way);
         let clock = Clock::start_in(LEAD);
         let (wishes, wish) = watch::channel(Wish::GoOn);
         let live = Arc::new(Live::default());
-        let merged = thread::scope(|scope| {
+        let (merged, pacing) = thread::scope(|scope| {
             let (ended, loops_ended) = mpsc::channel();
             for shard in 0..self.settings.threads {
-                let (ended, wish, live, site) =
-                    (ended.clone(), wish.clone(), Arc::clone(&live), site.clone());
-                let generate = move || drop(ended.send(self.generate(shard, clock, site, live, wish)));
+                let (ended, wish, live) = (ended.clone(), wish.clone(), Arc::clone(&live));
+                let (site, way) = (site.clone(), Arc::clone(&way));
+                let generate = move || drop(ended.send(self.generate(shard, clock, (site, way), live, wish)));
                 let spawned =
                     thread::Builder::new().name(format!("generator {shard}")).spawn_scoped(scope, generate);
                 // Those that run already would go on for the whole duration.
@@ -95,11 +106,13 @@ impl<'a> Run<'a> {
         })?;
         let circumstances = Circumstances {
             target: self.settings.target.clone(),
-            address: site.address,
+            address: way.address().to_string(),
             began_at_s: clock.since_epoch(0).as_secs_f64(),
             elapsed_s: clock::to_s(clock.now_ns()),
             interrupted: *wish.borrow() > Wish::GoOn,
             max_in_flight: self.settings.max_in_flight,
+            pacing,
+            insecure: self.settings.wire.insecure && site.secure,
         };
         Ok(RunReport::new(circumstances, &self.plan, self.profile, &merged))
     }
@@ -107,21 +120,25 @@ impl<'a> Run<'a> {
     /// Calls the observer until all event loops have ended, and adds up what they counted.
     fn watch(
         &self,
-        loops_ended: &mpsc::Receiver<io::Result<Snapshot>>,
+        loops_ended: &mpsc::Receiver<io::Result<(Snapshot, Pacing)>>,
         wishes: &watch::Sender<Wish>,
         progress: impl Fn() -> Progress,
         observer: &mut dyn Observer,
-    ) -> Result<Snapshot, Error> {
+    ) -> Result<(Snapshot, Pacing), Error> {
         let mut merged = Snapshot::new(self.plan.endpoints.len());
+        let mut paced = Pacing::new(self.pace());
         loop {
             match loops_ended.recv_timeout(PROGRESS_EVERY) {
-                Ok(Ok(snapshot)) => merged.merge(&snapshot),
+                Ok(Ok((snapshot, pacing))) => {
+                    merged.merge(&snapshot);
+                    paced.merge(pacing);
+                }
                 Ok(Err(source)) => {
                     // The others would go on for the whole duration with a part of the load missing.
                     wishes.send_replace(Wish::Cut);
                     return Err(Error::EventLoop { source });
                 }
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(merged),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok((merged, paced)),
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     let wish = observer.progress(&progress());
                     wishes.send_if_modified(|present| {
@@ -134,21 +151,35 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The pace that was asked for, or what can be afforded of it.
+    fn pace(&self) -> Pace {
+        self.settings.pace.affordable(self.settings.threads, self.cores)
+    }
+
     /// Sends this shard's share of the sessions from one event loop.
     fn generate(
         &self,
         shard: usize,
         clock: Clock,
-        site: Site,
+        (site, way): (Site, Arc<Way>),
         live: Arc<Live>,
         wish: watch::Receiver<Wish>,
-    ) -> io::Result<Snapshot> {
+    ) -> io::Result<(Snapshot, Pacing)> {
         let plan = Arc::clone(&self.plan);
         let threads = self.settings.threads as u64;
-        event_loop::block_on(clock, async |timer| {
+        let wire = &self.settings.wire;
+        let pinned = self.settings.pin && cores::pin(shard, self.settings.threads);
+        event_loop::block_on(clock, self.pace(), async |timer| {
             let stage = Rc::new(Stage {
                 plan: Arc::clone(&plan),
-                envelope: Envelope::new(site, clock::to_ns(self.settings.timeout)),
+                envelope: Envelope::new(
+                    site,
+                    clock::to_ns(self.settings.timeout),
+                    wire.proxy.is_some(),
+                    wire.follow_redirects,
+                ),
+                station: Rc::new(Station { way, scratch: Scratch::default() }),
+                keep_alive_ns: clock::to_ns(wire.keep_alive),
                 timer,
                 recorder: RefCell::new(Recorder::new(plan.endpoints.len(), Arc::clone(&live))),
                 live,
@@ -161,7 +192,8 @@ impl<'a> Run<'a> {
             let ours =
                 plan.sessions().filter(|session| (session.block + session.index) % threads == shard as u64);
             dispatch(&stage, ours, wish).await;
-            stage.recorder.borrow().snapshot()
+            let snapshot = stage.recorder.borrow().snapshot();
+            (snapshot, Pacing::of(self.pace(), stage.timer.kept(), pinned))
         })
     }
 }

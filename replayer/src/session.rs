@@ -4,13 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hyper::header::HeaderValue;
 use tokio::sync::Notify;
 
-use crate::connect::Link;
-use crate::exchange::{Envelope, Order};
+use crate::connect::{Lanes, Stamps, Station};
+use crate::exchange::{Envelope, Exchanged, Order, Visitor};
 use crate::plan::{Plan, PlannedSession, Walk};
-use crate::record::{Live, Recorder};
+use crate::record::{Live, Recorder, Sample};
 use crate::timer::Timer;
 
 /// What the sessions of one event loop share.
@@ -18,6 +17,9 @@ use crate::timer::Timer;
 pub(crate) struct Stage {
     pub(crate) plan: Arc<Plan>,
     pub(crate) envelope: Envelope,
+    pub(crate) station: Rc<Station>,
+    /// How long a session keeps a connection that it does not use.
+    pub(crate) keep_alive_ns: u64,
     pub(crate) timer: Rc<Timer>,
     pub(crate) recorder: RefCell<Recorder>,
     pub(crate) live: Arc<Live>,
@@ -67,12 +69,19 @@ impl Open {
 }
 
 /// A session's presence on its stage; ends however the session does.
-struct Presence(Rc<Stage>);
+#[derive(Debug)]
+pub(crate) struct Presence(Rc<Stage>);
 
 impl Presence {
-    fn new(stage: Rc<Stage>) -> Self {
+    /// One more that has to be over before the run is.
+    pub(crate) fn new(stage: Rc<Stage>) -> Self {
         stage.open.count.set(stage.open.count.get() + 1);
         Self(stage)
+    }
+
+    /// Where it is present.
+    pub(crate) fn stage(&self) -> &Rc<Stage> {
+        &self.0
     }
 }
 
@@ -99,17 +108,15 @@ pub(crate) fn begin(stage: &Rc<Stage>, session: PlannedSession) {
 }
 
 async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
-    let stage = &presence.0;
+    let stage = presence.stage();
     let plan = &*stage.plan;
-    let name = HeaderValue::from_str(&plan.session_name(&session))
-        .expect("hexadecimal digits are allowed in headers");
+    let visitor = Visitor::new(plan.session_name(&session), Lanes::new(Rc::clone(&stage.station)));
     let places = std::mem::take(&mut walk.places);
     let mut paths = plan.paths(&session);
-    let mut link = Link::new(stage.envelope.site.address, stage.timer.clock());
     let mut due_ns = session.starts_at_ns;
     let mut chain_due_ns = due_ns;
     for (at, place) in places.iter().enumerate() {
-        if !reach(stage, due_ns).await {
+        if !reach(stage, &visitor, due_ns).await {
             return;
         }
         // What is passed without a request takes no time of its own; the pause after it does.
@@ -119,17 +126,14 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
                 stage.recorder.borrow_mut().dropped(plan, &places[at..]);
                 return;
             }
-            stage.recorder.borrow_mut().sent(endpoint);
             let order = Order {
                 endpoint,
                 method: plan.endpoints[endpoint].method.clone(),
                 path: paths.next(endpoint),
-                session: name.clone(),
                 scheduled_at: due_ns,
                 chain_due_at: chain_due_ns,
             };
-            let sample = stage.envelope.exchange(&stage.timer, &mut link, order).await;
-            stage.recorder.borrow_mut().ended(&sample);
+            let sample = send(stage, &visitor, order, Stamps::new(stage.timer.clock())).await;
             completed_at = sample.completed_at;
             chain_completed_at = chain_due_ns.saturating_add(plan.expected_service_ns(endpoint));
         }
@@ -141,8 +145,34 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
     }
 }
 
-/// Waits until `due_ns`; false if that will not be any more.
-async fn reach(stage: &Stage, due_ns: u64) -> bool {
+/// Sends one request and has it recorded.
+pub(crate) async fn send(stage: &Stage, visitor: &Visitor, order: Order, stamps: Stamps) -> Sample {
+    stage.recorder.borrow_mut().sent(order.endpoint);
+    // On the heap, and so gone as soon as it is over: sessions spend most of their time thinking, and there are many.
+    let exchange = Box::pin(stage.envelope.exchange(&stage.timer, visitor, order, stamps));
+    let Exchanged { sample, redirects } = exchange.await;
+    let mut recorder = stage.recorder.borrow_mut();
+    recorder.ended(&sample);
+    recorder.redirected(redirects);
+    sample
+}
+
+/// Waits until `due_ns`, as a browser does: connections that are not used for too long are closed. False if the
+/// moment will not come any more.
+async fn reach(stage: &Stage, visitor: &Visitor, due_ns: u64) -> bool {
+    let closes_at = stage.timer.now_ns().saturating_add(stage.keep_alive_ns);
+    if closes_at < due_ns.min(stage.curtain_ns) {
+        tokio::select! {
+            biased;
+            () = stage.timer.rest_until(closes_at) => visitor.lanes.close(),
+            () = stage.closing.wait() => return false,
+        }
+    }
+    due(stage, due_ns).await
+}
+
+/// Waits until `due_ns`; false if that will not come any more.
+pub(crate) async fn due(stage: &Stage, due_ns: u64) -> bool {
     if due_ns > stage.curtain_ns || stage.closing.said.get() {
         return false;
     }
@@ -150,5 +180,85 @@ async fn reach(stage: &Stage, due_ns: u64) -> bool {
         biased;
         () = stage.timer.sleep_until(due_ns) => true,
         () = stage.closing.wait() => false,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::{Schedule, Settings};
+    use crate::connect::{Destination, Scratch};
+    use crate::event_loop;
+    use crate::pace::Pace;
+    use crate::record::Snapshot;
+
+    #[test]
+    fn a_session_that_thinks_is_small() {
+        let (counted, _) = on_stage(0, async |stage| {
+            let session = stage.plan.sessions().next().unwrap();
+            let walk = stage.plan.walk(&session);
+            let play = play(Presence::new(Rc::clone(stage)), session, walk);
+            // With its place in the timer, its connection list and what the runtime adds, within 3 KB.
+            assert!(size_of_val(&play) <= 2048, "{}", size_of_val(&play));
+        });
+        assert_eq!(counted.requests.sent, 0);
+    }
+
+    /// A visitor without a connection.
+    pub(crate) fn visitor(stage: &Stage) -> Rc<Visitor> {
+        Rc::new(Visitor::new("0123456789abcdef".to_owned(), Lanes::new(Rc::clone(&stage.station))))
+    }
+
+    /// Lets `act` happen on a stage where ten requests may wait for an answer, before a server that answers after
+    /// `takes_ms`; what was counted, and how many connections were used.
+    pub(crate) fn on_stage(takes_ms: u64, act: impl AsyncFnOnce(&Rc<Stage>)) -> (Snapshot, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings =
+            Settings { target: format!("http://{}", listener.local_addr().unwrap()), ..Settings::default() };
+        let used = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&used);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let count = Arc::clone(&count);
+                std::thread::spawn(move || {
+                    let mut request = [0; 1024];
+                    let mut first = true;
+                    while stream.read(&mut request).is_ok_and(|length| length > 0) {
+                        count.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::Relaxed);
+                        std::thread::sleep(Duration::from_millis(takes_ms));
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                        stream.write_all(answer).unwrap();
+                    }
+                });
+            }
+        });
+        let profile = shared::io::from_yaml(shared::profile::EXAMPLE).unwrap();
+        let plan = Arc::new(Plan::new(&profile, &Schedule::default(), &[]).unwrap());
+        let (site, way) = Destination::new(&settings).unwrap().connect().unwrap();
+        let counted = event_loop::block_on(Clock::start(), Pace::Eco, async |timer| {
+            let live = Arc::new(Live::default());
+            let stage = Rc::new(Stage {
+                envelope: Envelope::new(site, 10_000_000_000, false, false),
+                station: Rc::new(Station { way: Arc::new(way), scratch: Scratch::default() }),
+                keep_alive_ns: u64::MAX,
+                timer,
+                recorder: RefCell::new(Recorder::new(plan.endpoints.len(), Arc::clone(&live))),
+                live,
+                max_in_flight: 10,
+                curtain_ns: u64::MAX,
+                closing: Closing::default(),
+                open: Open::default(),
+                plan,
+            });
+            act(&stage).await;
+            stage.recorder.borrow().snapshot()
+        });
+        (counted.unwrap(), used.load(Ordering::Relaxed))
     }
 }

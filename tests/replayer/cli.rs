@@ -62,7 +62,7 @@ fn what_cannot_run_says_why_and_exits_with_2() {
     check(EXAMPLE, &run(&["--allow-method", "P@ST"]), 2, &["--allow-method", "`P@ST`"]);
     check(EXAMPLE, &run(&["--sped", "2"]), 2, &["--speedup"]);
     check(EXAMPLE, &["run", "PROFILE"], 2, &["--target"]);
-    check(EXAMPLE, &["run", "PROFILE", "--target", "https://127.0.0.1"], 2, &["plain HTTP/1.1"]);
+    check(EXAMPLE, &["run", "PROFILE", "--target", "ftp://127.0.0.1"], 2, &["`http://` or `https://`"]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod cli;
+mod connections;
+mod faults;
 mod interrupted;
 mod schema;
 mod stall;

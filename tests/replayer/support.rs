@@ -1,6 +1,6 @@
 //! What the tests share: profiles, the replayer's binary, and a server that does as it is told.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -98,7 +98,7 @@ pub(crate) fn server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> Sock
 }
 
 /// Reads the head of a request; none when the client has closed the connection.
-pub(crate) fn request_head(stream: &mut TcpStream) -> Option<String> {
+pub(crate) fn request_head(stream: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -111,6 +111,6 @@ pub(crate) fn request_head(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// Writes an answer without a body.
-pub(crate) fn answer(stream: &mut TcpStream) {
+pub(crate) fn answer(stream: &mut impl Write) {
     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
 }

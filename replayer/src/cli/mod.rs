@@ -7,6 +7,7 @@ mod run;
 mod schedule;
 mod signals;
 mod target;
+mod wire;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,7 +41,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Send the load.
-    Run(run::Flags),
+    Run(Box<run::Flags>),
     /// Show what `run` would send; sends nothing.
     Plan(plan::Flags),
     /// Serve a profile's endpoints as slowly as they were.
@@ -58,7 +59,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let outcome = match arguments.command {
-        Command::Run(flags) => run::run(flags),
+        Command::Run(flags) => run::run(*flags),
         Command::Plan(flags) => plan::plan(&flags),
         Command::Target(flags) => target::target(flags),
     };

@@ -6,17 +6,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use replayer::plan::Outline;
 use replayer::report::{self, RunReport};
-use replayer::{Observer, Progress, Run, Settings, Wish};
+use replayer::{Observer, Pace, Progress, Run, Settings, Wish};
 use shared::units::parse_duration;
 
 use super::limits;
 use super::output::{Format, OutputFlags, say};
 use super::schedule::ScheduleFlags;
 use super::signals::Interrupts;
+use super::wire::WireFlags;
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
@@ -46,6 +47,16 @@ pub(super) struct Flags {
     /// Event loops, each on a thread of its own
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Sending")]
     threads: usize,
+    /// How exactly moments are kept: `spin` within microseconds, for a core's time; `eco` as the kernel wakes
+    ///
+    /// Where no core is to spare, it is `eco` anyway; the report says which.
+    #[arg(long, value_enum, default_value_t = PaceFlag::Spin, help_heading = "Sending")]
+    pace: PaceFlag,
+    /// Let the system move event loops between cores, also where there is one for each
+    #[arg(long, help_heading = "Sending")]
+    no_pin: bool,
+    #[command(flatten)]
+    wire: WireFlags,
     #[command(flatten)]
     output: OutputFlags,
     /// Directory for results.json; it is made if there is none
@@ -54,6 +65,24 @@ pub(super) struct Flags {
     /// No plan and no progress on stderr
     #[arg(long, help_heading = "Output")]
     quiet: bool,
+}
+
+/// [`Pace`], as the command line spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PaceFlag {
+    /// Awake before each moment
+    Spin,
+    /// Asleep until each moment
+    Eco,
+}
+
+impl From<PaceFlag> for Pace {
+    fn from(flag: PaceFlag) -> Self {
+        match flag {
+            PaceFlag::Spin => Self::Spin,
+            PaceFlag::Eco => Self::Eco,
+        }
+    }
 }
 
 /// Sends the load and writes the result.
@@ -68,6 +97,9 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         drain: flags.drain,
         max_in_flight: flags.max_in_flight,
         threads: flags.threads,
+        wire: flags.wire.settings(),
+        pace: flags.pace.into(),
+        pin: !flags.no_pin,
     };
     let run = Run::prepare(&profile, &settings)?;
     let outline = run.outline();

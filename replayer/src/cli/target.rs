@@ -52,6 +52,7 @@ pub(super) fn target(flags: Flags) -> anyhow::Result<ExitCode> {
         threads: flags.threads,
         seed: flags.seed,
         largest_body_bytes: flags.largest_body_bytes,
+        faults: Vec::new(),
     };
     limits::raise_open_files();
     let target = Target::start(&profile, &settings)?;

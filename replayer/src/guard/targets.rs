@@ -14,6 +14,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A target that may be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Site {
+    /// Whether the URL asks for TLS.
+    pub(crate) secure: bool,
     /// Host and port as the URL spells them: what the `Host` header says.
     pub(crate) authority: String,
     /// What stands in front of every path, without a slash at its end.
@@ -50,15 +52,28 @@ impl Resolved {
     /// # Errors
     /// [`Error::Unreachable`].
     pub(crate) fn connect(&self) -> Result<Site, Error> {
-        let Location { host, authority, prefix, .. } = &self.location;
-        let address = connect(host, &self.addresses)?;
-        Ok(Site { authority: authority.clone(), prefix: prefix.clone(), address })
+        connect(&self.location.host, &self.addresses).map(|address| self.site(address))
+    }
+
+    /// The first of the addresses, whether or not it accepts connections from here.
+    ///
+    /// # Errors
+    /// [`Error::Resolve`] when there is none.
+    pub(crate) fn first(&self) -> Result<Site, Error> {
+        let address = self.addresses.first().ok_or_else(|| no_address(&self.location.host))?;
+        Ok(self.site(*address))
+    }
+
+    fn site(&self, address: SocketAddr) -> Site {
+        let Location { secure, authority, prefix, .. } = self.location.clone();
+        Site { secure, authority, prefix, address }
     }
 }
 
 /// Where a URL points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Location {
+    secure: bool,
     host: String,
     port: u16,
     authority: String,
@@ -69,13 +84,11 @@ impl Location {
     fn parse(url: &str) -> Result<Self, Error> {
         let wrong = |expected| Error::TargetUrl { found: url.to_owned(), expected };
         let uri: Uri = url.parse().map_err(|_| wrong("a URL such as `http://127.0.0.1:8080`"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(wrong("`http://`: this version speaks plain HTTP/1.1, no TLS"));
-            }
-            _ => return Err(wrong("a URL that starts with `http://`")),
-        }
+        let secure = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong("a URL that starts with `http://` or `https://`")),
+        };
         let authority = uri.authority().ok_or_else(|| wrong("a URL with a host"))?;
         if authority.as_str().contains('@') {
             return Err(wrong("a URL without a user name"));
@@ -84,11 +97,12 @@ impl Location {
             return Err(wrong("a URL without a query: the profile says what is asked for"));
         }
         // A port that is no number parses as none at all.
-        let port = authority.port_u16().unwrap_or(80);
+        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
         if authority.port().is_none() && authority.as_str().len() > authority.host().len() {
             return Err(wrong("a port from 0 to 65535"));
         }
         Ok(Self {
+            secure,
             host: authority.host().to_owned(),
             port,
             authority: authority.as_str().to_owned(),
@@ -125,8 +139,12 @@ fn connect(host: &str, addresses: &[SocketAddr]) -> Result<SocketAddr, Error> {
             }
         }
     }
-    let nothing = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    Err(failure.unwrap_or_else(|| Error::Resolve { host: host.to_owned(), source: nothing() }))
+    Err(failure.unwrap_or_else(|| no_address(host)))
+}
+
+fn no_address(host: &str) -> Error {
+    let source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    Error::Resolve { host: host.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -152,7 +170,8 @@ mod tests {
         check("http://127.0.0.1:8080", Ok(("127.0.0.1", 8080, "")));
         check("http://LocalHost/", Ok(("LocalHost", 80, "")));
         check("http://[::1]:9000/shop/", Ok(("[::1]", 9000, "/shop")));
-        check("https://localhost", Err("plain HTTP/1.1"));
+        check("https://localhost", Ok(("localhost", 443, "")));
+        check("https://localhost:8443/a", Ok(("localhost", 8443, "/a")));
         check("ftp://localhost", Err("starts with `http://`"));
         check("localhost:8080", Err("http"));
         check("/only/a/path", Err("http"));

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 
 pub(crate) use live::Live;
 pub use live::Progress;
-pub(crate) use sample::{Failure, Outcome, Sample, Stamps};
+pub(crate) use sample::{Failure, Outcome, Sample};
 
 use crate::clock::SECOND_NS;
 use crate::plan::{Digest, Place, Plan, PlannedSession, Walk};
@@ -27,6 +27,8 @@ pub(crate) struct Recorder {
 pub(crate) struct Snapshot {
     pub(crate) sessions: SessionCounts,
     pub(crate) requests: RequestCounts,
+    /// Requests that followed from where answers led; part of the requests they followed from, and not counted there.
+    pub(crate) redirects: u64,
     pub(crate) failures: BTreeMap<Failure, u64>,
     /// Fingerprint of the sessions that fell due.
     pub(crate) digest: Digest,
@@ -140,9 +142,7 @@ impl Recorder {
 
     /// The rest of a session is not sent, because too many requests are waiting.
     pub(crate) fn dropped(&mut self, plan: &Plan, rest: &[Place]) {
-        let requests = requests_in(plan, rest);
-        self.snapshot.requests.dropped += requests;
-        self.live.dropped(requests);
+        self.shed(requests_in(plan, rest));
     }
 
     /// A request is being sent.
@@ -181,6 +181,22 @@ impl Recorder {
         self.live.ended(matches!(sample.outcome, Outcome::Completed { .. }));
     }
 
+    /// Requests were planned that are no steps of a session.
+    pub(crate) fn planned_more(&mut self, requests: u64) {
+        self.snapshot.requests.planned += requests;
+    }
+
+    /// Such requests are not sent, because too many are waiting.
+    pub(crate) fn shed(&mut self, requests: u64) {
+        self.snapshot.requests.dropped += requests;
+        self.live.dropped(requests);
+    }
+
+    /// So many requests followed from where an answer led. The plan does not know them.
+    pub(crate) fn redirected(&mut self, requests: u64) {
+        self.snapshot.redirects += requests;
+    }
+
     /// Everything counted so far.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.snapshot.clone()
@@ -198,6 +214,7 @@ impl Snapshot {
         Self {
             sessions: SessionCounts::default(),
             requests: RequestCounts::default(),
+            redirects: 0,
             failures: BTreeMap::new(),
             digest: Digest::default(),
             connecting: Times::default(),
@@ -217,6 +234,7 @@ impl Snapshot {
         ours.timed_out += theirs.timed_out;
         ours.dropped += theirs.dropped;
         ours.skipped += theirs.skipped;
+        self.redirects += other.redirects;
         add_counts(&mut self.failures, &other.failures);
         self.digest.merge(other.digest);
         self.connecting.merge(&other.connecting);

@@ -1,7 +1,5 @@
 //! One request, as it went.
 
-use crate::clock::Clock;
-
 /// One request, as it went. Moments are nanoseconds of run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sample {
@@ -85,37 +83,6 @@ impl Sample {
     pub(crate) fn send_delay(&self) -> u64 {
         let acted_at = self.sent_at.unwrap_or(self.completed_at);
         acted_at.saturating_sub(self.scheduled_at).saturating_sub(self.connecting.unwrap_or(0))
-    }
-}
-
-/// A pencil for the moments of one request.
-#[derive(Debug)]
-pub(crate) struct Stamps {
-    clock: Clock,
-    sent_at: std::cell::Cell<Option<u64>>,
-}
-
-impl Stamps {
-    /// Nothing noted yet.
-    pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, sent_at: std::cell::Cell::new(None) }
-    }
-
-    /// Forgets the request before.
-    pub(crate) fn clear(&self) {
-        self.sent_at.set(None);
-    }
-
-    /// Notes that bytes are being written; the first time counts.
-    pub(crate) fn writing(&self) {
-        if self.sent_at.get().is_none() {
-            self.sent_at.set(Some(self.clock.now_ns()));
-        }
-    }
-
-    /// When the first byte was written.
-    pub(crate) fn sent_at(&self) -> Option<u64> {
-        self.sent_at.get()
     }
 }
 

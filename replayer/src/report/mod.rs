@@ -7,7 +7,7 @@ mod text;
 
 pub use preview::{Preview, PreviewSession, PreviewStep};
 pub(crate) use results::Circumstances;
-pub use results::{Baseline, EndpointReport, Quantiles, Requests, RunReport, Sessions, Verdict};
+pub use results::{Baseline, EndpointReport, Pacing, Quantiles, Requests, RunReport, Sessions, Verdict};
 pub use schema::{schema, schema_text};
 pub use text::{outline, text};
 

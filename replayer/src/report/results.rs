@@ -1,14 +1,16 @@
 //! The result of a run as data. Units are in the names; every quantile stands beside the number of times it is of.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use shared::Profile;
 
+use crate::clock::to_s;
+use crate::pace::Pace;
 use crate::plan::{Outline, Plan};
 use crate::record::{EndpointSnapshot, Snapshot, Times};
+use crate::timer::Kept;
 
 /// What a run came to.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -27,6 +29,8 @@ pub struct RunReport {
     pub interrupted: bool,
     /// Whether the generator kept its own plan; if not, the figures say nothing about the target.
     pub verdict: Verdict,
+    /// How the generator kept its moments.
+    pub pacing: Pacing,
     /// What was planned.
     pub plan: Outline,
     /// Fingerprint of the sessions that fell due: equal to that of `replayer plan` if the run was not interrupted.
@@ -37,6 +41,10 @@ pub struct RunReport {
     pub requests: Requests,
     /// Requests without an answer, by reason.
     pub failures: BTreeMap<String, u64>,
+    /// Requests that followed from where answers led, beyond those of the plan and not counted among them.
+    pub redirects: u64,
+    /// Whether any certificate was trusted.
+    pub insecure: bool,
     /// Answers by status code.
     pub statuses: BTreeMap<String, u64>,
     /// Bytes of all bodies.
@@ -61,6 +69,38 @@ pub struct Verdict {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// How the generator kept its moments.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct Pacing {
+    /// Spinning before each moment, or sleeping until it: what was asked for, where a core was to spare.
+    pub mode: Pace,
+    /// How long before a moment the slowest event loop had itself woken at last; 0 without spinning.
+    pub slack_s: f64,
+    /// What was sent later than it could have been, so that there was no burst after a hitch of the generator.
+    pub held_back: u64,
+    /// Event loops that stayed on one core.
+    pub pinned: u64,
+}
+
+impl Pacing {
+    /// Of no event loop yet.
+    pub(crate) fn new(mode: Pace) -> Self {
+        Self { mode, slack_s: 0.0, held_back: 0, pinned: 0 }
+    }
+
+    /// Of one event loop.
+    pub(crate) fn of(mode: Pace, kept: Kept, pinned: bool) -> Self {
+        Self { mode, slack_s: to_s(kept.slack_ns), held_back: kept.held_back, pinned: u64::from(pinned) }
+    }
+
+    /// Adds those of another event loop.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.slack_s = self.slack_s.max(other.slack_s);
+        self.held_back += other.held_back;
+        self.pinned += other.pinned;
+    }
 }
 
 /// Sessions, by what became of them.
@@ -164,11 +204,13 @@ pub struct Baseline {
 #[derive(Debug)]
 pub(crate) struct Circumstances {
     pub(crate) target: String,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: String,
     pub(crate) began_at_s: f64,
     pub(crate) elapsed_s: f64,
     pub(crate) interrupted: bool,
     pub(crate) max_in_flight: usize,
+    pub(crate) pacing: Pacing,
+    pub(crate) insecure: bool,
 }
 
 /// The generator may be this late for one request in a hundred; beyond, it did not follow its plan.
@@ -191,15 +233,18 @@ impl RunReport {
             replayer: env!("CARGO_PKG_VERSION").to_owned(),
             verdict: Verdict::of(&requests, &send_delay, circumstances.max_in_flight),
             target: circumstances.target,
-            address: circumstances.address.to_string(),
+            address: circumstances.address,
             began_at_s: circumstances.began_at_s,
             elapsed_s: circumstances.elapsed_s,
             interrupted: circumstances.interrupted,
+            pacing: circumstances.pacing,
             plan: plan.outline().clone(),
             digest: counted.digest.to_string(),
             sessions: Sessions { planned: counted.sessions.planned, dropped: counted.sessions.dropped },
             requests,
             failures: counted.failures.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect(),
+            redirects: counted.redirects,
+            insecure: circumstances.insecure,
             statuses,
             body_bytes: counted.endpoints.iter().map(|endpoint| endpoint.body_bytes).sum(),
             send_delay_s: Quantiles::of(&send_delay),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use shared::units::format_duration;
 
-use super::results::{Baseline, EndpointReport, Quantiles, Requests, RunReport};
+use super::results::{Baseline, EndpointReport, Pacing, Quantiles, Requests, RunReport};
+use crate::pace::Pace;
 use crate::plan::Outline;
 
 /// Endpoint names are cut to this many characters, so that the table fits.
@@ -91,6 +92,9 @@ fn heading(report: &RunReport, lines: &mut Vec<String>) {
         None => "valid: the generator kept its plan".to_owned(),
         Some(reason) => format!("NOT VALID: {reason}"),
     });
+    if report.insecure {
+        lines.push("INSECURE: any certificate was trusted".to_owned());
+    }
     if !report.plan.not_replayed.is_empty() {
         lines.push(format!("not replayed by this version: {}", report.plan.not_replayed.join(", ")));
     }
@@ -116,6 +120,9 @@ fn counts(report: &RunReport, lines: &mut Vec<String>) {
     if !lost.is_empty() {
         lines.push(format!("           {}", lost.join(", ")));
     }
+    if report.redirects > 0 {
+        lines.push(format!("           {} more followed from redirects", report.redirects));
+    }
     if requests.skipped > 0 {
         lines.push(format!("           {} passed without a request", requests.skipped));
     }
@@ -129,6 +136,22 @@ fn counts(report: &RunReport, lines: &mut Vec<String>) {
         lines.push(format!("failures   {}", named(&report.failures)));
     }
     lines.push(format!("plan       {}, seed {}", report.digest, report.plan.seed));
+    lines.push(pacing(report));
+}
+
+/// How moments were kept.
+fn pacing(report: &RunReport) -> String {
+    let Pacing { mode, slack_s, held_back, .. } = report.pacing;
+    let mode = match mode {
+        Pace::Spin => format!("spin, the last {:.0} us before each moment", slack_s * 1e6),
+        Pace::Eco => "eco, asleep until each moment".to_owned(),
+    };
+    match held_back {
+        0 => format!("pace       {mode}"),
+        held_back => format!(
+            "pace       {mode}\n           {held_back} held back after a hitch, so that there was no burst"
+        ),
+    }
 }
 
 fn times(report: &RunReport, lines: &mut Vec<String>) {
@@ -271,11 +294,13 @@ mod tests {
         counted.requests.planned = counted.requests.sent;
         let circumstances = Circumstances {
             target: "http://127.0.0.1:9".to_owned(),
-            address: ([127, 0, 0, 1], 9).into(),
+            address: "127.0.0.1:9".to_owned(),
             began_at_s: 0.0,
             elapsed_s: 1.0,
             interrupted: false,
             max_in_flight: 1,
+            pacing: Pacing::new(Pace::Spin),
+            insecure: false,
         };
         text(&RunReport::new(circumstances, &plan, &profile, &counted))
     }

@@ -6,6 +6,7 @@
 
 mod access_log;
 mod answer;
+mod faults;
 mod routes;
 mod serve;
 
@@ -20,14 +21,17 @@ use shared::Profile;
 use tokio::sync::watch;
 
 pub use access_log::LOG_FORMAT;
+pub use faults::{Fault, FaultKind};
 
 use crate::clock::Clock;
 use crate::config::check_threads;
 use crate::error::Error;
 use crate::event_loop;
 use crate::guard::targets::is_loopback;
+use crate::pace::Pace;
 use access_log::AccessLog;
 use answer::Answers;
+use faults::Faults;
 use serve::Service;
 
 /// How to serve a profile.
@@ -45,6 +49,8 @@ pub struct TargetSettings {
     pub seed: u64,
     /// Larger bodies are cut to this: the load is in the requests, not in filling the loopback.
     pub largest_body_bytes: usize,
+    /// What goes wrong on purpose.
+    pub faults: Vec<Fault>,
 }
 
 impl Default for TargetSettings {
@@ -56,6 +62,7 @@ impl Default for TargetSettings {
             threads: 1,
             seed: 1,
             largest_body_bytes: 64 * 1024,
+            faults: Vec::new(),
         }
     }
 }
@@ -89,16 +96,21 @@ impl Target {
         let clock = Clock::start();
         let (stop, stopped) = watch::channel(false);
         let requests = Arc::new(AtomicU64::new(0));
+        let gone = watch::Sender::new(false);
         let mut target = Self { address, stop, threads: Vec::new(), log };
         for number in 0..settings.threads {
             let service = Service {
                 answers: Arc::clone(&answers),
                 requests: Arc::clone(&requests),
+                faults: Faults::new(&settings.faults),
+                gone: gone.clone(),
                 lines: target.log.as_ref().map(AccessLog::lines),
             };
             let (listener, stopped) = (listener.try_clone().map_err(listen_error)?, stopped.clone());
             let serve = move || {
-                event_loop::block_on(clock, async |timer| service.serve(listener, timer, stopped).await)?
+                event_loop::block_on(clock, Pace::Eco, async |timer| {
+                    service.serve(listener, timer, stopped).await
+                })?
             };
             let thread = thread::Builder::new().name(format!("target {number}")).spawn(serve);
             target.threads.push(thread.map_err(|source| Error::EventLoop { source })?);

@@ -1,0 +1,78 @@
+//! Requests that nobody clicks for: monitoring, jobs, other services. Each caller keeps its own connections.
+#![cfg_attr(not(test), expect(dead_code, reason = "the plan does not hold background callers yet"))]
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::connect::{Lanes, Stamps};
+use crate::exchange::{Order, Visitor};
+use crate::session::{Presence, Stage, due, send};
+
+/// A call that was planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlannedCall {
+    /// When it is due, in nanoseconds of run time.
+    pub(crate) at_ns: u64,
+    pub(crate) endpoint: usize,
+    pub(crate) path: String,
+    /// Who calls; the same number is the same caller.
+    pub(crate) caller: u64,
+}
+
+/// Makes `calls`, which are in the order of their moments, whether or not those before have been answered.
+pub(crate) async fn call(stage: &Rc<Stage>, calls: impl Iterator<Item = PlannedCall>) {
+    let mut callers = BTreeMap::<u64, Rc<Visitor>>::new();
+    for call in calls {
+        if !due(stage, call.at_ns).await {
+            return;
+        }
+        let mut recorder = stage.recorder.borrow_mut();
+        recorder.planned_more(1);
+        if !stage.live.has_room(stage.max_in_flight) {
+            recorder.shed(1);
+            continue;
+        }
+        drop(recorder);
+        let new = || {
+            Rc::new(Visitor::new(format!("caller-{}", call.caller), Lanes::new(Rc::clone(&stage.station))))
+        };
+        let visitor = Rc::clone(callers.entry(call.caller).or_insert_with(new));
+        let presence = Presence::new(Rc::clone(stage));
+        tokio::task::spawn_local(async move {
+            let stage = presence.stage();
+            let PlannedCall { at_ns, endpoint, path, .. } = call;
+            let method = stage.plan.endpoints[endpoint].method.clone();
+            // Callers follow no chain: what production took before does not move them.
+            let order = Order { endpoint, method, path, scheduled_at: at_ns, chain_due_at: at_ns };
+            send(stage, &visitor, order, Stamps::new(stage.timer.clock())).await;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::tests::on_stage;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn calls_keep_their_moments_whatever_the_answers_take() {
+        // Two callers, a call every 10 ms, answers after 50 ms.
+        let (counted, connections) = on_stage(50, async |stage| {
+            let begin_ns = stage.timer.now_ns();
+            let planned = |i: u64| PlannedCall {
+                at_ns: begin_ns + i * 10 * MS,
+                endpoint: 0,
+                path: "/".to_owned(),
+                caller: i % 2,
+            };
+            call(stage, (0..16).map(planned)).await;
+            stage.open.none().await;
+        });
+        assert_eq!((counted.requests.planned, counted.requests.completed), (16, 16));
+        // Five are under way at once; of each caller, one more connection than that may be needed.
+        assert!((4..=10).contains(&connections), "{connections}");
+        assert!(counted.endpoints[0].response.quantile_s(0.5) < 0.1);
+    }
+}

@@ -1,0 +1,76 @@
+//! HTTP/2 over a wire: all requests of a session at once, if need be.
+
+use std::future::Future;
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::header::{HeaderMap, LOCATION, SET_COOKIE};
+use hyper_util::rt::TokioIo;
+
+use super::stamps::Stamps;
+use super::wire::Wire;
+use crate::http::response::Head;
+
+/// The sending end of a connection; clones share it.
+pub(crate) type Sender = SendRequest<Empty<Bytes>>;
+
+/// A request as HTTP/2 has it.
+pub(crate) type Request = hyper::Request<Empty<Bytes>>;
+
+/// Tasks of a connection run on the event loop that opened it.
+#[derive(Debug, Clone, Copy)]
+struct Here;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Here {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(async move { drop(task.await) });
+    }
+}
+
+/// Speaks HTTP/2 over `wire` from now on. The connection ends with the last of its senders.
+pub(crate) async fn begin(wire: Wire) -> io::Result<Sender> {
+    let (sender, connection) =
+        Builder::new(Here).handshake(TokioIo::new(wire)).await.map_err(io::Error::other)?;
+    // That it broke, its requests tell.
+    tokio::task::spawn_local(async move { drop(connection.await) });
+    Ok(sender)
+}
+
+/// Sends `request` and reads the answer to its end. On failure, the reason, and the request if not a byte was sent.
+///
+/// Here a request counts as sent when it is handed over: the connection, which other requests share, writes it in its
+/// next turn on this event loop.
+pub(crate) async fn exchange(
+    sender: &mut Sender,
+    request: Request,
+    stamps: &Stamps,
+) -> Result<(Head, u64), (io::Error, Option<Request>)> {
+    let broken = |error: hyper::Error| (io::Error::other(error), None);
+    if let Err(error) = sender.ready().await {
+        return Err((io::Error::other(error), Some(request)));
+    }
+    stamps.writing();
+    let response = match sender.try_send_request(request).await {
+        Ok(response) => response,
+        Err(mut error) => {
+            let unsent = error.take_message();
+            return Err((io::Error::other(error.into_error()), unsent));
+        }
+    };
+    stamps.read();
+    let mut head = Head { status: response.status().as_u16(), keeps_alive: true, ..Head::default() };
+    remember(&mut head, response.headers());
+    let (mut body, mut body_bytes) = (response.into_body(), 0);
+    while let Some(frame) = body.frame().await {
+        body_bytes += frame.map_err(broken)?.data_ref().map_or(0, |data| data.len() as u64);
+    }
+    Ok((head, body_bytes))
+}
+
+fn remember(head: &mut Head, headers: &HeaderMap) {
+    head.location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(Into::into);
+    let cookies = headers.get_all(SET_COOKIE).iter();
+    head.set_cookies = cookies.filter_map(|value| value.to_str().ok()).map(Into::into).collect();
+}
