@@ -157,10 +157,7 @@ impl<'a> Run<'a> {
                 closing: Closing::default(),
                 open: Open::default(),
             });
-            // Which sessions are whose follows from the plan alone, so that the sum is the same for any number of shards.
-            let ours =
-                plan.sessions().filter(|session| (session.block + session.index) % threads == shard as u64);
-            dispatch(&stage, ours, wish).await;
+            dispatch(&stage, plan.part_of_ours(shard as u64, threads), wish).await;
             stage.recorder.borrow().snapshot()
         })
     }

@@ -103,7 +103,7 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
     let plan = &*stage.plan;
     let name = HeaderValue::from_str(&plan.session_name(&session))
         .expect("hexadecimal digits are allowed in headers");
-    let places = std::mem::take(&mut walk.places);
+    let places = Rc::clone(&walk.places);
     let mut paths = plan.paths(&session);
     let mut link = Link::new(stage.envelope.site.address, stage.timer.clock());
     let mut due_ns = session.starts_at_ns;

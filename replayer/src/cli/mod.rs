@@ -3,6 +3,7 @@
 mod limits;
 mod output;
 mod plan;
+mod rank;
 mod run;
 mod schedule;
 mod signals;

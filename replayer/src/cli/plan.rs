@@ -27,8 +27,8 @@ pub(super) struct Flags {
 /// Shows what `run` would send.
 pub(super) fn plan(flags: &Flags) -> anyhow::Result<ExitCode> {
     let profile = super::read_profile(&flags.profile)?;
-    let plan = Plan::new(&profile, &flags.schedule.schedule(), &flags.schedule.allow_method)?;
-    super::run::warn_of_not_replayed(plan.outline());
+    let plan = Plan::new(&profile, &flags.schedule.schedule()?, &flags.schedule.allow_method)?;
+    super::run::warn_of_plan(plan.outline());
     let preview = report::Preview::of(&plan, &profile, flags.sessions);
     flags.output.write(&match flags.output.format {
         Format::Text => preview.text(),

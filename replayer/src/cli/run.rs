@@ -63,7 +63,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         target: flags.target,
         allow_targets: flags.allow_target,
         allow_methods: flags.schedule.allow_method.clone(),
-        schedule: flags.schedule.schedule(),
+        schedule: flags.schedule.schedule()?,
         timeout: flags.timeout,
         drain: flags.drain,
         max_in_flight: flags.max_in_flight,
@@ -71,7 +71,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     };
     let run = Run::prepare(&profile, &settings)?;
     let outline = run.outline();
-    warn_of_not_replayed(outline);
+    warn_of_plan(outline);
     warn_of_too_few_files(outline);
     if !flags.quiet || flags.dry_run {
         say(&format!("target     {}\n{}", settings.target, report::outline(outline)));
@@ -99,8 +99,16 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     Ok(exit_code(&report))
 }
 
-/// Says which parts of the profile are left out: never silently.
-pub(super) fn warn_of_not_replayed(outline: &Outline) {
+/// Says what is left out of the profile, and what of the plan is unlike production: never silently.
+pub(super) fn warn_of_plan(outline: &Outline) {
+    outline.artificial.iter().for_each(|hides| say(&format!("warning: {hides}")));
+    if let Some(flattening) = outline.flattening.filter(|flattening| flattening.is_notable()) {
+        say(&format!(
+            "warning: at speedup {} the requests keep {:.2} of the day's swing\n  \
+             hint: sessions last as long as ever; a slower day blurs less",
+            outline.speedup, flattening.amplitude_kept
+        ));
+    }
     if !outline.not_replayed.is_empty() {
         let parts = outline.not_replayed.join("`, `");
         say(&format!("warning: this version does not replay these parts of the profile: `{parts}`"));

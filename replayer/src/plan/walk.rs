@@ -1,5 +1,8 @@
 //! What one session does: which places it visits, and how long it pauses between them.
 
+use std::rc::Rc;
+
+use shared::distribution::normal_quantile;
 use shared::think::GapKind;
 
 use super::chain::{Chains, Gaps, Place};
@@ -13,13 +16,20 @@ pub struct PlannedSession {
     pub block: u64,
     /// Its place among the sessions of that second.
     pub index: u64,
-    /// When it starts, in nanoseconds of run time.
+    /// When it starts, in nanoseconds of run time; when it goes on, if it is under way.
     pub starts_at_ns: u64,
     /// Position of its class in the profile.
     pub class: usize,
+    /// Places that it had visited before the run began.
+    pub begun: usize,
 }
 
 impl PlannedSession {
+    /// Whether it began before the run did.
+    pub fn is_under_way(&self) -> bool {
+        self.begun > 0
+    }
+
     /// What its random streams are keyed by.
     pub(crate) fn key(&self, seed: u64) -> Key {
         Key { seed, block: self.block, index: self.index }
@@ -52,9 +62,14 @@ impl Gap {
 #[derive(Debug, Clone)]
 pub struct Walk {
     /// Where it goes.
-    pub places: Vec<Place>,
+    pub places: Rc<[Place]>,
+    key: Key,
     class: usize,
+    /// How slow the session is as a whole, as a normal score.
+    tempo: f64,
     gaps: Stream,
+    /// Of what its pages fetch; made when first asked for.
+    companions: Option<Stream>,
 }
 
 impl Walk {
@@ -70,17 +85,53 @@ impl Walk {
         let mut stream = Stream::new(key, Purpose::Walk);
         let mut places = Vec::new();
         let mut here = chain.start.pick(stream.uniform());
+        let mut node = None;
         while let Some(place) = here.filter(|_| places.len() < Self::LONGEST) {
             places.push(place);
-            here = chain.row(place).and_then(|row| row.pick(stream.uniform()));
+            let now = node.map_or_else(|| chain.begin(place), |node| chain.then(node, place));
+            here = chain.row(now).and_then(|row| row.pick(stream.uniform()));
+            node = Some(now);
         }
-        Self { places, class, gaps: Stream::new(key, Purpose::Gaps) }
+        let tempo = match chain.pace {
+            pace if pace > 0.0 => normal_quantile(Stream::new(key, Purpose::Tempo).uniform()),
+            _ => 0.0,
+        };
+        let gaps = Stream::new(key, Purpose::Gaps);
+        Self { places: places.into(), key, class, tempo, gaps, companions: None }
+    }
+
+    /// Leaves out the first `places`, whose pauses are over.
+    pub(crate) fn pass(&mut self, chains: &Chains, places: usize) {
+        if places > 0 {
+            let all = Rc::clone(&self.places);
+            for pair in all[..=places].windows(2) {
+                self.gap_between(chains, pair[0], pair[1]);
+            }
+            self.places = all[places..].into();
+        }
+    }
+
+    /// The stream of what its pages fetch.
+    pub(crate) fn companions(&mut self) -> &mut Stream {
+        let key = self.key;
+        self.companions.get_or_insert_with(|| Stream::new(key, Purpose::Companions))
     }
 
     /// Draws the pause between two neighbouring places; call it once per pair, in order.
+    ///
+    /// Pauses of one session hang together by a Gaussian copula: the score of each is `√ρ b + √(1-ρ) e`, with `b` the
+    /// session's own and `e` new, so that every pause by itself still follows its law exactly.
     pub(crate) fn gap_between(&mut self, chains: &Chains, from: Place, to: Place) -> Gap {
-        let gaps: &Gaps = &chains.gaps[chains.chains[self.class].gaps_between(from, to)];
-        Gap { kind: gaps.kind, length_ns: clock::from_s(gaps.at(self.gaps.uniform())) }
+        let chain = &chains.chains[self.class];
+        let gaps: &Gaps = &chains.gaps[chain.gaps_between(from, to)];
+        let uniform = self.gaps.uniform();
+        let length_s = if chain.pace > 0.0 {
+            let (shared, own) = (chain.pace.sqrt(), (1.0 - chain.pace).sqrt());
+            gaps.at_score(shared * self.tempo + own * normal_quantile(uniform))
+        } else {
+            gaps.at(uniform)
+        };
+        Gap { kind: gaps.kind, length_ns: clock::from_s(length_s) }
     }
 }
 

@@ -105,7 +105,7 @@ impl PreviewSession {
         let mut paths = plan.paths(session);
         let mut gap = None;
         let mut steps = Vec::new();
-        let places = std::mem::take(&mut walk.places);
+        let places = std::rc::Rc::clone(&walk.places);
         for (at, place) in places.iter().enumerate() {
             steps.push(PreviewStep {
                 endpoint: plan.name(*place).to_owned(),

@@ -14,16 +14,23 @@ const NAME_WIDTH: usize = 22;
 /// The plan, one figure per line.
 pub fn outline(outline: &Outline) -> String {
     let seconds = |s: f64| format_duration(Duration::from_secs_f64(s.max(0.0)));
-    let ramp_up = match outline.ramp_up_s {
-        ramp_up_s if ramp_up_s > 0.0 => format!(", of which ramp-up {}", seconds(ramp_up_s)),
-        _ => String::new(),
+    let ramps = [(outline.ramp_up_s, "ramp-up"), (outline.ramp_down_s, "ramp-down")];
+    let ramps = ramps.iter().filter(|(ramp_s, _)| *ramp_s > 0.0);
+    let ramps: String =
+        ramps.map(|(ramp_s, name)| format!(", of which {name} {}", seconds(*ramp_s))).collect();
+    let mut lines: Vec<String> = outline.scenario.iter().map(|name| format!("scenario   {name}")).collect();
+    let followed = match (&outline.from, &outline.to, outline.level_per_s) {
+        (Some(from), Some(to), _) => {
+            format!("curve      {from} to {to}, speedup {}, scale {}", outline.speedup, outline.scale)
+        }
+        (_, _, level) => {
+            let level = amount(level.unwrap_or(0.0));
+            format!("level      {level} sessions/s, scale {}", outline.scale)
+        }
     };
-    let mut lines = vec![
-        format!(
-            "curve      {} to {}, speedup {}, scale {}",
-            outline.from, outline.to, outline.speedup, outline.scale
-        ),
-        format!("duration   {}{ramp_up}", seconds(outline.duration_s)),
+    lines.extend([
+        followed,
+        format!("duration   {}{ramps}", seconds(outline.duration_s)),
         format!(
             "sessions   {} expected, at most {}/s, about {} open at once",
             amount(outline.sessions),
@@ -37,7 +44,31 @@ pub fn outline(outline: &Outline) -> String {
             amount(outline.peak_in_flight)
         ),
         format!("seed       {}", outline.seed),
-    ];
+    ]);
+    if outline.under_way > 0 {
+        lines.push(format!("warm       {} sessions are under way at the start", outline.under_way));
+    }
+    if outline.companions + outline.background > 0.0 {
+        lines.push(format!(
+            "besides    {} fetched by pages, {} called by the clock",
+            amount(outline.companions),
+            amount(outline.background)
+        ));
+    }
+    if outline.shards > 1 {
+        lines.push(format!(
+            "shard      {} of {}; the figures are those of all",
+            outline.shard, outline.shards
+        ));
+    }
+    lines.extend(outline.stop.iter().map(|stop| format!("stop       {stop}")));
+    lines.extend(outline.flattening.map(|flattening| {
+        format!(
+            "flattening requests keep {:.3} of the day's swing, {} late",
+            flattening.amplitude_kept,
+            seconds(flattening.lag_s)
+        )
+    }));
     let skipped = outline.skipped.iter().fold(BTreeMap::<&str, usize>::new(), |mut counts, skipped| {
         *counts.entry(&skipped.method).or_default() += 1;
         counts
