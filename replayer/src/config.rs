@@ -26,6 +26,17 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// Event loops, each on a thread of its own.
     pub threads: usize,
+    /// When to start; at once, if nothing is said.
+    pub start_at: Option<StartAt>,
+}
+
+/// When several processes start together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartAt {
+    /// The moment, as time since the Unix epoch.
+    pub since_epoch: Duration,
+    /// Whether one that comes too late joins the others where they are. What it missed counts as lost.
+    pub join_late: bool,
 }
 
 impl Default for Settings {
@@ -39,6 +50,7 @@ impl Default for Settings {
             drain: Duration::from_secs(30),
             max_in_flight: 10_000,
             threads: 1,
+            start_at: None,
         }
     }
 }

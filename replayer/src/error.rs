@@ -115,6 +115,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The moment to start at is over.
+    #[error("`--start-at`: found a moment {ago_s:.1} s ago, expected one to come")]
+    StartIsOver {
+        /// For how many seconds.
+        ago_s: f64,
+    },
     /// The system gives no event loop: out of descriptors, threads or memory.
     #[error("cannot start an event loop")]
     EventLoop {
@@ -138,6 +144,11 @@ impl Error {
             Self::ListenNotAllowed { .. } => {
                 Some("add `--allow-listen` if other machines shall reach the target".to_owned())
             }
+            Self::StartIsOver { .. } => Some(
+                "with `--join-late` it joins the others where they are, and counts what it missed as lost; if it is not \
+                 late, its clock is wrong"
+                    .to_owned(),
+            ),
             Self::Flattened { at_most, .. } => Some(format!(
                 "sessions last as long as ever, so a faster day blurs: take `--speedup {at_most:.0}` or less, or add \
                  `--allow-flattening`"

@@ -11,7 +11,7 @@ use shared::Profile;
 use tokio::sync::watch;
 
 use crate::clock::{self, Clock};
-use crate::config::Settings;
+use crate::config::{Settings, StartAt};
 use crate::dispatch::{Wish, dispatch};
 use crate::error::Error;
 use crate::event_loop;
@@ -56,6 +56,7 @@ impl<'a> Run<'a> {
     /// Whatever makes the run impossible, except that nobody answers at the target.
     pub fn prepare(profile: &'a Profile, settings: &Settings) -> Result<Self, Error> {
         settings.check()?;
+        start_clock(settings.start_at)?;
         let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
         let target = Resolved::new(&settings.target, &settings.allow_targets)?;
         Ok(Self { profile, settings: settings.clone(), plan: Arc::new(plan), target })
@@ -73,7 +74,8 @@ impl<'a> Run<'a> {
     /// A target that goes away later is no error but a result: failed requests.
     pub fn execute(&self, observer: &mut dyn Observer) -> Result<RunReport, Error> {
         let site = self.target.connect()?;
-        let clock = Clock::start_in(LEAD);
+        let clock = start_clock(self.settings.start_at)?;
+        let joins_at_ns = if clock.now_ns() > 0 { clock.now_ns() + clock::to_ns(LEAD) } else { 0 };
         let (wishes, wish) = watch::channel(Wish::GoOn);
         let live = Arc::new(Live::default());
         let merged = thread::scope(|scope| {
@@ -81,7 +83,8 @@ impl<'a> Run<'a> {
             for shard in 0..self.settings.threads {
                 let (ended, wish, live, site) =
                     (ended.clone(), wish.clone(), Arc::clone(&live), site.clone());
-                let generate = move || drop(ended.send(self.generate(shard, clock, site, live, wish)));
+                let generate =
+                    move || drop(ended.send(self.generate(shard, clock, joins_at_ns, site, live, wish)));
                 let spawned =
                     thread::Builder::new().name(format!("generator {shard}")).spawn_scoped(scope, generate);
                 // Those that run already would go on for the whole duration.
@@ -139,6 +142,7 @@ impl<'a> Run<'a> {
         &self,
         shard: usize,
         clock: Clock,
+        joins_at_ns: u64,
         site: Site,
         live: Arc<Live>,
         wish: watch::Receiver<Wish>,
@@ -157,9 +161,27 @@ impl<'a> Run<'a> {
                 closing: Closing::default(),
                 open: Open::default(),
             });
-            dispatch(&stage, plan.part_of_ours(shard as u64, threads), wish).await;
+            let (shard, missed) = (shard as u64, 0..joins_at_ns);
+            dispatch(&stage, plan.part_of_ours(shard, threads, joins_at_ns..u64::MAX), wish).await;
+            // Only now: counting takes time, and what falls due meanwhile would be late.
+            for session in plan.part_of_ours(shard, threads, missed) {
+                stage.recorder.borrow_mut().session_lost(&plan, &session, &plan.walk(&session));
+            }
             stage.recorder.borrow().snapshot()
         })
+    }
+}
+
+/// The clock of a run that starts when that is wished for, or in a moment.
+fn start_clock(start_at: Option<StartAt>) -> Result<Clock, Error> {
+    let Some(StartAt { since_epoch, join_late }) = start_at else {
+        return Ok(Clock::start_in(LEAD));
+    };
+    let ago = clock::since_epoch_now().checked_sub(since_epoch);
+    let over = || Error::StartIsOver { ago_s: ago.unwrap_or_default().as_secs_f64() };
+    match ago {
+        Some(_) if !join_late => Err(over()),
+        _ => Clock::start_at(since_epoch).ok_or_else(over),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: flags in, library calls, results and exit codes out.
 
 mod limits;
+mod machine;
 mod output;
 mod plan;
 mod rank;

@@ -34,5 +34,6 @@ pub(super) fn plan(flags: &Flags) -> anyhow::Result<ExitCode> {
         Format::Text => preview.text(),
         Format::Json => report::json(&preview),
     })?;
+    super::machine::refuse_the_impossible(plan.outline(), None)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use replayer::config::StartAt;
 use replayer::plan::Outline;
 use replayer::report::{self, RunReport};
 use replayer::{Observer, Progress, Run, Settings, Wish};
@@ -46,6 +47,12 @@ pub(super) struct Flags {
     /// Event loops, each on a thread of its own
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Sending")]
     threads: usize,
+    /// When to start, in RFC 3339 or Unix seconds, so that several processes start together
+    #[arg(long, value_name = "WHEN", value_parser = parse_moment, help_heading = "Sharing")]
+    start_at: Option<Duration>,
+    /// Join the others where they are if that is over; what was missed counts as lost
+    #[arg(long, requires = "start_at", help_heading = "Sharing")]
+    join_late: bool,
     #[command(flatten)]
     output: OutputFlags,
     /// Directory for results.json; it is made if there is none
@@ -68,6 +75,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         drain: flags.drain,
         max_in_flight: flags.max_in_flight,
         threads: flags.threads,
+        start_at: flags.start_at.map(|since_epoch| StartAt { since_epoch, join_late: flags.join_late }),
     };
     let run = Run::prepare(&profile, &settings)?;
     let outline = run.outline();
@@ -76,6 +84,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     if !flags.quiet || flags.dry_run {
         say(&format!("target     {}\n{}", settings.target, report::outline(outline)));
     }
+    super::machine::refuse_the_impossible(outline, Some(settings.threads))?;
     if flags.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
@@ -97,6 +106,17 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         Format::Json => report::json(&report),
     })?;
     Ok(exit_code(&report))
+}
+
+/// A moment as time since the Unix epoch.
+fn parse_moment(text: &str) -> Result<Duration, String> {
+    let wrong =
+        || format!("found `{text}`, expected a moment such as `2026-11-02T20:30:00Z`, or Unix seconds");
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).map_err(|_| wrong());
+    }
+    let moment: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
+    moment.as_duration().try_into().map_err(|_| wrong())
 }
 
 /// Says what is left out of the profile, and what of the plan is unlike production: never silently.
@@ -168,4 +188,20 @@ fn bar(outline: &Outline, quiet: bool) -> ProgressBar {
     let style =
         ProgressStyle::with_template("{wide_bar} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new((outline.duration_s * 1e3) as u64).with_style(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_as_people_and_schedulers_write_them() {
+        let found = ["1793651400", "1793651400.25", "2026-11-02T20:30:00Z", "2026-11-02T21:30:00.250+01:00"]
+            .map(|text| parse_moment(text).map(|moment| moment.as_millis()));
+        let second = 1_793_651_400_000;
+        assert_eq!(found, [Ok(second), Ok(second + 250), Ok(second), Ok(second + 250)]);
+        for text in ["", "soon", "2026-11-02", "20:30", "-5"] {
+            assert!(parse_moment(text).is_err(), "{text}");
+        }
+    }
 }

@@ -84,28 +84,23 @@ impl Arrivals {
 
     /// Sessions expected in `block`, as far as it lies before the run's end; the mean over all that the modulator can do.
     pub(crate) fn expected_in(&self, block: i64) -> f64 {
-        self.expected_until(block, self.course.duration_s)
+        self.area_within(block, self.course.duration_s - block as f64)
     }
 
-    /// Sessions expected from the beginning of `block` to `t_s`, at most to the end of the block.
-    fn expected_until(&self, block: i64, t_s: f64) -> f64 {
-        let end_s = t_s - block as f64;
-        let before_end = |piece: &Piece| piece.area_to((end_s - piece.at_s).clamp(0.0, piece.width_s));
-        self.pieces(block).iter().map(before_end).sum()
+    /// Sessions expected in `block` before `into_s` seconds of it have passed, given what the modulator does; were there
+    /// no end to the run.
+    pub(crate) fn expected_within(&self, block: i64, into_s: f64) -> f64 {
+        self.modulated(self.area_within(block, into_s), block)
     }
 
-    /// The integral of the rate that sessions are drawn from, modulator included, from the run's start to each of
-    /// `times_s`, which ascend.
-    pub(crate) fn rescaled(&self, times_s: &[f64]) -> Vec<f64> {
-        let (mut block, mut before) = (0, 0.0);
-        let rescale = |t_s: &f64| {
-            while t_s.floor() as i64 > block {
-                before += self.modulated(self.expected_in(block), block);
-                block += 1;
-            }
-            before + self.modulated(self.expected_until(block, *t_s), block)
-        };
-        times_s.iter().map(rescale).collect()
+    fn area_within(&self, block: i64, into_s: f64) -> f64 {
+        let before = |piece: &Piece| piece.area_to((into_s - piece.at_s).clamp(0.0, piece.width_s));
+        self.pieces(block).iter().map(before).sum()
+    }
+
+    /// What the index of dispersion of counts in windows of this length exceeds 1 by, per session per second.
+    pub(crate) fn excess_dispersion_s(&self, window_s: u32) -> f64 {
+        self.modulator.excess_dispersion_s(window_s)
     }
 
     fn modulated(&self, area: f64, block: i64) -> f64 {
@@ -283,8 +278,14 @@ mod tests {
 
     /// Kolmogorov-Smirnov distance of time-rescaled starts from the unit-rate process, times the root of n.
     fn rescaled_distance(arrivals: &Arrivals) -> f64 {
-        let rescaled = arrivals.rescaled(&starts_s(arrivals, 0..60));
-        let whole = arrivals.rescaled(&[60.0])[0];
+        let mut before = vec![0.0];
+        (0..60).for_each(|block| before.push(before[block as usize] + arrivals.expected_within(block, 1.0)));
+        let rescale = |t_s: f64| {
+            let block = t_s.floor();
+            before[block as usize] + arrivals.expected_within(block as i64, t_s - block)
+        };
+        let rescaled: Vec<f64> = starts_s(arrivals, 0..60).into_iter().map(rescale).collect();
+        let whole = before[60];
         let n = rescaled.len() as f64;
         let distance = |(i, x): (usize, &f64)| {
             let u = x / whole;

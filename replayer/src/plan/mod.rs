@@ -9,6 +9,7 @@ mod busyness;
 mod chain;
 mod companions;
 mod course;
+mod feasible;
 mod memory;
 mod mix;
 mod modulator;
@@ -20,6 +21,8 @@ mod walk;
 mod warm;
 mod zipf;
 
+use std::ops::Range;
+
 use hyper::Method;
 use shared::Profile;
 
@@ -27,11 +30,13 @@ pub use background::PlannedCall;
 pub(crate) use chain::Choice;
 pub use chain::Place;
 pub use companions::PlannedCompanion;
+pub use feasible::{Machine, Obstacle, obstacles};
 pub use outline::{Flattening, Outline, SkippedEndpoint};
 pub use scenario::derived as derived_scenarios;
 pub(crate) use value::next_placeholder;
 pub use walk::{Gap, PlannedSession, Walk};
 
+use crate::clock::SECOND_NS;
 use crate::config::{Busy, Counts, Schedule, Share, WarmStart};
 use crate::error::Error;
 use crate::guard::methods::Methods;
@@ -136,33 +141,39 @@ impl Plan {
 
     /// The sessions that start before the end, in order: those of all shards.
     pub fn sessions(&self) -> impl Iterator<Item = PlannedSession> + '_ {
-        self.sessions_of(Share::ALL)
+        self.sessions_of(Share::ALL, 0..self.end_ns())
     }
 
     /// The sessions of our shard.
     pub fn our_sessions(&self) -> impl Iterator<Item = PlannedSession> + '_ {
-        self.sessions_of(self.share)
+        self.sessions_of(self.share, 0..self.end_ns())
     }
 
-    /// The sessions of part `index` of `of` of our shard: what one of several event loops plays.
-    pub(crate) fn part_of_ours(&self, index: u64, of: u64) -> impl Iterator<Item = PlannedSession> + '_ {
-        self.sessions_of(self.share.part(index, of))
+    /// The sessions of part `index` of `of` of our shard that start `within` some nanoseconds of run time: what one of
+    /// several event loops plays.
+    pub(crate) fn part_of_ours(
+        &self,
+        index: u64,
+        of: u64,
+        within: Range<u64>,
+    ) -> impl Iterator<Item = PlannedSession> + '_ {
+        self.sessions_of(self.share.part(index, of), within)
     }
 
-    fn sessions_of(&self, share: Share) -> impl Iterator<Item = PlannedSession> + '_ {
-        let end_ns = self.end_ns();
-        let ours = move |session: &PlannedSession| share.has(session.block, session.index);
+    fn sessions_of(&self, share: Share, within: Range<u64>) -> impl Iterator<Item = PlannedSession> + '_ {
+        let (from_ns, end_ns) = (within.start, within.end.min(self.end_ns()));
+        let is_within = move |starts_at_ns: u64| starts_at_ns >= from_ns && starts_at_ns < end_ns;
+        let ours = move |session: &PlannedSession| {
+            share.has(session.block, session.index) && is_within(session.starts_at_ns)
+        };
         let mut warm = self.warm.iter().copied().filter(ours).peekable();
-        let mut fresh = (0..self.course.duration_s.ceil() as i64)
+        let mut fresh = ((from_ns / SECOND_NS) as i64..end_ns.div_ceil(SECOND_NS) as i64)
             .flat_map(|block| {
                 let starts = self.arrivals.block(block);
                 starts.into_iter().enumerate().map(move |(index, at)| (block, index as u64, at))
             })
-            .map(|(block, index, within_ns)| {
-                (block_name(block), index, block as u64 * crate::clock::SECOND_NS + within_ns)
-            })
-            .take_while(move |(_, _, starts_at_ns)| *starts_at_ns < end_ns)
-            .filter(move |(block, index, _)| share.has(*block, *index))
+            .map(|(block, index, within_ns)| (block_name(block), index, block as u64 * SECOND_NS + within_ns))
+            .filter(move |(block, index, starts_at_ns)| share.has(*block, *index) && is_within(*starts_at_ns))
             .map(|(block, index, starts_at_ns)| self.session(block, index, starts_at_ns))
             .peekable();
         std::iter::from_fn(move || match (warm.peek(), fresh.peek()) {
@@ -195,15 +206,20 @@ impl Plan {
         calls.filter(|call| self.endpoints[call.endpoint].allowed)
     }
 
-    /// The integral of the rate that sessions are drawn from, modulator included, from the run's start to each of
-    /// `times_s`, which ascend: starts rescaled by it are a Poisson process of rate 1. Of all shards together.
-    pub fn rescaled(&self, times_s: &[f64]) -> Vec<f64> {
-        self.arrivals.rescaled(times_s)
+    /// Sessions expected to begin in `block` before `into_s` seconds of it have passed, over all shards and given what the
+    /// modulator does: starts rescaled by the sum over time are a Poisson process of rate 1.
+    pub fn expected_starts(&self, block: u64, into_s: f64) -> f64 {
+        self.arrivals.expected_within(block as i64, into_s)
     }
 
-    /// Sessions expected to begin in the second that starts `second` seconds into the run, over all shards.
-    pub fn expected_in(&self, second: u64) -> f64 {
-        self.arrivals.expected_in(second as i64)
+    /// Sessions expected to begin in `block`, as far as it lies before the run's end, over all shards.
+    pub(crate) fn expected_in(&self, block: u64) -> f64 {
+        self.arrivals.expected_in(block as i64)
+    }
+
+    /// The index of dispersion that counts of starts in windows of this length have, at this rate of starts.
+    pub(crate) fn dispersion(&self, window_s: u32, rate_per_s: f64) -> f64 {
+        1.0 + rate_per_s * self.arrivals.excess_dispersion_s(window_s)
     }
 
     /// Where `session` goes.
@@ -389,9 +405,13 @@ mod tests {
                 let schedule = Schedule { share: Share { index, of: shards }, ..schedule(7) };
                 let ours = Plan::new(&from_yaml(EXAMPLE).unwrap(), &schedule, &[]).unwrap();
                 assert_eq!(digest(&ours, ours.sessions()), whole);
-                let parts = (0..loops).map(|part| digest(&ours, ours.part_of_ours(part, loops)));
                 let mut of_parts = Digest::default();
-                parts.for_each(|part| of_parts.merge(part));
+                for part in 0..loops {
+                    // What somebody who came late missed, and what they did not.
+                    let [missed, played] = [0..7_300_000_000, 7_300_000_000..u64::MAX];
+                    of_parts.merge(digest(&ours, ours.part_of_ours(part, loops, missed)));
+                    of_parts.merge(digest(&ours, ours.part_of_ours(part, loops, played)));
+                }
                 assert_eq!(of_parts, digest(&ours, ours.our_sessions()));
                 sessions += ours.our_sessions().count();
                 merged.merge(of_parts);

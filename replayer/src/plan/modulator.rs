@@ -64,6 +64,18 @@ impl Modulator {
         self.parts.is_empty()
     }
 
+    /// What the index of dispersion of counts in windows of this length exceeds 1 by, per unit of their rate: the
+    /// covariances of the factors of all pairs of seconds of a window, divided by its length.
+    pub(crate) fn excess_dispersion_s(&self, window_s: u32) -> f64 {
+        let covariance = |lag_s: u32| {
+            let exponent =
+                |part: &Part| part.sigma * part.sigma * (-f64::from(lag_s) / part.time_constant_s).exp();
+            self.parts.iter().map(exponent).sum::<f64>().exp_m1()
+        };
+        let pairs = |lag_s: u32| 2.0 * f64::from(window_s - lag_s) * covariance(lag_s);
+        covariance(0) + (1..window_s).map(pairs).sum::<f64>() / f64::from(window_s)
+    }
+
     /// The standard normal value of `part` at `at_s`, by bridges between ever closer points.
     fn score(&self, part: &Part, at_s: i64) -> f64 {
         let mut left = at_s.div_euclid(part.span) * part.span;
@@ -135,6 +147,19 @@ mod tests {
         let second = mean(n, |seed| factor(seed).powi(2));
         assert!((average - 1.0).abs() < 0.025, "{average}");
         assert!((second - 1.11 * 1.3).abs() < 0.08, "{second}");
+    }
+
+    #[test]
+    fn the_excess_dispersion_is_that_of_the_spectrum() {
+        // 2 v c [1 - (1 - exp(-tau/c)) c/tau], for processes that change slowly and little.
+        for (constant_s, variance, window_s) in [(30.0, 0.01, 10), (300.0, 0.02, 60), (300.0, 0.001, 3600)] {
+            let tau_s = f64::from(window_s);
+            let kept: f64 = 1.0 - (1.0 - (-tau_s / constant_s).exp()) * constant_s / tau_s;
+            let expected = 2.0 * variance * constant_s * kept;
+            let found = modulator(1, &[constant_s], &[variance]).excess_dispersion_s(window_s);
+            assert!((found / expected - 1.0).abs() < 0.01, "{found} {expected}");
+        }
+        assert!(Modulator::new(1, None).excess_dispersion_s(60).abs() < 1e-15);
     }
 
     #[test]

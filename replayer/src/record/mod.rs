@@ -39,6 +39,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct SessionCounts {
     pub(crate) planned: u64,
     pub(crate) dropped: u64,
+    /// Fell due before this process was there.
+    pub(crate) lost: u64,
 }
 
 /// Requests, by what became of them. What is neither sent nor dropped was cut off when the run ended.
@@ -51,6 +53,8 @@ pub(crate) struct RequestCounts {
     pub(crate) timed_out: u64,
     /// Not sent because too many were waiting for an answer.
     pub(crate) dropped: u64,
+    /// Of sessions that fell due before this process was there.
+    pub(crate) lost: u64,
     /// Passed without a request: `other`, and methods that are not allowed. Not among the planned.
     pub(crate) skipped: u64,
 }
@@ -138,6 +142,13 @@ impl Recorder {
         self.dropped(plan, &walk.places);
     }
 
+    /// A session fell due before this process was there.
+    pub(crate) fn session_lost(&mut self, plan: &Plan, session: &PlannedSession, walk: &Walk) {
+        self.session(plan, session, walk);
+        self.snapshot.sessions.lost += 1;
+        self.snapshot.requests.lost += requests_in(plan, &walk.places);
+    }
+
     /// The rest of a session is not sent, because too many requests are waiting.
     pub(crate) fn dropped(&mut self, plan: &Plan, rest: &[Place]) {
         let requests = requests_in(plan, rest);
@@ -209,6 +220,7 @@ impl Snapshot {
     pub(crate) fn merge(&mut self, other: &Self) {
         self.sessions.planned += other.sessions.planned;
         self.sessions.dropped += other.sessions.dropped;
+        self.sessions.lost += other.sessions.lost;
         let (ours, theirs) = (&mut self.requests, &other.requests);
         ours.planned += theirs.planned;
         ours.sent += theirs.sent;
@@ -216,6 +228,7 @@ impl Snapshot {
         ours.failed += theirs.failed;
         ours.timed_out += theirs.timed_out;
         ours.dropped += theirs.dropped;
+        ours.lost += theirs.lost;
         ours.skipped += theirs.skipped;
         add_counts(&mut self.failures, &other.failures);
         self.digest.merge(other.digest);

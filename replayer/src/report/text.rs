@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::units::format_duration;
 
-use super::results::{Baseline, EndpointReport, Quantiles, Requests, RunReport};
+use super::results::{Baseline, EndpointReport, Quantiles, Requests, RunReport, Sessions};
 use crate::plan::Outline;
 
 /// Endpoint names are cut to this many characters, so that the table fits.
@@ -129,8 +129,9 @@ fn heading(report: &RunReport, lines: &mut Vec<String>) {
 
 fn counts(report: &RunReport, lines: &mut Vec<String>) {
     let requests = &report.requests;
-    lines
-        .push(format!("sessions   {} planned, {} dropped", report.sessions.planned, report.sessions.dropped));
+    let Sessions { planned, dropped, lost } = report.sessions;
+    let lost = if lost > 0 { format!(", {lost} lost by joining late") } else { String::new() };
+    lines.push(format!("sessions   {planned} planned, {dropped} dropped{lost}"));
     lines.push(format!(
         "requests   {} planned, {} sent, {} completed",
         requests.planned, requests.sent, requests.completed
@@ -140,6 +141,7 @@ fn counts(report: &RunReport, lines: &mut Vec<String>) {
         (requests.timed_out, "timed out"),
         (requests.unfinished, "unfinished"),
         (requests.dropped, "dropped"),
+        (requests.lost, "lost by joining late"),
         (requests.cut, "cut at the end"),
     ];
     let lost: Vec<String> =
@@ -259,7 +261,7 @@ fn ms(seconds: f64) -> String {
 }
 
 /// A count or rate, with decimals only where it is small.
-fn amount(x: f64) -> String {
+pub(super) fn amount(x: f64) -> String {
     if x >= 100.0 { format!("{x:.0}") } else { format!("{}", shared::units::round_significant(x, 2)) }
 }
 
