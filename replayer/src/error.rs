@@ -38,6 +38,16 @@ pub enum Error {
         /// What should.
         expected: &'static str,
     },
+    /// A table of events that cannot be replayed. What stands in it is not repeated: it may be somebody's.
+    #[error("line {line} of the events: found {found}, expected {expected}")]
+    Events {
+        /// The line, counted from 1.
+        line: u64,
+        /// What it has.
+        found: &'static str,
+        /// What it should have.
+        expected: &'static str,
+    },
     /// The curve would be followed so fast that sessions blur it.
     #[error(
         "`--speedup`: found {speedup}, at which the requests keep {kept:.2} of the day's swing, expected at least {least}"

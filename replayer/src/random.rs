@@ -41,6 +41,8 @@ pub(crate) enum Purpose {
     Counts = 14,
     /// Sessions drawn to see what sessions are like.
     Survey = 15,
+    /// Moments inside a whole second.
+    Unrounding = 16,
 }
 
 /// What a stream belongs to.

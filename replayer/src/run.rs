@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::event_loop;
 use crate::exchange::Envelope;
 use crate::guard::targets::{Resolved, Site};
-use crate::plan::{Outline, Plan};
+use crate::plan::{Outline, Plan, Trace};
 use crate::record::{Live, Progress, Recorder, Snapshot};
 use crate::report::{Circumstances, RunReport};
 use crate::session::{Closing, Open, Stage};
@@ -60,6 +60,18 @@ impl<'a> Run<'a> {
         let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
         let target = Resolved::new(&settings.target, &settings.allow_targets)?;
         Ok(Self { profile, settings: settings.clone(), plan: Arc::new(plan), target })
+    }
+
+    /// The same for a log that is played as it was.
+    ///
+    /// # Errors
+    /// Whatever makes the run impossible, except that nobody answers at the target.
+    pub fn prepare_trace(trace: &'a Arc<Trace>, settings: &Settings) -> Result<Self, Error> {
+        settings.check()?;
+        start_clock(settings.start_at)?;
+        let plan = Plan::of_trace(Arc::clone(trace), &settings.schedule, &settings.allow_methods)?;
+        let target = Resolved::new(&settings.target, &settings.allow_targets)?;
+        Ok(Self { profile: &trace.profile, settings: settings.clone(), plan: Arc::new(plan), target })
     }
 
     /// The run in figures.

@@ -186,6 +186,35 @@ fn shards_add_up_to_the_plan_and_one_that_comes_late_says_what_it_missed() {
 }
 
 #[test]
+fn a_trace_is_played_as_it_was() {
+    let (directory, profile) = directory(&hurried());
+    let target = TargetProcess::start(&profile, &[]);
+    let events = directory.path().join("shop.events.csv");
+    let mut table =
+        "started_at,ended_at,duration_s,client,method,route,endpoint,status,bytes_out,kind,weight\n"
+            .to_owned();
+    for request in 0..60 {
+        let (client, half) = (request % 7, 500 * (request % 2));
+        table.push_str(&format!(
+            "2026-11-02T08:00:0{}.{half:03}000000Z,,,c{client},GET,/items/{{id}},get_item,200,1,pages,\n",
+            request / 20
+        ));
+    }
+    fs_err::write(&events, table).unwrap();
+    let plan = output(&["plan", events.to_str().unwrap(), "--trace", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let (_, report) = run(&events, &target.url, &["--trace"]);
+    assert_eq!((&report["digest"], &report["requests"]["completed"]), (&plan["digest"], &60.into()));
+    assert_eq!(
+        report["statuses"]["200"].as_u64().unwrap() + report["statuses"]["404"].as_u64().unwrap_or(0),
+        60
+    );
+    assert_eq!(target.stop(), Some(0));
+    check(EXAMPLE, &["plan", "PROFILE", "--trace"], 2, &["`.csv` or `.ndjson`", "analyzer events"]);
+    check(EXAMPLE, &["plan", "PROFILE", "--trace", "--scale", "2"], 2, &["--scale", "--trace"]);
+}
+
+#[test]
 fn what_is_not_replayed_is_said_in_one_line() {
     let yaml = format!("{EXAMPLE}\nthresholds: [\"error_rate < 1 %\"]\n");
     let arguments = ["run", "PROFILE", "--target", &closed_port(), "--dry-run", "--quiet"];

@@ -9,3 +9,4 @@ mod stall;
 mod support;
 mod target;
 mod timing;
+mod wessbas;

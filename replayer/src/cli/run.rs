@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -22,7 +23,7 @@ use super::signals::Interrupts;
 /// Flags of `run`.
 #[derive(Debug, Args)]
 pub(super) struct Flags {
-    /// The profile
+    /// The profile, or the events of a trace
     profile: PathBuf,
     /// Where to send, such as `http://127.0.0.1:8080`; a path in it comes before every route
     #[arg(long, value_name = "URL")]
@@ -65,7 +66,7 @@ pub(super) struct Flags {
 
 /// Sends the load and writes the result.
 pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
-    let profile = super::read_profile(&flags.profile)?;
+    let is_trace = flags.schedule.trace;
     let settings = Settings {
         target: flags.target,
         allow_targets: flags.allow_target,
@@ -77,7 +78,14 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         threads: flags.threads,
         start_at: flags.start_at.map(|since_epoch| StartAt { since_epoch, join_late: flags.join_late }),
     };
-    let run = Run::prepare(&profile, &settings)?;
+    let (profile, trace);
+    let run = if is_trace {
+        trace = Arc::new(super::read_trace(&flags.profile, settings.schedule.seed)?);
+        Run::prepare_trace(&trace, &settings)?
+    } else {
+        profile = super::read_profile(&flags.profile)?;
+        Run::prepare(&profile, &settings)?
+    };
     let outline = run.outline();
     warn_of_plan(outline);
     warn_of_too_few_files(outline);

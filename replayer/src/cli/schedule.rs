@@ -77,6 +77,15 @@ pub(super) struct ScheduleFlags {
     /// What everything random follows from
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Play events as they were: `FILE.csv` or `FILE.ndjson` of `analyzer events`, in place of a profile
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "duration", "scale", "speedup", "ramp_up", "ramp_down", "scenario", "busy", "counts", "warm_start", "class",
+            "allow_flattening", "constant_rate", "instant_step", "one_class", "think_time", "day", "window"
+        ]
+    )]
+    pub(super) trace: bool,
     /// Send this method too; repeat it or separate several by commas
     #[arg(long, value_name = "METHOD", value_delimiter = ',', help_heading = "Safety")]
     pub(super) allow_method: Vec<String>,

@@ -16,12 +16,15 @@ mod modulator;
 mod outline;
 mod scenario;
 mod survey;
+mod trace;
 mod value;
 mod walk;
 mod warm;
 mod zipf;
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Method;
 use shared::Profile;
@@ -33,6 +36,7 @@ pub use companions::PlannedCompanion;
 pub use feasible::{Machine, Obstacle, obstacles};
 pub use outline::{Flattening, Outline, SkippedEndpoint};
 pub use scenario::derived as derived_scenarios;
+pub use trace::{Form, Trace, TraceSummary};
 pub(crate) use value::next_placeholder;
 pub use walk::{Gap, PlannedSession, Walk};
 
@@ -62,6 +66,8 @@ pub struct Plan {
     /// Sessions under way at the start, by when they go on.
     warm: Vec<PlannedSession>,
     share: Share,
+    /// What is played instead of drawn sessions.
+    trace: Option<Arc<Trace>>,
     outline: Option<Outline>,
 }
 
@@ -120,6 +126,7 @@ impl Plan {
             endpoints,
             warm: Vec::new(),
             share: schedule.share,
+            trace: None,
             outline: None,
         };
         let builds_up = plan.course.envelope.between(0.0, 0.0)[0] <= 0.0;
@@ -132,6 +139,30 @@ impl Plan {
         }
         plan.outline = Some(outline);
         Ok(plan)
+    }
+
+    /// The plan that plays `trace` as it was; of `schedule`, only the seed and the share count.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for methods that are none.
+    pub fn of_trace(trace: Arc<Trace>, schedule: &Schedule, allow_methods: &[String]) -> Result<Self, Error> {
+        let length_s = crate::clock::to_s(trace.summary.length_ns).floor() + 1.0;
+        let schedule = Schedule {
+            seed: schedule.seed,
+            share: schedule.share,
+            duration: Some(Duration::from_secs_f64(length_s)),
+            ..Schedule::default()
+        };
+        let mut plan = Self::new(&trace.profile, &schedule, allow_methods)?;
+        let outline = plan.outline.take().expect("set by `new`");
+        plan.outline = Some(outline.of_trace(&plan, &trace));
+        plan.trace = Some(trace);
+        Ok(plan)
+    }
+
+    /// Whether the plan is a trace: its starts follow no law.
+    pub fn is_literal(&self) -> bool {
+        self.trace.is_some()
     }
 
     /// The plan in figures.
@@ -166,7 +197,10 @@ impl Plan {
         let ours = move |session: &PlannedSession| {
             share.has(session.block, session.index) && is_within(session.starts_at_ns)
         };
-        let mut warm = self.warm.iter().copied().filter(ours).peekable();
+        let traced =
+            self.trace.iter().flat_map(|trace| trace.sessions.iter().map(|session| &session.planned));
+        let mut warm = self.warm.iter().chain(traced).copied().filter(ours).peekable();
+        let end_ns = if self.is_literal() { 0 } else { end_ns };
         let mut fresh = ((from_ns / SECOND_NS) as i64..end_ns.div_ceil(SECOND_NS) as i64)
             .flat_map(|block| {
                 let starts = self.arrivals.block(block);
@@ -224,6 +258,9 @@ impl Plan {
 
     /// Where `session` goes.
     pub fn walk(&self, session: &PlannedSession) -> Walk {
+        if let Some(trace) = &self.trace {
+            return Walk::literal(session.key(self.course.seed), trace.steps(session));
+        }
         let mut walk = Walk::new(&self.chains, session.key(self.course.seed), session.class);
         walk.pass(&self.chains, session.begun);
         walk
@@ -361,7 +398,6 @@ mod tests {
     use shared::io::from_yaml;
     use shared::profile::EXAMPLE;
     use shared::session::Context;
-    use std::time::Duration;
 
     fn schedule(seed: u64) -> Schedule {
         Schedule { seed, scale: 500.0, duration: Some(Duration::from_millis(20_500)), ..Schedule::default() }

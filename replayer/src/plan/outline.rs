@@ -1,5 +1,7 @@
 //! A run in figures, before it happens.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use shared::Profile;
@@ -11,7 +13,9 @@ use super::chain::Chains;
 use super::course::Base;
 use super::scenario::Resolved;
 use super::survey::Survey;
+use super::trace::{Trace, TraceSummary};
 use super::{Plan, course, survey};
+use crate::clock::SECOND_NS;
 use crate::config::{Artificial, Schedule};
 use crate::error::Error;
 
@@ -78,6 +82,9 @@ pub struct Outline {
     pub skipped: Vec<SkippedEndpoint>,
     /// What is unlike production because somebody wished it so, and what that hides.
     pub artificial: Vec<String>,
+    /// The log that is played as it was, in place of a profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceSummary>,
 }
 
 /// What following a curve too fast does to it: sessions last as long as ever, and so the requests lag and blur.
@@ -190,6 +197,49 @@ impl Outline {
                 })
                 .collect(),
             artificial: artificial(&schedule.artificial),
+            trace: None,
+        }
+    }
+
+    /// The same for a plan that plays `trace`: counted, not expected.
+    pub(super) fn of_trace(self, plan: &Plan, trace: &Trace) -> Self {
+        let sent =
+            trace.all_steps().iter().filter_map(|(place, at_ns)| Some((plan.requested(*place)?, *at_ns)));
+        let (mut requests, mut service_s) = (0.0, 0.0);
+        let mut in_second: BTreeMap<u64, f64> = BTreeMap::new();
+        for (endpoint, at_ns) in sent {
+            requests += 1.0;
+            service_s += plan.endpoints[endpoint].mean_service_s;
+            *in_second.entry(at_ns / SECOND_NS).or_default() += 1.0;
+        }
+        let largest = |counts: &BTreeMap<u64, f64>| counts.values().copied().fold(0.0, f64::max);
+        let mut starting: BTreeMap<u64, f64> = BTreeMap::new();
+        // What opens and what closes at each moment.
+        let mut changes: BTreeMap<u64, f64> = BTreeMap::new();
+        for session in &trace.sessions {
+            *starting.entry(session.planned.block).or_default() += 1.0;
+            let last_ns = trace.steps(&session.planned).last().map_or(0, |(_, at_ns)| *at_ns);
+            *changes.entry(session.planned.starts_at_ns).or_default() += 1.0;
+            *changes.entry(last_ns + 1).or_default() -= 1.0;
+        }
+        let open = changes.values().scan(0.0, |open, change| {
+            *open += change;
+            Some(*open)
+        });
+        let sessions = trace.sessions.len() as f64;
+        let peak_requests_per_s = largest(&in_second);
+        Self {
+            from: None,
+            to: None,
+            sessions,
+            requests,
+            requests_per_session: requests / sessions,
+            peak_sessions_per_s: largest(&starting),
+            peak_requests_per_s,
+            peak_in_flight: if requests > 0.0 { peak_requests_per_s * service_s / requests } else { 0.0 },
+            peak_open_sessions: open.fold(0.0, f64::max),
+            trace: Some(trace.summary),
+            ..self
         }
     }
 }

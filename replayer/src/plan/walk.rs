@@ -1,5 +1,6 @@
 //! What one session does: which places it visits, and how long it pauses between them.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use shared::distribution::normal_quantile;
@@ -43,6 +44,8 @@ pub struct Gap {
     pub kind: GapKind,
     /// Its length in nanoseconds.
     pub length_ns: u64,
+    /// The moment at which it ends, where the plan is a trace.
+    pub at_ns: Option<u64>,
 }
 
 impl Gap {
@@ -51,6 +54,10 @@ impl Gap {
     /// Pacing was measured from start to start, with the service time inside: adding it to the end would count that
     /// twice. But nobody asks for the next page before having seen this one, so the end is the earliest.
     pub(crate) fn due_ns(self, scheduled_ns: u64, completed_ns: u64) -> u64 {
+        if let Some(at_ns) = self.at_ns {
+            // Not from the request before: what one late answer moved would stay moved.
+            return at_ns.max(completed_ns);
+        }
         match self.kind {
             GapKind::Think => completed_ns.saturating_add(self.length_ns),
             GapKind::Pacing => scheduled_ns.saturating_add(self.length_ns).max(completed_ns),
@@ -70,6 +77,8 @@ pub struct Walk {
     gaps: Stream,
     /// Of what its pages fetch; made when first asked for.
     companions: Option<Stream>,
+    /// When each place was visited, where the plan is a trace; of those to come, the first is the next.
+    moments_ns: Option<VecDeque<u64>>,
 }
 
 impl Walk {
@@ -97,7 +106,20 @@ impl Walk {
             _ => 0.0,
         };
         let gaps = Stream::new(key, Purpose::Gaps);
-        Self { places: places.into(), key, class, tempo, gaps, companions: None }
+        Self { places: places.into(), key, class, tempo, gaps, companions: None, moments_ns: None }
+    }
+
+    /// The walk of a session with this `key` that went to `steps` at these moments.
+    pub(crate) fn literal(key: Key, steps: &[(Place, u64)]) -> Self {
+        Self {
+            places: steps.iter().map(|(place, _)| *place).collect(),
+            key,
+            class: 0,
+            tempo: 0.0,
+            gaps: Stream::new(key, Purpose::Gaps),
+            companions: None,
+            moments_ns: Some(steps.iter().map(|(_, at_ns)| *at_ns).collect()),
+        }
     }
 
     /// Leaves out the first `places`, whose pauses are over.
@@ -122,6 +144,12 @@ impl Walk {
     /// Pauses of one session hang together by a Gaussian copula: the score of each is `√ρ b + √(1-ρ) e`, with `b` the
     /// session's own and `e` new, so that every pause by itself still follows its law exactly.
     pub(crate) fn gap_between(&mut self, chains: &Chains, from: Place, to: Place) -> Gap {
+        if let Some(moments_ns) = &mut self.moments_ns {
+            let before_ns = moments_ns.pop_front().unwrap_or(0);
+            let at_ns = moments_ns.front().copied().unwrap_or(before_ns);
+            let length_ns = at_ns.saturating_sub(before_ns);
+            return Gap { kind: GapKind::Pacing, length_ns, at_ns: Some(at_ns) };
+        }
         let chain = &chains.chains[self.class];
         let gaps: &Gaps = &chains.gaps[chain.gaps_between(from, to)];
         let uniform = self.gaps.uniform();
@@ -131,7 +159,7 @@ impl Walk {
         } else {
             gaps.at(uniform)
         };
-        Gap { kind: gaps.kind, length_ns: clock::from_s(length_s) }
+        Gap { kind: gaps.kind, length_ns: clock::from_s(length_s), at_ns: None }
     }
 }
 
@@ -183,7 +211,7 @@ mod tests {
 
     #[test]
     fn thinking_starts_at_the_answer_and_pacing_at_the_request() {
-        let gap = |kind| Gap { kind, length_ns: 100 };
+        let gap = |kind| Gap { kind, length_ns: 100, at_ns: None };
         assert_eq!(gap(GapKind::Think).due_ns(1000, 1030), 1130);
         assert_eq!(gap(GapKind::Pacing).due_ns(1000, 1030), 1100);
         assert_eq!(gap(GapKind::Pacing).due_ns(1000, 1500), 1500);

@@ -133,11 +133,15 @@ impl Preview {
         for session in plan.sessions().filter(|session| !session.is_under_way()) {
             counts[session.block as usize] += 1.0;
         }
-        let dispersion = [1, 10, 60].map(|window_s| Dispersion::of(plan, &counts, &expected, window_s));
+        // What a trace did has no expectation: its picture is of what it did.
+        let literal = plan.is_literal();
+        let dispersion = [1, 10, 60]
+            .map(|window_s| Dispersion::of(plan, &counts, &expected, window_s).filter(|_| !literal));
+        let shown = if literal { &counts } else { &expected };
         let mut preview = Self {
             regime: Regime::of(outline.requests_per_session),
             dispersion: dispersion.into_iter().flatten().collect(),
-            curve_per_s: in_equal_parts(&expected, outline.duration_s),
+            curve_per_s: in_equal_parts(shown, outline.duration_s),
             plan: outline,
             digest: String::new(),
             sessions: 0,

@@ -20,6 +20,7 @@ pub fn outline(outline: &Outline) -> String {
         ramps.map(|(ramp_s, name)| format!(", of which {name} {}", seconds(*ramp_s))).collect();
     let mut lines: Vec<String> = outline.scenario.iter().map(|name| format!("scenario   {name}")).collect();
     let followed = match (&outline.from, &outline.to, outline.level_per_s) {
+        _ if outline.trace.is_some() => "trace      every request at its own moment".to_owned(),
         (Some(from), Some(to), _) => {
             format!("curve      {from} to {to}, speedup {}, scale {}", outline.speedup, outline.scale)
         }
@@ -45,6 +46,17 @@ pub fn outline(outline: &Outline) -> String {
         ),
         format!("seed       {}", outline.seed),
     ]);
+    if let Some(trace) = outline.trace {
+        let stamps = if trace.unrounded { "whole seconds, un-rounded" } else { "as they stand" };
+        lines.push(format!("stamps     {stamps}"));
+        let missing = trace.without_route + trace.without_stamp;
+        if missing > 0 {
+            lines.push(format!(
+                "passed     {missing} of {} requests in the log have no route or no stamp",
+                trace.requests
+            ));
+        }
+    }
     if outline.under_way > 0 {
         lines.push(format!("warm       {} sessions are under way at the start", outline.under_way));
     }
