@@ -106,6 +106,7 @@ fn replay_settings(profile: &Profile, target: &Target) -> Result<replayer::Setti
     };
     settings.schedule.duration = Some(DURATION);
     settings.schedule.speedup = Some(speedup);
+    settings.schedule.allow_flattening = true;
     settings.schedule.scale = SESSIONS / (per_day / speedup);
     Ok(settings)
 }

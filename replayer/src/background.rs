@@ -1,27 +1,28 @@
 //! Requests that nobody clicks for: monitoring, jobs, other services. Each caller keeps its own connections.
-#![cfg_attr(not(test), expect(dead_code, reason = "the plan does not hold background callers yet"))]
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::connect::{Lanes, Stamps};
 use crate::exchange::{Order, Visitor};
+use crate::plan::{Paths, PlannedCall};
 use crate::session::{Presence, Stage, due, send};
 
-/// A call that was planned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PlannedCall {
-    /// When it is due, in nanoseconds of run time.
-    pub(crate) at_ns: u64,
-    pub(crate) endpoint: usize,
-    pub(crate) path: String,
-    /// Who calls; the same number is the same caller.
-    pub(crate) caller: u64,
+/// Begins the calls that are due from `from_ns` on of part `shard` of `shards` of the plan. The stage is open until the
+/// last of them is over.
+pub(crate) fn begin(stage: &Rc<Stage>, shard: u64, shards: u64, from_ns: u64) {
+    let presence = Presence::new(Rc::clone(stage));
+    tokio::task::spawn_local(async move {
+        let stage = presence.stage();
+        let plan = Arc::clone(&stage.plan);
+        call(stage, plan.background_calls(shard, shards).filter(|call| call.at_ns >= from_ns)).await;
+    });
 }
 
 /// Makes `calls`, which are in the order of their moments, whether or not those before have been answered.
-pub(crate) async fn call(stage: &Rc<Stage>, calls: impl Iterator<Item = PlannedCall>) {
-    let mut callers = BTreeMap::<u64, Rc<Visitor>>::new();
+async fn call(stage: &Rc<Stage>, calls: impl Iterator<Item = PlannedCall>) {
+    let mut callers = BTreeMap::<u64, (Rc<Visitor>, Paths<'_>)>::new();
     for call in calls {
         if !due(stage, call.at_ns).await {
             return;
@@ -34,13 +35,16 @@ pub(crate) async fn call(stage: &Rc<Stage>, calls: impl Iterator<Item = PlannedC
         }
         drop(recorder);
         let new = || {
-            Rc::new(Visitor::new(format!("caller-{}", call.caller), Lanes::new(Rc::clone(&stage.station))))
+            let lanes = Lanes::new(Rc::clone(&stage.station));
+            let visitor = Visitor::new(format!("caller-{}", call.caller), lanes);
+            (Rc::new(visitor), stage.plan.paths_of_caller(call.caller))
         };
-        let visitor = Rc::clone(callers.entry(call.caller).or_insert_with(new));
+        let (visitor, paths) = callers.entry(call.caller).or_insert_with(new);
+        let (visitor, path) = (Rc::clone(visitor), paths.next(call.endpoint));
         let presence = Presence::new(Rc::clone(stage));
         tokio::task::spawn_local(async move {
             let stage = presence.stage();
-            let PlannedCall { at_ns, endpoint, path, .. } = call;
+            let PlannedCall { at_ns, endpoint, .. } = call;
             let method = stage.plan.endpoints[endpoint].method.clone();
             // Callers follow no chain: what production took before does not move them.
             let order = Order { endpoint, method, path, scheduled_at: at_ns, chain_due_at: at_ns };
@@ -61,12 +65,7 @@ mod tests {
         // Two callers, a call every 10 ms, answers after 50 ms.
         let (counted, connections) = on_stage(50, async |stage| {
             let begin_ns = stage.timer.now_ns();
-            let planned = |i: u64| PlannedCall {
-                at_ns: begin_ns + i * 10 * MS,
-                endpoint: 0,
-                path: "/".to_owned(),
-                caller: i % 2,
-            };
+            let planned = |i: u64| PlannedCall { at_ns: begin_ns + i * 10 * MS, endpoint: 0, caller: i % 2 };
             call(stage, (0..16).map(planned)).await;
             stage.open.none().await;
         });

@@ -13,7 +13,7 @@ pub(crate) struct Clock {
     origin: Instant,
     /// The same moment as the kernel counts it, for timers that are set to a moment and not to a distance.
     #[cfg(target_os = "linux")]
-    origin_in_kernel_ns: u64,
+    origin_in_kernel_ns: i64,
     /// The same moment in Unix time.
     origin_since_epoch: Duration,
 }
@@ -30,9 +30,27 @@ impl Clock {
         Self {
             origin: Instant::now() + lead,
             #[cfg(target_os = "linux")]
-            origin_in_kernel_ns: kernel_ns() + to_ns(lead),
-            origin_since_epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + lead,
+            origin_in_kernel_ns: kernel_ns() + to_ns(lead) as i64,
+            origin_since_epoch: since_epoch_now() + lead,
         }
+    }
+
+    /// A clock that reads 0 until a moment of the system's time, and goes on from there when that is over.
+    ///
+    /// `None` when it is over for longer than the system can tell.
+    pub(crate) fn start_at(since_epoch: Duration) -> Option<Self> {
+        let now_since_epoch = since_epoch_now();
+        let Some(ago) = now_since_epoch.checked_sub(since_epoch) else {
+            return Some(Self::start_in(since_epoch - now_since_epoch));
+        };
+        let now = Self::start();
+        Some(Self {
+            origin: now.origin.checked_sub(ago)?,
+            // Before the machine was started, the kernel's time is negative.
+            #[cfg(target_os = "linux")]
+            origin_in_kernel_ns: now.origin_in_kernel_ns.checked_sub_unsigned(to_ns(ago))?,
+            origin_since_epoch: since_epoch,
+        })
     }
 
     /// Nanoseconds since the start.
@@ -43,13 +61,18 @@ impl Clock {
     /// The kernel's monotonic time at `at_ns` of this clock.
     #[cfg(target_os = "linux")]
     pub(crate) fn in_kernel_ns(&self, at_ns: u64) -> u64 {
-        self.origin_in_kernel_ns.saturating_add(at_ns)
+        u64::try_from(self.origin_in_kernel_ns.saturating_add_unsigned(at_ns)).unwrap_or(0)
     }
 
     /// Time since the Unix epoch at `at_ns` of this clock; a correction of the system's time later on does not show.
     pub(crate) fn since_epoch(&self, at_ns: u64) -> Duration {
         self.origin_since_epoch + Duration::from_nanos(at_ns)
     }
+}
+
+/// The system's time: how long the Unix epoch is over.
+pub(crate) fn since_epoch_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Whole nanoseconds of a duration; 584 years at most.
@@ -69,7 +92,26 @@ pub(crate) fn from_s(seconds: f64) -> u64 {
 
 /// `Instant` reads the same clock of the kernel, but does not say what it read.
 #[cfg(target_os = "linux")]
-fn kernel_ns() -> u64 {
+fn kernel_ns() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec as u64 * SECOND_NS + now.tv_nsec as u64
+    now.tv_sec * SECOND_NS as i64 + now.tv_nsec
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_can_have_been_started_before() {
+        for ago in [Duration::from_secs(5), Duration::from_secs(3600)] {
+            let clock = Clock::start_at(since_epoch_now() - ago).unwrap();
+            let off_ns = clock.now_ns().abs_diff(to_ns(ago));
+            assert!(off_ns < SECOND_NS / 2, "{off_ns}");
+            // Both axes name the same moment.
+            #[cfg(target_os = "linux")]
+            assert!(clock.in_kernel_ns(clock.now_ns()).abs_diff(kernel_ns() as u64) < SECOND_NS / 2);
+        }
+        let later = Clock::start_at(since_epoch_now() + Duration::from_secs(60)).unwrap();
+        assert_eq!(later.now_ns(), 0);
+    }
 }

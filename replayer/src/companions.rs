@@ -1,20 +1,11 @@
 //! What a page brings along: images, scripts, calls of its own. They are fetched beside it, as a browser does.
-#![cfg_attr(not(test), expect(dead_code, reason = "the plan does not draw companions yet"))]
 
 use std::rc::Rc;
 
 use crate::connect::Stamps;
 use crate::exchange::{Order, Visitor};
+use crate::plan::PlannedCompanion;
 use crate::session::{Presence, Stage, due, send};
-
-/// A request that a page brings along.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PlannedCompanion {
-    pub(crate) endpoint: usize,
-    pub(crate) path: String,
-    /// How long after the page it is due.
-    pub(crate) offset_ns: u64,
-}
 
 /// When a page was due.
 #[derive(Debug, Clone, Copy)]
@@ -24,15 +15,15 @@ pub(crate) struct PageDue {
     pub(crate) chain_ns: u64,
 }
 
-/// Fetches `companions` for `visitor` beside whatever else the session does, over its own connections and as many at
+/// Fetches `companions`, each with its path, for `visitor` beside whatever else the session does, over its own connections and as many at
 /// once as a browser would open. Each is measured by itself, from the moment that it was due.
 pub(crate) fn fetch(
     stage: &Rc<Stage>,
     visitor: &Rc<Visitor>,
     page: PageDue,
-    companions: impl IntoIterator<Item = PlannedCompanion>,
+    companions: impl IntoIterator<Item = (PlannedCompanion, String)>,
 ) {
-    for companion in companions {
+    for (companion, path) in companions {
         stage.recorder.borrow_mut().planned_more(1);
         let (presence, visitor) = (Presence::new(Rc::clone(stage)), Rc::clone(visitor));
         tokio::task::spawn_local(async move {
@@ -50,7 +41,7 @@ pub(crate) fn fetch(
                 return;
             }
             let method = stage.plan.endpoints[companion.endpoint].method.clone();
-            let PlannedCompanion { endpoint, path, .. } = companion;
+            let endpoint = companion.endpoint;
             send(stage, &visitor, Order { endpoint, method, path, scheduled_at, chain_due_at }, stamps).await;
         });
     }
@@ -68,7 +59,7 @@ mod tests {
         // Each takes 50 ms: twenty over six connections take four rounds.
         let (counted, connections) = on_stage(50, async |stage| {
             let page = PageDue { at_ns: stage.timer.now_ns(), chain_ns: 0 };
-            let companion = PlannedCompanion { endpoint: 0, path: "/".to_owned(), offset_ns: 10 * MS };
+            let companion = (PlannedCompanion { endpoint: 0, offset_ns: 10 * MS }, "/".to_owned());
             fetch(stage, &visitor(stage), page, vec![companion; 20]);
             stage.open.none().await;
         });
@@ -84,7 +75,7 @@ mod tests {
     #[test]
     fn companions_that_exceed_the_cap_are_shed() {
         let (counted, _) = on_stage(50, async |stage| {
-            let companion = PlannedCompanion { endpoint: 0, path: "/".to_owned(), offset_ns: 0 };
+            let companion = (PlannedCompanion { endpoint: 0, offset_ns: 0 }, "/".to_owned());
             let page = PageDue { at_ns: stage.timer.now_ns(), chain_ns: 0 };
             // Three visitors with six connections each, where ten requests may wait.
             for _ in 0..3 {

@@ -34,6 +34,17 @@ pub struct Settings {
     pub pace: Pace,
     /// Whether each of several event loops stays on one core, where there are enough.
     pub pin: bool,
+    /// When to start; at once, if nothing is said.
+    pub start_at: Option<StartAt>,
+}
+
+/// When several processes start together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartAt {
+    /// The moment, as time since the Unix epoch.
+    pub since_epoch: Duration,
+    /// Whether one that comes too late joins the others where they are. What it missed counts as lost.
+    pub join_late: bool,
 }
 
 impl Default for Settings {
@@ -50,6 +61,7 @@ impl Default for Settings {
             wire: WireSettings::default(),
             pace: Pace::Spin,
             pin: true,
+            start_at: None,
         }
     }
 }
@@ -83,7 +95,9 @@ impl Settings {
 /// The longest answer that the histograms can hold.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 /// A month: longer than any soak test, short enough that offsets in nanoseconds stay exact.
-const LONGEST_DURATION: Duration = Duration::from_secs(31 * DAY_S as u64);
+pub(crate) const LONGEST_DURATION: Duration = Duration::from_secs(31 * DAY_S as u64);
+/// More processes than any cluster starts for one run.
+const MOST_SHARDS: u64 = 65_536;
 /// More event loops than any machine has use for.
 const MOST_THREADS: usize = 256;
 
@@ -114,7 +128,136 @@ pub struct Schedule {
     /// How many times faster than the clock the curve is followed. Rates and think times stay as they are.
     pub speedup: Option<f64>,
     /// How long the load takes to build up, linearly from 0.
-    pub ramp_up: Duration,
+    pub ramp_up: Option<Duration>,
+    /// How long it takes to die away again, at the end.
+    pub ramp_down: Duration,
+    /// Which of the profile's scenarios to run; what else is set here goes before what it says.
+    pub scenario: Option<String>,
+    /// How busy a day it is.
+    pub busy: Busy,
+    /// How many sessions there are.
+    pub counts: Counts,
+    /// Whether sessions that began before the run are under way at its start.
+    pub warm_start: WarmStart,
+    /// Shares of classes that shall not be as measured; the others keep their proportions.
+    pub class_mix: Vec<(String, f64)>,
+    /// Whether a curve may be followed so fast that sessions blur it.
+    pub allow_flattening: bool,
+    /// What shall be unlike any production.
+    pub artificial: Artificial,
+    /// The part of the sessions that is ours.
+    pub share: Share,
+}
+
+/// How busy a day it is, where the profile knows that days differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Busy {
+    /// As busy as the curve says.
+    #[default]
+    Usual,
+    /// As busy as the day that this share of days does not exceed.
+    Quantile(f64),
+    /// Each day as it comes.
+    Draw,
+}
+
+impl std::str::FromStr for Busy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let percent = |text: &str| text.strip_prefix('p')?.parse::<f64>().ok();
+        match text {
+            "usual" => Ok(Self::Usual),
+            "draw" => Ok(Self::Draw),
+            text => percent(text)
+                .filter(|percent| *percent > 0.0 && *percent < 100.0)
+                .map(|percent| Self::Quantile(percent / 100.0))
+                .ok_or_else(|| {
+                    format!("found `{text}`, expected `usual`, `draw` or a percentile such as `p95`")
+                }),
+        }
+    }
+}
+
+/// How many sessions there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Counts {
+    /// As many as chance brings: those of a Poisson process.
+    #[default]
+    Random,
+    /// As many as expected.
+    Exact,
+}
+
+/// Whether sessions that began before the run are under way at its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WarmStart {
+    /// As many as there would be, unless the load builds up from nothing.
+    Auto,
+    /// As many as there would be.
+    On,
+    /// None: the first requests are those of sessions that begin.
+    #[default]
+    Off,
+}
+
+/// What shall be unlike any production; each hides something, which the outline says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Artificial {
+    /// The same rate all along, in sessions per second, instead of a curve with its bursts.
+    pub constant_rate_per_s: Option<f64>,
+    /// Every change of the load at once.
+    pub instant_step: bool,
+    /// Sessions of this class only.
+    pub one_class: Option<String>,
+    /// No pauses.
+    pub no_think_time: bool,
+}
+
+/// One of equal parts of all sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Which part, counted from 0.
+    pub index: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+impl Share {
+    /// All sessions.
+    pub const ALL: Self = Self { index: 0, of: 1 };
+
+    /// Whether a session is in this part, given its block and its place in it.
+    ///
+    /// That follows from the plan alone, so that the sum of all parts is the plan for any number of them.
+    pub(crate) fn has(self, block: u64, index: u64) -> bool {
+        block.wrapping_add(index) % self.of == self.index
+    }
+
+    /// Part `index` of `of` of this part.
+    pub(crate) fn part(self, index: u64, of: u64) -> Self {
+        Self { index: self.index + self.of * index, of: self.of * of }
+    }
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+impl std::str::FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').map(|(index, of)| (index.trim().parse(), of.trim().parse()));
+        match parts {
+            Some((Ok(index), Ok(of))) if index < of && of <= MOST_SHARDS => Ok(Self { index, of }),
+            _ => Err(format!(
+                "found `{text}`, expected a part counted from 0 and how many there are, such as `0/4`"
+            )),
+        }
+    }
 }
 
 impl Default for Schedule {
@@ -126,7 +269,16 @@ impl Default for Schedule {
             duration: None,
             scale: 1.0,
             speedup: None,
-            ramp_up: Duration::ZERO,
+            ramp_up: None,
+            ramp_down: Duration::ZERO,
+            scenario: None,
+            busy: Busy::Usual,
+            counts: Counts::Random,
+            warm_start: WarmStart::Off,
+            class_mix: Vec::new(),
+            allow_flattening: false,
+            artificial: Artificial::default(),
+            share: Share::ALL,
         }
     }
 }
@@ -148,8 +300,25 @@ impl Schedule {
         if let Some(duration) = self.duration.filter(|d| d.is_zero() || *d > LONGEST_DURATION) {
             return wrong("--duration", format!("{duration:?}"), "a duration above 0 and at most 31d");
         }
-        if self.ramp_up > LONGEST_DURATION {
-            return wrong("--ramp-up", format!("{:?}", self.ramp_up), "at most 31d");
+        for (name, ramp) in [("--ramp-up", self.ramp_up.unwrap_or_default()), ("--ramp-down", self.ramp_down)]
+        {
+            if ramp > LONGEST_DURATION {
+                return wrong(name, format!("{ramp:?}"), "at most 31d");
+            }
+        }
+        if let Some((class, share)) = self.class_mix.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+            return wrong("--class", format!("{class}={share}"), "a share from 0 to 1");
+        }
+        if let Some(rate) = self.artificial.constant_rate_per_s.filter(|rate| !within(*rate, 1e7)) {
+            return wrong(
+                "--constant-rate",
+                rate.to_string(),
+                "sessions per second, above 0 and at most 10000000",
+            );
+        }
+        if self.share.index >= self.share.of || self.share.of > MOST_SHARDS {
+            let Share { index, of } = self.share;
+            return wrong("--shard", format!("{index}/{of}"), "a part counted from 0, of at most 65536");
         }
         Ok(())
     }

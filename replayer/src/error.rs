@@ -18,6 +18,50 @@ pub enum Error {
         /// What it can be.
         expected: &'static str,
     },
+    /// A name that the profile does not have.
+    #[error("`{name}`: found `{found}`, expected one of `{known}`")]
+    UnknownName {
+        /// The setting, as the command line spells it.
+        name: &'static str,
+        /// What it was set to.
+        found: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// A scenario of the profile that makes no sense.
+    #[error("`{place}`: found `{found}`, expected {expected}")]
+    Scenario {
+        /// JSON pointer of the place in the profile.
+        place: String,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: &'static str,
+    },
+    /// A table of events that cannot be replayed. What stands in it is not repeated: it may be somebody's.
+    #[error("line {line} of the events: found {found}, expected {expected}")]
+    Events {
+        /// The line, counted from 1.
+        line: u64,
+        /// What it has.
+        found: &'static str,
+        /// What it should have.
+        expected: &'static str,
+    },
+    /// The curve would be followed so fast that sessions blur it.
+    #[error(
+        "`--speedup`: found {speedup}, at which the requests keep {kept:.2} of the day's swing, expected at least {least}"
+    )]
+    Flattened {
+        /// How many times faster than the clock.
+        speedup: f64,
+        /// Share of the swing that is kept.
+        kept: f64,
+        /// The least that counts as the same day.
+        least: f64,
+        /// The speedup that keeps as much.
+        at_most: f64,
+    },
     /// A profile that was not read and checked by `shared::io`.
     #[error("the profile contradicts itself; `shared::validate` says where")]
     Profile,
@@ -106,6 +150,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The moment to start at is over.
+    #[error("`--start-at`: found a moment {ago_s:.1} s ago, expected one to come")]
+    StartIsOver {
+        /// For how many seconds.
+        ago_s: f64,
+    },
     /// The system gives no event loop: out of descriptors, threads or memory.
     #[error("cannot start an event loop")]
     EventLoop {
@@ -129,6 +179,15 @@ impl Error {
             Self::ListenNotAllowed { .. } => {
                 Some("add `--allow-listen` if other machines shall reach the target".to_owned())
             }
+            Self::StartIsOver { .. } => Some(
+                "with `--join-late` it joins the others where they are, and counts what it missed as lost; if it is not \
+                 late, its clock is wrong"
+                    .to_owned(),
+            ),
+            Self::Flattened { at_most, .. } => Some(format!(
+                "sessions last as long as ever, so a faster day blurs: take `--speedup {at_most:.0}` or less, or add \
+                 `--allow-flattening`"
+            )),
             _ => None,
         }
     }

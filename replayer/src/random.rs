@@ -27,6 +27,22 @@ pub(crate) enum Purpose {
     Spelling = 7,
     /// What the embedded target answers.
     Answer = 8,
+    /// How slow a session is as a whole.
+    Tempo = 9,
+    /// How much more or less than its curve says a moment brings.
+    Modulator = 10,
+    /// How busy a day is.
+    Busyness = 11,
+    /// What a page fetches.
+    Companions = 12,
+    /// When a periodic caller calls.
+    Background = 13,
+    /// How many sessions start in each block, where their sum is given.
+    Counts = 14,
+    /// Sessions drawn to see what sessions are like.
+    Survey = 15,
+    /// Moments inside a whole second.
+    Unrounding = 16,
 }
 
 /// What a stream belongs to.

@@ -10,8 +10,9 @@ use std::time::Duration;
 use shared::Profile;
 use tokio::sync::watch;
 
+use crate::background;
 use crate::clock::{self, Clock};
-use crate::config::Settings;
+use crate::config::{Settings, StartAt};
 use crate::connect::{Destination, Scratch, Site, Station, Way};
 use crate::cores;
 use crate::dispatch::{Wish, dispatch};
@@ -19,7 +20,7 @@ use crate::error::Error;
 use crate::event_loop;
 use crate::exchange::Envelope;
 use crate::pace::Pace;
-use crate::plan::{Outline, Plan};
+use crate::plan::{Outline, Plan, Trace};
 use crate::record::{Live, Progress, Recorder, Snapshot};
 use crate::report::{Circumstances, Pacing, RunReport};
 use crate::session::{Closing, Open, Stage};
@@ -60,6 +61,7 @@ impl<'a> Run<'a> {
     /// Whatever makes the run impossible, except that nobody answers at the target.
     pub fn prepare(profile: &'a Profile, settings: &Settings) -> Result<Self, Error> {
         settings.check()?;
+        start_clock(settings.start_at)?;
         let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
         let destination = Destination::new(settings)?;
         Ok(Self {
@@ -67,6 +69,23 @@ impl<'a> Run<'a> {
             settings: settings.clone(),
             plan: Arc::new(plan),
             destination,
+            cores: cores::available(),
+        })
+    }
+
+    /// The same for a log that is played as it was.
+    ///
+    /// # Errors
+    /// Whatever makes the run impossible, except that nobody answers at the target.
+    pub fn prepare_trace(trace: &'a Arc<Trace>, settings: &Settings) -> Result<Self, Error> {
+        settings.check()?;
+        start_clock(settings.start_at)?;
+        let plan = Plan::of_trace(Arc::clone(trace), &settings.schedule, &settings.allow_methods)?;
+        Ok(Self {
+            profile: &trace.profile,
+            settings: settings.clone(),
+            plan: Arc::new(plan),
+            destination: Destination::new(settings)?,
             cores: cores::available(),
         })
     }
@@ -84,7 +103,8 @@ impl<'a> Run<'a> {
     pub fn execute(&self, observer: &mut dyn Observer) -> Result<RunReport, Error> {
         let (site, way) = self.destination.connect()?;
         let way = Arc::new(way);
-        let clock = Clock::start_in(LEAD);
+        let clock = start_clock(self.settings.start_at)?;
+        let joins_at_ns = if clock.now_ns() > 0 { clock.now_ns() + clock::to_ns(LEAD) } else { 0 };
         let (wishes, wish) = watch::channel(Wish::GoOn);
         let live = Arc::new(Live::default());
         let (merged, pacing) = thread::scope(|scope| {
@@ -92,7 +112,9 @@ impl<'a> Run<'a> {
             for shard in 0..self.settings.threads {
                 let (ended, wish, live) = (ended.clone(), wish.clone(), Arc::clone(&live));
                 let (site, way) = (site.clone(), Arc::clone(&way));
-                let generate = move || drop(ended.send(self.generate(shard, clock, (site, way), live, wish)));
+                let generate = move || {
+                    drop(ended.send(self.generate(shard, clock, joins_at_ns, (site, way), live, wish)))
+                };
                 let spawned =
                     thread::Builder::new().name(format!("generator {shard}")).spawn_scoped(scope, generate);
                 // Those that run already would go on for the whole duration.
@@ -161,6 +183,7 @@ impl<'a> Run<'a> {
         &self,
         shard: usize,
         clock: Clock,
+        joins_at_ns: u64,
         (site, way): (Site, Arc<Way>),
         live: Arc<Live>,
         wish: watch::Receiver<Wish>,
@@ -188,13 +211,29 @@ impl<'a> Run<'a> {
                 closing: Closing::default(),
                 open: Open::default(),
             });
-            // Which sessions are whose follows from the plan alone, so that the sum is the same for any number of shards.
-            let ours =
-                plan.sessions().filter(|session| (session.block + session.index) % threads == shard as u64);
-            dispatch(&stage, ours, wish).await;
+            let (shard, missed) = (shard as u64, 0..joins_at_ns);
+            background::begin(&stage, shard, threads, joins_at_ns);
+            dispatch(&stage, plan.part_of_ours(shard, threads, joins_at_ns..u64::MAX), wish).await;
+            // Only now: counting takes time, and what falls due meanwhile would be late.
+            for session in plan.part_of_ours(shard, threads, missed) {
+                stage.recorder.borrow_mut().session_lost(&plan, &session, &plan.walk(&session));
+            }
             let snapshot = stage.recorder.borrow().snapshot();
             (snapshot, Pacing::of(self.pace(), stage.timer.kept(), pinned))
         })
+    }
+}
+
+/// The clock of a run that starts when that is wished for, or in a moment.
+fn start_clock(start_at: Option<StartAt>) -> Result<Clock, Error> {
+    let Some(StartAt { since_epoch, join_late }) = start_at else {
+        return Ok(Clock::start_in(LEAD));
+    };
+    let ago = clock::since_epoch_now().checked_sub(since_epoch);
+    let over = || Error::StartIsOver { ago_s: ago.unwrap_or_default().as_secs_f64() };
+    match ago {
+        Some(_) if !join_late => Err(over()),
+        _ => Clock::start_at(since_epoch).ok_or_else(over),
     }
 }
 

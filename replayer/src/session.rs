@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::companions::{self, PageDue};
 use crate::connect::{Lanes, Stamps, Station};
 use crate::exchange::{Envelope, Exchanged, Order, Visitor};
 use crate::plan::{Plan, PlannedSession, Walk};
@@ -110,8 +111,8 @@ pub(crate) fn begin(stage: &Rc<Stage>, session: PlannedSession) {
 async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
     let stage = presence.stage();
     let plan = &*stage.plan;
-    let visitor = Visitor::new(plan.session_name(&session), Lanes::new(Rc::clone(&stage.station)));
-    let places = std::mem::take(&mut walk.places);
+    let visitor = Rc::new(Visitor::new(plan.session_name(&session), Lanes::new(Rc::clone(&stage.station))));
+    let places = Rc::clone(&walk.places);
     let mut paths = plan.paths(&session);
     let mut due_ns = session.starts_at_ns;
     let mut chain_due_ns = due_ns;
@@ -126,10 +127,16 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
                 stage.recorder.borrow_mut().dropped(plan, &places[at..]);
                 return;
             }
+            let page = PageDue { at_ns: due_ns, chain_ns: chain_due_ns };
+            let path = paths.next(endpoint);
+            let companions = plan.companions(&mut walk, at).into_iter();
+            let companions: Vec<_> =
+                companions.map(|companion| (companion, paths.next(companion.endpoint))).collect();
+            companions::fetch(stage, &visitor, page, companions);
             let order = Order {
                 endpoint,
                 method: plan.endpoints[endpoint].method.clone(),
-                path: paths.next(endpoint),
+                path,
                 scheduled_at: due_ns,
                 chain_due_at: chain_due_ns,
             };

@@ -107,6 +107,114 @@ fn a_dry_run_shows_the_plan_and_sends_nothing() {
 }
 
 #[test]
+fn plans_that_make_no_sense_say_what_would() {
+    let plan = |more: &[&'static str]| [&["plan", "PROFILE"], more].concat();
+    for (arguments, words) in [
+        (["--scenario", "pek"], ["`--scenario`", "`pek`, expected one of `baseline`"]),
+        (["--speedup", "20000"], ["`--speedup`", "hint: sessions last as long as ever"]),
+        (["--class", "al=0.5"], ["`--class`", "found `al`"]),
+        (["--class", "all"], ["--class", "`browse=0.5`"]),
+        (["--busy", "p95"], ["`--busy`", "`day_level_cv`"]),
+        (["--busy", "p100"], ["--busy", "`p95`"]),
+        (["--shard", "4/4"], ["--shard", "counted from 0"]),
+    ] {
+        check(EXAMPLE, &plan(&arguments), 2, &words);
+    }
+    let target = closed_port();
+    let past = ["run", "PROFILE", "--target", &target, "--start-at", "2026-01-01T00:00:00Z"];
+    check(EXAMPLE, &past, 2, &["`--start-at`: found a moment", "s ago", "`--join-late`"]);
+    let huge = ["run", "PROFILE", "--target", &target, "--dry-run", "--scale", "900000"];
+    check(EXAMPLE, &huge, 2, &["this machine cannot send that", "cores", "hint: lower `--scale` to"]);
+}
+
+#[test]
+fn what_is_artificial_says_what_it_hides() {
+    let run = |more: &[&'static str]| {
+        let (_directory, profile) = directory(EXAMPLE);
+        let target = closed_port();
+        let run = ["run", profile.to_str().unwrap(), "--target", &target, "--dry-run"];
+        let output = output(&[&run[..], more].concat());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (flags, words) in [
+        (&["--constant-rate", "3"][..], "a constant rate hides"),
+        (&["--scenario", "stress", "--instant-step"], "an instant step hides"),
+        (&["--one-class", "all"], "one class only hides"),
+        (&["--think-time", "zero"], "without think time"),
+    ] {
+        let (code, text) = run(flags);
+        assert!(code == Some(0) && text.contains(&format!("warning: {words}")), "{text}");
+    }
+    let (_, plain) = run(&["--scenario", "peak"]);
+    assert!(!plain.contains("warning") && plain.contains("scenario   peak"), "{plain}");
+    let (_, warm) = run(&["--scale", "1000"]);
+    assert!(warm.contains("sessions are under way at the start"), "{warm}");
+    let (_, cold) = run(&["--scale", "1000", "--warm-start", "off"]);
+    assert!(!cold.contains("under way"), "{cold}");
+}
+
+#[test]
+fn shards_add_up_to_the_plan_and_one_that_comes_late_says_what_it_missed() {
+    let (_directory, profile) = directory(&hurried());
+    let target = TargetProcess::start(&profile, &[]);
+    let schedule = ["--scale", "500", "--duration", "2s", "--seed", "11"];
+    let plan = output(&[&["plan", profile.to_str().unwrap(), "--format", "json"], &schedule[..]].concat());
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let number = |of: &serde_json::Value, path: &str| of.pointer(path).unwrap().as_u64().unwrap();
+    let digest = |of: &serde_json::Value| u64::from_str_radix(of["digest"].as_str().unwrap(), 16).unwrap();
+    // One second ago: of two seconds, the second half is left.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let began = format!("{:.3}", now.as_secs_f64() - 1.0);
+    let mut sums = [0; 3];
+    for (shard, late) in [("0/2", false), ("1/2", true)] {
+        let mut more = vec!["--shard", shard, "--drain", "20s"];
+        if late {
+            more.extend(["--start-at", &began, "--join-late"]);
+        }
+        let (_, report) = run(&profile, &target.url, &[&schedule[..], &more].concat());
+        let [lost, lost_requests] = ["/sessions/lost", "/requests/lost"].map(|path| number(&report, path));
+        assert_eq!((lost > 0, lost_requests > 0), (late, late), "{report:#}");
+        let sent = number(&report, "/requests/sent");
+        let figures = [number(&report, "/sessions/planned"), number(&report, "/requests/planned")];
+        assert_eq!(sent + lost_requests, figures[1], "{report:#}");
+        sums[0] += figures[0];
+        sums[1] += figures[1];
+        sums[2] = digest(&report).wrapping_add(sums[2]);
+    }
+    assert_eq!(sums, [number(&plan, "/sessions"), number(&plan, "/requests"), digest(&plan)]);
+    assert_eq!(target.stop(), Some(0));
+}
+
+#[test]
+fn a_trace_is_played_as_it_was() {
+    let (directory, profile) = directory(&hurried());
+    let target = TargetProcess::start(&profile, &[]);
+    let events = directory.path().join("shop.events.csv");
+    let mut table =
+        "started_at,ended_at,duration_s,client,method,route,endpoint,status,bytes_out,kind,weight\n"
+            .to_owned();
+    for request in 0..60 {
+        let (client, half) = (request % 7, 500 * (request % 2));
+        table.push_str(&format!(
+            "2026-11-02T08:00:0{}.{half:03}000000Z,,,c{client},GET,/items/{{id}},get_item,200,1,pages,\n",
+            request / 20
+        ));
+    }
+    fs_err::write(&events, table).unwrap();
+    let plan = output(&["plan", events.to_str().unwrap(), "--trace", "--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let (_, report) = run(&events, &target.url, &["--trace"]);
+    assert_eq!((&report["digest"], &report["requests"]["completed"]), (&plan["digest"], &60.into()));
+    assert_eq!(
+        report["statuses"]["200"].as_u64().unwrap() + report["statuses"]["404"].as_u64().unwrap_or(0),
+        60
+    );
+    assert_eq!(target.stop(), Some(0));
+    check(EXAMPLE, &["plan", "PROFILE", "--trace"], 2, &["`.csv` or `.ndjson`", "analyzer events"]);
+    check(EXAMPLE, &["plan", "PROFILE", "--trace", "--scale", "2"], 2, &["--scale", "--trace"]);
+}
+
+#[test]
 fn what_is_not_replayed_is_said_in_one_line() {
     let yaml = format!("{EXAMPLE}\nthresholds: [\"error_rate < 1 %\"]\n");
     let arguments = ["run", "PROFILE", "--target", &closed_port(), "--dry-run", "--quiet"];

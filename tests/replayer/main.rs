@@ -11,3 +11,4 @@ mod stall;
 mod support;
 mod target;
 mod timing;
+mod wessbas;

@@ -1,8 +1,10 @@
 //! The command line: flags in, library calls, results and exit codes out.
 
 mod limits;
+mod machine;
 mod output;
 mod plan;
+mod rank;
 mod run;
 mod schedule;
 mod signals;
@@ -14,6 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use replayer::plan::{Form, Trace};
 use shared::Profile;
 
 use output::ClosedPipe;
@@ -82,6 +85,22 @@ fn describe(error: &anyhow::Error) -> String {
     let hint = error.chain().find_map(|cause| cause.downcast_ref::<replayer::Error>()?.hint());
     hint.iter().for_each(|hint| text.push_str(&format!("\n  hint: {hint}")));
     text
+}
+
+/// Reads the events at `path`, which are to be played as they were.
+fn read_trace(path: &Path, seed: u64) -> anyhow::Result<Trace> {
+    let form = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => Form::Csv,
+        Some("ndjson" | "jsonl") => Form::Ndjson,
+        _ => anyhow::bail!(
+            "`{}`: found another extension, expected `.csv` or `.ndjson`\n  \
+             hint: write the events with `analyzer events LOG -o LOG.events.csv`",
+            path.display()
+        ),
+    };
+    let file = fs_err::File::open(path)?;
+    Ok(Trace::read(std::io::BufReader::new(file), form, seed)
+        .with_context(|| format!("cannot replay `{}`", path.display()))?)
 }
 
 /// Reads and checks the profile at `path`.

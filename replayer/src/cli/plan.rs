@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use replayer::plan::Plan;
@@ -13,7 +14,7 @@ use super::schedule::ScheduleFlags;
 /// Flags of `plan`.
 #[derive(Debug, Args)]
 pub(super) struct Flags {
-    /// The profile
+    /// The profile, or the events of a trace
     profile: PathBuf,
     #[command(flatten)]
     schedule: ScheduleFlags,
@@ -26,13 +27,20 @@ pub(super) struct Flags {
 
 /// Shows what `run` would send.
 pub(super) fn plan(flags: &Flags) -> anyhow::Result<ExitCode> {
-    let profile = super::read_profile(&flags.profile)?;
-    let plan = Plan::new(&profile, &flags.schedule.schedule(), &flags.schedule.allow_method)?;
-    super::run::warn_of_not_replayed(plan.outline());
+    let (schedule, methods) = (flags.schedule.schedule()?, &flags.schedule.allow_method);
+    let (plan, profile) = if flags.schedule.trace {
+        let trace = Arc::new(super::read_trace(&flags.profile, schedule.seed)?);
+        (Plan::of_trace(Arc::clone(&trace), &schedule, methods)?, trace.profile.clone())
+    } else {
+        let profile = super::read_profile(&flags.profile)?;
+        (Plan::new(&profile, &schedule, methods)?, profile)
+    };
+    super::run::warn_of_plan(plan.outline());
     let preview = report::Preview::of(&plan, &profile, flags.sessions);
     flags.output.write(&match flags.output.format {
         Format::Text => preview.text(),
         Format::Json => report::json(&preview),
     })?;
+    super::machine::refuse_the_impossible(plan.outline(), None)?;
     Ok(ExitCode::SUCCESS)
 }

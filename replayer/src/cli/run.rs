@@ -3,11 +3,13 @@
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use replayer::config::StartAt;
 use replayer::plan::Outline;
 use replayer::report::{self, RunReport};
 use replayer::{Observer, Pace, Progress, Run, Settings, Wish};
@@ -22,7 +24,7 @@ use super::wire::WireFlags;
 /// Flags of `run`.
 #[derive(Debug, Args)]
 pub(super) struct Flags {
-    /// The profile
+    /// The profile, or the events of a trace
     profile: PathBuf,
     /// Where to send, such as `http://127.0.0.1:8080`; a path in it comes before every route
     #[arg(long, value_name = "URL")]
@@ -57,6 +59,12 @@ pub(super) struct Flags {
     no_pin: bool,
     #[command(flatten)]
     wire: WireFlags,
+    /// When to start, in RFC 3339 or Unix seconds, so that several processes start together
+    #[arg(long, value_name = "WHEN", value_parser = parse_moment, help_heading = "Sharing")]
+    start_at: Option<Duration>,
+    /// Join the others where they are if that is over; what was missed counts as lost
+    #[arg(long, requires = "start_at", help_heading = "Sharing")]
+    join_late: bool,
     #[command(flatten)]
     output: OutputFlags,
     /// Directory for results.json; it is made if there is none
@@ -87,12 +95,12 @@ impl From<PaceFlag> for Pace {
 
 /// Sends the load and writes the result.
 pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
-    let profile = super::read_profile(&flags.profile)?;
+    let is_trace = flags.schedule.trace;
     let settings = Settings {
         target: flags.target,
         allow_targets: flags.allow_target,
         allow_methods: flags.schedule.allow_method.clone(),
-        schedule: flags.schedule.schedule(),
+        schedule: flags.schedule.schedule()?,
         timeout: flags.timeout,
         drain: flags.drain,
         max_in_flight: flags.max_in_flight,
@@ -100,14 +108,23 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         wire: flags.wire.settings(),
         pace: flags.pace.into(),
         pin: !flags.no_pin,
+        start_at: flags.start_at.map(|since_epoch| StartAt { since_epoch, join_late: flags.join_late }),
     };
-    let run = Run::prepare(&profile, &settings)?;
+    let (profile, trace);
+    let run = if is_trace {
+        trace = Arc::new(super::read_trace(&flags.profile, settings.schedule.seed)?);
+        Run::prepare_trace(&trace, &settings)?
+    } else {
+        profile = super::read_profile(&flags.profile)?;
+        Run::prepare(&profile, &settings)?
+    };
     let outline = run.outline();
-    warn_of_not_replayed(outline);
+    warn_of_plan(outline);
     warn_of_too_few_files(outline);
     if !flags.quiet || flags.dry_run {
         say(&format!("target     {}\n{}", settings.target, report::outline(outline)));
     }
+    super::machine::refuse_the_impossible(outline, Some(settings.threads))?;
     if flags.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
@@ -131,8 +148,27 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     Ok(exit_code(&report))
 }
 
-/// Says which parts of the profile are left out: never silently.
-pub(super) fn warn_of_not_replayed(outline: &Outline) {
+/// A moment as time since the Unix epoch.
+fn parse_moment(text: &str) -> Result<Duration, String> {
+    let wrong =
+        || format!("found `{text}`, expected a moment such as `2026-11-02T20:30:00Z`, or Unix seconds");
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).map_err(|_| wrong());
+    }
+    let moment: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
+    moment.as_duration().try_into().map_err(|_| wrong())
+}
+
+/// Says what is left out of the profile, and what of the plan is unlike production: never silently.
+pub(super) fn warn_of_plan(outline: &Outline) {
+    outline.artificial.iter().for_each(|hides| say(&format!("warning: {hides}")));
+    if let Some(flattening) = outline.flattening.filter(|flattening| flattening.is_notable()) {
+        say(&format!(
+            "warning: at speedup {} the requests keep {:.2} of the day's swing\n  \
+             hint: sessions last as long as ever; a slower day blurs less",
+            outline.speedup, flattening.amplitude_kept
+        ));
+    }
     if !outline.not_replayed.is_empty() {
         let parts = outline.not_replayed.join("`, `");
         say(&format!("warning: this version does not replay these parts of the profile: `{parts}`"));
@@ -192,4 +228,20 @@ fn bar(outline: &Outline, quiet: bool) -> ProgressBar {
     let style =
         ProgressStyle::with_template("{wide_bar} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new((outline.duration_s * 1e3) as u64).with_style(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_as_people_and_schedulers_write_them() {
+        let found = ["1793651400", "1793651400.25", "2026-11-02T20:30:00Z", "2026-11-02T21:30:00.250+01:00"]
+            .map(|text| parse_moment(text).map(|moment| moment.as_millis()));
+        let second = 1_793_651_400_000;
+        assert_eq!(found, [Ok(second), Ok(second + 250), Ok(second), Ok(second + 250)]);
+        for text in ["", "soon", "2026-11-02", "20:30", "-5"] {
+            assert!(parse_moment(text).is_err(), "{text}");
+        }
+    }
 }

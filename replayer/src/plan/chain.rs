@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use shared::Profile;
-use shared::distribution::Sampler;
+use shared::distribution::{Sampler, normal_cdf};
 use shared::session::{Class, END, LEADS_TO, OTHER};
 use shared::think::GapKind;
 
+use super::memory::Memory;
 use super::walk::Walk;
 
 /// Where a session can be.
@@ -79,6 +80,11 @@ impl Gaps {
         self.sampler.quantile(u * self.shorter).clamp(0.0, self.longest_s)
     }
 
+    /// The pause at a normal score: that of the same rank.
+    pub(crate) fn at_score(&self, score: f64) -> f64 {
+        self.at(normal_cdf(score))
+    }
+
     /// Mean pause in seconds: the average over even quantiles, since the cut has no closed form.
     pub(crate) fn mean_s(&self) -> f64 {
         const POINTS: u32 = 500;
@@ -87,13 +93,22 @@ impl Gaps {
     }
 }
 
+/// Where to next; `None` ends the session.
+type Row = Choice<Option<Place>>;
+
 /// One class: a chain over slots, where slot `i` is endpoint `i` and the last slot is [`Place::Other`].
 #[derive(Debug, Clone)]
 pub(crate) struct Chain {
     /// Where sessions begin; `None` ends a session before its first request.
-    pub(crate) start: Choice<Option<Place>>,
-    /// Where they go from each slot; a slot without a row ends the session.
-    rows: Vec<Option<Choice<Option<Place>>>>,
+    pub(crate) start: Row,
+    /// How far back it matters where a session has been.
+    memory: Memory,
+    /// Where sessions go from each node of the memory; one without a row ends the session.
+    rows: Vec<Option<Row>>,
+    /// Number of slots.
+    slots: usize,
+    /// Correlation of the pauses of one session, 0 to 1.
+    pub(crate) pace: f64,
     /// Position of the pauses after each slot.
     gaps: Vec<usize>,
     /// Position of the pauses between two slots, where they are not those after the first.
@@ -101,9 +116,27 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// The row that leads on from `place`.
-    pub(crate) fn row(&self, place: Place) -> Option<&Choice<Option<Place>>> {
-        self.rows[self.slot(place)].as_ref()
+    /// The node of a session that has begun at `place`.
+    pub(crate) fn begin(&self, place: Place) -> usize {
+        self.slot(place)
+    }
+
+    /// The node of a session that was at `node` and went to `place`.
+    pub(crate) fn then(&self, node: usize, place: Place) -> usize {
+        self.memory.then(node, self.slot(place))
+    }
+
+    /// The place at which a session is at `node`.
+    pub(crate) fn place(&self, node: usize) -> Place {
+        match self.memory.slot(node) {
+            slot if slot + 1 == self.slots => Place::Other,
+            slot => Place::Endpoint(slot),
+        }
+    }
+
+    /// The row that leads on from `node`.
+    pub(crate) fn row(&self, node: usize) -> Option<&Row> {
+        self.rows[node].as_ref()
     }
 
     /// Which pauses lie between `from` and `to`.
@@ -112,7 +145,7 @@ impl Chain {
         self.gaps_between.get(&(from, to)).copied().unwrap_or(self.gaps[from])
     }
 
-    /// Expected visits of each slot in one session, solved from `v = start + v Q` by iteration.
+    /// Expected visits of each node in one session, solved from `v = start + v Q` by iteration.
     ///
     /// Of long sessions, only the beginning is iterated, window by window. Once the visits shrink evenly from one
     /// window to the next, by the ratio r, the rest is a geometric series: r + r² + … times the last window, up to
@@ -155,12 +188,12 @@ impl Chain {
         visits
     }
 
-    /// Where sessions are one step after they were at each slot with the probabilities `alive`.
+    /// Where sessions are one step after they were at each node with the probabilities `alive`.
     fn step(&self, alive: &[f64]) -> Vec<f64> {
         let mut next = vec![0.0; alive.len()];
-        for (slot, mass) in alive.iter().enumerate().filter(|(_, mass)| **mass > 0.0) {
-            for (place, share) in self.rows[slot].iter().flat_map(Choice::shares) {
-                place.into_iter().for_each(|place| next[self.slot(place)] += mass * share);
+        for (node, mass) in alive.iter().enumerate().filter(|(_, mass)| **mass > 0.0) {
+            for (place, share) in self.rows[node].iter().flat_map(Choice::shares) {
+                place.into_iter().for_each(|place| next[self.then(node, place)] += mass * share);
             }
         }
         next
@@ -169,7 +202,7 @@ impl Chain {
     fn slot(&self, place: Place) -> usize {
         match place {
             Place::Endpoint(at) => at,
-            Place::Other => self.rows.len() - 1,
+            Place::Other => self.slots - 1,
         }
     }
 }
@@ -211,6 +244,19 @@ impl Chains {
             gaps,
         })
     }
+
+    /// The same with other shares of the classes, in proportion to `weights`; `None` when none is positive.
+    pub(crate) fn weighted(self, weights: Vec<f64>) -> Option<Self> {
+        Some(Self { classes: Choice::new(weights.into_iter().enumerate())?, ..self })
+    }
+
+    /// The same without any pause.
+    pub(crate) fn without_pauses(mut self) -> Self {
+        for gaps in &mut self.gaps {
+            (gaps.kind, gaps.longest_s) = (GapKind::Think, 0.0);
+        }
+        self
+    }
 }
 
 fn compile(class: &Class, ids: &[&str], think_times: &BTreeMap<&str, usize>) -> Option<Chain> {
@@ -231,9 +277,32 @@ fn compile(class: &Class, ids: &[&str], think_times: &BTreeMap<&str, usize>) -> 
         class.think_time.on.iter().filter_map(|(place, name)| Some((place.split_once(LEADS_TO)?, name)));
     let gaps_between = transitions
         .map(|((from, to), name)| Some(((slot(from)?, slot(to)?), *think_times.get(name.as_str())?)));
+    let contexts = || class.contexts.iter().filter(|context| !context.after.is_empty());
+    let words = contexts().map(|context| context.after.iter().map(|id| slot(id)).collect());
+    let words: Vec<Vec<usize>> = words.collect::<Option<_>>()?;
+    let memory = Memory::new(ids.len() + 1, &words);
+    let mut rows: Vec<Option<Row>> =
+        slots().map(|id| class.chain.get(id).and_then(|state| row(&state.next))).collect();
+    let mut of_contexts = BTreeMap::new();
+    for (context, word) in contexts().zip(&words) {
+        of_contexts.insert(memory.at(word), row(&context.next)?);
+    }
+    // A node that is no context itself follows the longest one that it ends with; those are before it.
+    for node in 0..memory.nodes() {
+        let inherited = || memory.shorter(node).and_then(|shorter| rows[shorter].clone());
+        let row = of_contexts.remove(&node).or_else(inherited);
+        match rows.get_mut(node) {
+            Some(of_slot) => *of_slot = row.or_else(|| of_slot.take()),
+            None => rows.push(row),
+        }
+    }
     Some(Chain {
         start: row(&class.start)?,
-        rows: slots().map(|id| class.chain.get(id).and_then(|state| row(&state.next))).collect(),
+        memory,
+        rows,
+        slots: ids.len() + 1,
+        // Pauses cannot all be unlike each other: a correlation below 0 holds for none.
+        pace: class.pace.unwrap_or(0.0).clamp(0.0, 1.0),
         gaps: gaps.collect::<Option<_>>()?,
         gaps_between: gaps_between.collect::<Option<_>>()?,
     })

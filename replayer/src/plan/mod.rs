@@ -4,29 +4,54 @@
 //! named after what it is for (see `random`), and a session can be drawn without drawing those before it.
 
 mod arrivals;
+mod background;
+mod busyness;
 mod chain;
+mod companions;
 mod course;
+mod feasible;
+mod memory;
+mod mix;
+mod modulator;
 mod outline;
+mod scenario;
+mod survey;
+mod trace;
 mod value;
 mod walk;
+mod warm;
 mod zipf;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Method;
 use shared::Profile;
 
+pub use background::PlannedCall;
 pub(crate) use chain::Choice;
 pub use chain::Place;
-pub use outline::{Outline, SkippedEndpoint};
+pub use companions::PlannedCompanion;
+pub use feasible::{Machine, Obstacle, obstacles};
+pub use outline::{Flattening, Outline, SkippedEndpoint};
+pub use scenario::derived as derived_scenarios;
+pub use trace::{Form, Trace, TraceSummary};
 pub(crate) use value::next_placeholder;
 pub use walk::{Gap, PlannedSession, Walk};
 
-use crate::config::Schedule;
+use crate::clock::SECOND_NS;
+use crate::config::{Busy, Counts, Schedule, Share, WarmStart};
 use crate::error::Error;
 use crate::guard::methods::Methods;
 use crate::random::{Key, Purpose, Stream};
-use arrivals::Arrivals;
+use arrivals::{Arrivals, block_name};
+use background::Callers;
+use busyness::Busyness;
 use chain::Chains;
+use companions::Companions;
 use course::Course;
+use modulator::Modulator;
 use value::PathMaker;
 
 /// What will be sent when.
@@ -35,7 +60,14 @@ pub struct Plan {
     course: Course,
     arrivals: Arrivals,
     chains: Chains,
+    companions: Companions,
+    background: Vec<Callers>,
     pub(crate) endpoints: Vec<PlannedEndpoint>,
+    /// Sessions under way at the start, by when they go on.
+    warm: Vec<PlannedSession>,
+    share: Share,
+    /// What is played instead of drawn sessions.
+    trace: Option<Arc<Trace>>,
     outline: Option<Outline>,
 }
 
@@ -53,12 +85,20 @@ impl Plan {
     /// The plan that follows `profile` as `schedule` says, sending only `allow_methods` besides the harmless ones.
     ///
     /// # Errors
-    /// [`Error::Setting`] for settings that make no sense, [`Error::Profile`] for a profile that was not validated.
+    /// [`Error::Profile`] for a profile that was not validated; [`Error::Setting`], [`Error::UnknownName`] and
+    /// [`Error::Scenario`] for settings that make no sense; [`Error::Flattened`] for a curve followed too fast.
     pub fn new(profile: &Profile, schedule: &Schedule, allow_methods: &[String]) -> Result<Self, Error> {
         schedule.check()?;
         let methods = Methods::new(allow_methods)?;
         let curve = profile.arrivals.curve().ok_or(Error::Profile)?;
-        let course = Course::resolve(schedule, &curve);
+        let resolved = scenario::resolve(schedule, profile, &curve)?;
+        let course = Course {
+            seed: schedule.seed,
+            base: resolved.base,
+            duration_s: resolved.duration_s,
+            scale: schedule.scale,
+            envelope: resolved.envelope.clone(),
+        };
         let endpoints = profile.endpoints.iter().map(|endpoint| {
             let method: Method = endpoint.method.parse().map_err(|_| Error::Profile)?;
             Ok(PlannedEndpoint {
@@ -72,15 +112,57 @@ impl Plan {
                 paths: PathMaker::new(endpoint),
             })
         });
+        let endpoints: Vec<PlannedEndpoint> = endpoints.collect::<Result<_, Error>>()?;
+        let background = profile.background.iter().map(|callers| {
+            let endpoint = profile.endpoints.iter().position(|endpoint| endpoint.id == callers.endpoint);
+            Some(Callers::new(callers, endpoint?, schedule.scale))
+        });
         let mut plan = Self {
+            arrivals: arrivals(profile, schedule, course.clone(), curve)?,
             course,
-            arrivals: Arrivals::new(course, curve),
-            chains: Chains::of(profile).ok_or(Error::Profile)?,
-            endpoints: endpoints.collect::<Result<_, Error>>()?,
+            chains: chains(profile, schedule)?,
+            companions: Companions::of(profile, |at| endpoints[at].allowed).ok_or(Error::Profile)?,
+            background: background.collect::<Option<_>>().ok_or(Error::Profile)?,
+            endpoints,
+            warm: Vec::new(),
+            share: schedule.share,
+            trace: None,
             outline: None,
         };
-        plan.outline = Some(Outline::of(&plan, profile));
+        let builds_up = plan.course.envelope.between(0.0, 0.0)[0] <= 0.0;
+        if schedule.warm_start == WarmStart::On || schedule.warm_start == WarmStart::Auto && !builds_up {
+            plan.warm = warm::sessions(&plan);
+        }
+        let outline = Outline::of(&plan, profile, schedule, &resolved);
+        if let Some(flattening) = outline.flattening.filter(|_| !schedule.allow_flattening) {
+            flattening.check(plan.course.speedup())?;
+        }
+        plan.outline = Some(outline);
         Ok(plan)
+    }
+
+    /// The plan that plays `trace` as it was; of `schedule`, only the seed and the share count.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for methods that are none.
+    pub fn of_trace(trace: Arc<Trace>, schedule: &Schedule, allow_methods: &[String]) -> Result<Self, Error> {
+        let length_s = crate::clock::to_s(trace.summary.length_ns).floor() + 1.0;
+        let schedule = Schedule {
+            seed: schedule.seed,
+            share: schedule.share,
+            duration: Some(Duration::from_secs_f64(length_s)),
+            ..Schedule::default()
+        };
+        let mut plan = Self::new(&trace.profile, &schedule, allow_methods)?;
+        let outline = plan.outline.take().expect("set by `new`");
+        plan.outline = Some(outline.of_trace(&plan, &trace));
+        plan.trace = Some(trace);
+        Ok(plan)
+    }
+
+    /// Whether the plan is a trace: its starts follow no law.
+    pub fn is_literal(&self) -> bool {
+        self.trace.is_some()
     }
 
     /// The plan in figures.
@@ -88,25 +170,100 @@ impl Plan {
         self.outline.as_ref().expect("set by `new`, the only way to get a plan")
     }
 
-    /// The sessions that start before the end, in order.
+    /// The sessions that start before the end, in order: those of all shards.
     pub fn sessions(&self) -> impl Iterator<Item = PlannedSession> + '_ {
-        let end_ns = self.end_ns();
-        (0..self.course.duration_s.ceil() as u64)
+        self.sessions_of(Share::ALL, 0..self.end_ns())
+    }
+
+    /// The sessions of our shard.
+    pub fn our_sessions(&self) -> impl Iterator<Item = PlannedSession> + '_ {
+        self.sessions_of(self.share, 0..self.end_ns())
+    }
+
+    /// The sessions of part `index` of `of` of our shard that start `within` some nanoseconds of run time: what one of
+    /// several event loops plays.
+    pub(crate) fn part_of_ours(
+        &self,
+        index: u64,
+        of: u64,
+        within: Range<u64>,
+    ) -> impl Iterator<Item = PlannedSession> + '_ {
+        self.sessions_of(self.share.part(index, of), within)
+    }
+
+    fn sessions_of(&self, share: Share, within: Range<u64>) -> impl Iterator<Item = PlannedSession> + '_ {
+        let (from_ns, end_ns) = (within.start, within.end.min(self.end_ns()));
+        let is_within = move |starts_at_ns: u64| starts_at_ns >= from_ns && starts_at_ns < end_ns;
+        let ours = move |session: &PlannedSession| {
+            share.has(session.block, session.index) && is_within(session.starts_at_ns)
+        };
+        let traced =
+            self.trace.iter().flat_map(|trace| trace.sessions.iter().map(|session| &session.planned));
+        let mut warm = self.warm.iter().chain(traced).copied().filter(ours).peekable();
+        let end_ns = if self.is_literal() { 0 } else { end_ns };
+        let mut fresh = ((from_ns / SECOND_NS) as i64..end_ns.div_ceil(SECOND_NS) as i64)
             .flat_map(|block| {
                 let starts = self.arrivals.block(block);
                 starts.into_iter().enumerate().map(move |(index, at)| (block, index as u64, at))
             })
-            .take_while(move |(_, _, starts_at_ns)| *starts_at_ns < end_ns)
-            .map(|(block, index, starts_at_ns)| {
-                let key = Key { seed: self.course.seed, block, index };
-                let class = self.chains.classes.pick(Stream::new(key, Purpose::Class).uniform());
-                PlannedSession { block, index, starts_at_ns, class }
-            })
+            .map(|(block, index, within_ns)| (block_name(block), index, block as u64 * SECOND_NS + within_ns))
+            .filter(move |(block, index, starts_at_ns)| share.has(*block, *index) && is_within(*starts_at_ns))
+            .map(|(block, index, starts_at_ns)| self.session(block, index, starts_at_ns))
+            .peekable();
+        std::iter::from_fn(move || match (warm.peek(), fresh.peek()) {
+            (Some(under_way), Some(next)) if under_way.starts_at_ns > next.starts_at_ns => fresh.next(),
+            (None, _) => fresh.next(),
+            (Some(_), _) => warm.next(),
+        })
+    }
+
+    /// The session of this place in the plan.
+    fn session(&self, block: u64, index: u64, starts_at_ns: u64) -> PlannedSession {
+        let key = Key { seed: self.course.seed, block, index };
+        let class = self.chains.classes.pick(Stream::new(key, Purpose::Class).uniform());
+        PlannedSession { block, index, starts_at_ns, class, begun: 0 }
+    }
+
+    /// What the visit at `position` of `walk` fetches besides the page, the earliest first; draw it once per visit, in
+    /// order. Nothing for a visit without a request.
+    pub fn companions(&self, walk: &mut Walk, position: usize) -> Vec<PlannedCompanion> {
+        match self.requested(walk.places[position]) {
+            Some(page) => self.companions.draw(page, walk.companions()),
+            None => Vec::new(),
+        }
+    }
+
+    /// The calls of the periodic callers of part `shard` of `shards` of our shard, in order.
+    pub fn background_calls(&self, shard: u64, shards: u64) -> impl Iterator<Item = PlannedCall> + '_ {
+        let share = self.share.part(shard, shards);
+        let calls = background::calls(&self.background, self.course.seed, share, self.end_ns());
+        calls.filter(|call| self.endpoints[call.endpoint].allowed)
+    }
+
+    /// Sessions expected to begin in `block` before `into_s` seconds of it have passed, over all shards and given what the
+    /// modulator does: starts rescaled by the sum over time are a Poisson process of rate 1.
+    pub fn expected_starts(&self, block: u64, into_s: f64) -> f64 {
+        self.arrivals.expected_within(block as i64, into_s)
+    }
+
+    /// Sessions expected to begin in `block`, as far as it lies before the run's end, over all shards.
+    pub(crate) fn expected_in(&self, block: u64) -> f64 {
+        self.arrivals.expected_in(block as i64)
+    }
+
+    /// The index of dispersion that counts of starts in windows of this length have, at this rate of starts.
+    pub(crate) fn dispersion(&self, window_s: u32, rate_per_s: f64) -> f64 {
+        1.0 + rate_per_s * self.arrivals.excess_dispersion_s(window_s)
     }
 
     /// Where `session` goes.
     pub fn walk(&self, session: &PlannedSession) -> Walk {
-        Walk::new(&self.chains, session.key(self.course.seed), session.class)
+        if let Some(trace) = &self.trace {
+            return Walk::literal(session.key(self.course.seed), trace.steps(session));
+        }
+        let mut walk = Walk::new(&self.chains, session.key(self.course.seed), session.class);
+        walk.pass(&self.chains, session.begun);
+        walk
     }
 
     /// Draws the pause between two neighbouring places of `walk`; once per pair, in order.
@@ -141,6 +298,12 @@ impl Plan {
         Paths { endpoints: &self.endpoints, stream }
     }
 
+    /// Paths of a periodic caller, to be drawn in the order of its calls.
+    pub(crate) fn paths_of_caller(&self, caller: u64) -> Paths<'_> {
+        let key = Key { seed: self.course.seed, block: CALLERS, index: caller };
+        Paths { endpoints: &self.endpoints, stream: Stream::new(key, Purpose::Values) }
+    }
+
     /// The name that marks the requests of `session`: no secret, and the same in every run of this plan.
     pub fn session_name(&self, session: &PlannedSession) -> String {
         format!("{:016x}", Stream::new(session.key(self.course.seed), Purpose::Name).bits())
@@ -150,10 +313,44 @@ impl Plan {
     pub(crate) fn end_ns(&self) -> u64 {
         crate::clock::from_s(self.course.duration_s)
     }
+}
 
-    fn places(&self) -> impl Iterator<Item = Place> + use<> {
-        (0..self.endpoints.len()).map(Place::Endpoint).chain([Place::Other])
-    }
+/// Stands for the block of what begins in none: periodic callers.
+const CALLERS: u64 = u64::MAX;
+
+/// When sessions start under `schedule`.
+fn arrivals(
+    profile: &Profile,
+    schedule: &Schedule,
+    course: Course,
+    curve: shared::arrivals::WeekCurve,
+) -> Result<Arrivals, Error> {
+    let cv = match (profile.arrivals.day_level_cv, schedule.busy) {
+        (None, Busy::Quantile(_) | Busy::Draw) => {
+            return Err(Error::Setting {
+                name: "--busy",
+                found: "a busy day".to_owned(),
+                expected: "`usual`: the profile has no `day_level_cv`",
+            });
+        }
+        (cv, _) => cv.unwrap_or(0.0),
+    };
+    let is_constant = schedule.artificial.constant_rate_per_s.is_some();
+    let burstiness = profile.arrivals.burstiness.as_ref().filter(|_| !is_constant);
+    let modulator = Modulator::new(course.seed, burstiness);
+    let busyness = Busyness::new(course.seed, schedule.busy, cv);
+    let arrivals = Arrivals::new(course, curve, modulator, busyness);
+    Ok(match schedule.counts {
+        Counts::Random => arrivals,
+        Counts::Exact => arrivals.with_exact_count(),
+    })
+}
+
+/// What sessions do under `schedule`.
+fn chains(profile: &Profile, schedule: &Schedule) -> Result<Chains, Error> {
+    let weights = mix::weights(profile, schedule)?;
+    let chains = Chains::of(profile).and_then(|chains| chains.weighted(weights)).ok_or(Error::Profile)?;
+    Ok(if schedule.artificial.no_think_time { chains.without_pauses() } else { chains })
 }
 
 /// The paths of one session.
@@ -206,9 +403,10 @@ fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::arrivals::Burstiness;
     use shared::io::from_yaml;
     use shared::profile::EXAMPLE;
-    use std::time::Duration;
+    use shared::session::Context;
 
     fn schedule(seed: u64) -> Schedule {
         Schedule { seed, scale: 500.0, duration: Some(Duration::from_millis(20_500)), ..Schedule::default() }
@@ -245,15 +443,118 @@ mod tests {
     fn any_number_of_shards_in_any_order_is_the_same_plan() {
         let plan = plan(7);
         let whole = digest(&plan, plan.sessions());
-        for shards in [2, 3, 8] {
+        for (shards, loops) in [(1, 3), (2, 1), (3, 2), (8, 1), (4, 2)] {
             let mut merged = Digest::default();
-            for shard in (0..shards).rev() {
-                let ours =
-                    plan.sessions().filter(|session| (session.block + session.index) % shards == shard);
-                merged.merge(digest(&plan, ours));
+            let mut sessions = 0;
+            for index in (0..shards).rev() {
+                let schedule = Schedule { share: Share { index, of: shards }, ..schedule(7) };
+                let ours = Plan::new(&from_yaml(EXAMPLE).unwrap(), &schedule, &[]).unwrap();
+                assert_eq!(digest(&ours, ours.sessions()), whole);
+                let mut of_parts = Digest::default();
+                for part in 0..loops {
+                    // What somebody who came late missed, and what they did not.
+                    let [missed, played] = [0..7_300_000_000, 7_300_000_000..u64::MAX];
+                    of_parts.merge(digest(&ours, ours.part_of_ours(part, loops, missed)));
+                    of_parts.merge(digest(&ours, ours.part_of_ours(part, loops, played)));
+                }
+                assert_eq!(of_parts, digest(&ours, ours.our_sessions()));
+                sessions += ours.our_sessions().count();
+                merged.merge(of_parts);
             }
-            assert_eq!(merged, whole, "{shards}");
+            assert_eq!(merged, whole, "{shards} {loops}");
+            assert_eq!(sessions, plan.sessions().count());
         }
+    }
+
+    #[test]
+    fn warm_bursty_sessions_are_shared_out_like_all_others() {
+        let mut profile = from_yaml(EXAMPLE).unwrap();
+        profile.arrivals.burstiness =
+            Some(Burstiness { time_constants_s: vec![3.0, 300.0], variances: vec![0.2, 0.1] });
+        let of = |share| {
+            let warm_start = WarmStart::On;
+            let schedule = Schedule { share, warm_start, ..schedule(7) };
+            let plan = Plan::new(&profile, &schedule, &[]).unwrap();
+            assert!(plan.outline().under_way > 0);
+            digest(&plan, plan.our_sessions())
+        };
+        let mut merged = Digest::default();
+        (0..4).for_each(|index| merged.merge(of(Share { index, of: 4 })));
+        assert_eq!(merged, of(Share::ALL));
+    }
+
+    #[test]
+    fn pauses_hang_together_as_much_as_the_profile_says_and_keep_their_law() {
+        let mut profile = from_yaml(EXAMPLE).unwrap();
+        profile.classes[0].pace = Some(0.4);
+        let paced = Plan::new(&profile, &schedule(1), &[]).unwrap();
+        let law = profile.think_times["browse"].sampler().unwrap();
+        let (mut products, mut pairs, mut ranks) = (0.0, 0.0, Vec::new());
+        for index in 0..20_000 {
+            let session = paced.session(0, index, 0);
+            let mut walk = paced.walk(&session);
+            let scores: Vec<f64> = (1..walk.places.len())
+                .map(|_| {
+                    let gap = paced.gap_between(&mut walk, Place::Endpoint(0), Place::Endpoint(1));
+                    let rank = law.cdf(crate::clock::to_s(gap.length_ns));
+                    ranks.push(rank);
+                    shared::distribution::normal_quantile(rank.clamp(1e-9, 1.0 - 1e-9))
+                })
+                .collect();
+            // rho = sum over sessions of [(sum r)^2 - sum r^2] / sum of n (n - 1).
+            let (sum, squares) = scores.iter().fold((0.0, 0.0), |(sum, of), r| (sum + r, of + r * r));
+            products += sum * sum - squares;
+            pairs += scores.len() as f64 * (scores.len() as f64 - 1.0);
+        }
+        let rho = products / pairs;
+        assert!((rho - 0.4).abs() < 0.04, "{rho}");
+        let n = ranks.len() as f64;
+        for tenth in 1..10 {
+            let q = f64::from(tenth) / 10.0;
+            let below = ranks.iter().filter(|rank| **rank < q).count() as f64 / n;
+            // Ranks of one session are not independent: four standard errors of five times fewer.
+            assert!((below - q).abs() < 4.0 * (5.0 * q * (1.0 - q) / n).sqrt(), "{q} {below}");
+        }
+    }
+
+    #[test]
+    fn walks_remember_what_contexts_say() {
+        let mut profile = from_yaml(EXAMPLE).unwrap();
+        let context = |after: &[&str], next: &[(&str, f64)]| Context {
+            after: after.iter().map(|id| (*id).to_owned()).collect(),
+            visits: 100,
+            next: next.iter().map(|(id, share)| ((*id).to_owned(), *share)).collect(),
+        };
+        profile.classes[0].contexts = vec![
+            context(&["get_home", "get_item"], &[("END", 0.1), ("get_home", 0.9)]),
+            context(&["get_item", "get_home", "get_item"], &[("END", 1.0)]),
+        ];
+        let plan = Plan::new(&profile, &schedule(1), &[]).unwrap();
+        let (home, item) = (Place::Endpoint(0), Place::Endpoint(1));
+        let (mut counts, mut requests) = ([[0.0; 2]; 3], 0);
+        let sessions = 20_000;
+        for index in 0..sessions {
+            let walk = plan.walk(&plan.session(0, index, 0));
+            requests += walk.places.len();
+            for at in (0..walk.places.len()).filter(|at| walk.places[*at] == item) {
+                let before = &walk.places[..=at];
+                let row = match before {
+                    _ if before.ends_with(&[item, home, item]) => 2,
+                    _ if before.ends_with(&[home, item]) => 1,
+                    _ => 0,
+                };
+                counts[row][usize::from(at + 1 == walk.places.len())] += 1.0;
+            }
+        }
+        for (row, expected) in [0.6667, 0.1, 1.0].iter().enumerate() {
+            let n: f64 = counts[row].iter().sum();
+            let ended = counts[row][1] / n;
+            let error = (expected * (1.0 - expected) / n).sqrt();
+            assert!(n > 500.0 && (ended - expected).abs() <= 4.0 * error, "{row}: {counts:?}");
+        }
+        // The outline solves the same chain.
+        let per_session = requests as f64 / f64::from(sessions as u32);
+        assert!((per_session / plan.outline().requests_per_session - 1.0).abs() < 0.02, "{per_session}");
     }
 
     #[test]
@@ -309,9 +610,9 @@ mod tests {
     fn what_is_not_replayed_is_named() {
         let mut profile = from_yaml(EXAMPLE).unwrap();
         assert!(Plan::new(&profile, &schedule(1), &[]).unwrap().outline().not_replayed.is_empty());
-        profile.classes[0].pace = Some(0.3);
+        profile.classes[0].pace = Some(-0.3);
         profile.thresholds = vec!["error_rate < 1 %".to_owned()];
         let plan = Plan::new(&profile, &schedule(1), &[]).unwrap();
-        assert_eq!(plan.outline().not_replayed, ["pace", "thresholds"]);
+        assert_eq!(plan.outline().not_replayed, ["pace below 0", "thresholds"]);
     }
 }

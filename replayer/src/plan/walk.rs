@@ -1,5 +1,9 @@
 //! What one session does: which places it visits, and how long it pauses between them.
 
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use shared::distribution::normal_quantile;
 use shared::think::GapKind;
 
 use super::chain::{Chains, Gaps, Place};
@@ -13,13 +17,20 @@ pub struct PlannedSession {
     pub block: u64,
     /// Its place among the sessions of that second.
     pub index: u64,
-    /// When it starts, in nanoseconds of run time.
+    /// When it starts, in nanoseconds of run time; when it goes on, if it is under way.
     pub starts_at_ns: u64,
     /// Position of its class in the profile.
     pub class: usize,
+    /// Places that it had visited before the run began.
+    pub begun: usize,
 }
 
 impl PlannedSession {
+    /// Whether it began before the run did.
+    pub fn is_under_way(&self) -> bool {
+        self.begun > 0
+    }
+
     /// What its random streams are keyed by.
     pub(crate) fn key(&self, seed: u64) -> Key {
         Key { seed, block: self.block, index: self.index }
@@ -33,6 +44,8 @@ pub struct Gap {
     pub kind: GapKind,
     /// Its length in nanoseconds.
     pub length_ns: u64,
+    /// The moment at which it ends, where the plan is a trace.
+    pub at_ns: Option<u64>,
 }
 
 impl Gap {
@@ -41,6 +54,10 @@ impl Gap {
     /// Pacing was measured from start to start, with the service time inside: adding it to the end would count that
     /// twice. But nobody asks for the next page before having seen this one, so the end is the earliest.
     pub(crate) fn due_ns(self, scheduled_ns: u64, completed_ns: u64) -> u64 {
+        if let Some(at_ns) = self.at_ns {
+            // Not from the request before: what one late answer moved would stay moved.
+            return at_ns.max(completed_ns);
+        }
         match self.kind {
             GapKind::Think => completed_ns.saturating_add(self.length_ns),
             GapKind::Pacing => scheduled_ns.saturating_add(self.length_ns).max(completed_ns),
@@ -52,9 +69,16 @@ impl Gap {
 #[derive(Debug, Clone)]
 pub struct Walk {
     /// Where it goes.
-    pub places: Vec<Place>,
+    pub places: Rc<[Place]>,
+    key: Key,
     class: usize,
+    /// How slow the session is as a whole, as a normal score.
+    tempo: f64,
     gaps: Stream,
+    /// Of what its pages fetch; made when first asked for.
+    companions: Option<Stream>,
+    /// When each place was visited, where the plan is a trace; of those to come, the first is the next.
+    moments_ns: Option<VecDeque<u64>>,
 }
 
 impl Walk {
@@ -70,17 +94,72 @@ impl Walk {
         let mut stream = Stream::new(key, Purpose::Walk);
         let mut places = Vec::new();
         let mut here = chain.start.pick(stream.uniform());
+        let mut node = None;
         while let Some(place) = here.filter(|_| places.len() < Self::LONGEST) {
             places.push(place);
-            here = chain.row(place).and_then(|row| row.pick(stream.uniform()));
+            let now = node.map_or_else(|| chain.begin(place), |node| chain.then(node, place));
+            here = chain.row(now).and_then(|row| row.pick(stream.uniform()));
+            node = Some(now);
         }
-        Self { places, class, gaps: Stream::new(key, Purpose::Gaps) }
+        let tempo = match chain.pace {
+            pace if pace > 0.0 => normal_quantile(Stream::new(key, Purpose::Tempo).uniform()),
+            _ => 0.0,
+        };
+        let gaps = Stream::new(key, Purpose::Gaps);
+        Self { places: places.into(), key, class, tempo, gaps, companions: None, moments_ns: None }
+    }
+
+    /// The walk of a session with this `key` that went to `steps` at these moments.
+    pub(crate) fn literal(key: Key, steps: &[(Place, u64)]) -> Self {
+        Self {
+            places: steps.iter().map(|(place, _)| *place).collect(),
+            key,
+            class: 0,
+            tempo: 0.0,
+            gaps: Stream::new(key, Purpose::Gaps),
+            companions: None,
+            moments_ns: Some(steps.iter().map(|(_, at_ns)| *at_ns).collect()),
+        }
+    }
+
+    /// Leaves out the first `places`, whose pauses are over.
+    pub(crate) fn pass(&mut self, chains: &Chains, places: usize) {
+        if places > 0 {
+            let all = Rc::clone(&self.places);
+            for pair in all[..=places].windows(2) {
+                self.gap_between(chains, pair[0], pair[1]);
+            }
+            self.places = all[places..].into();
+        }
+    }
+
+    /// The stream of what its pages fetch.
+    pub(crate) fn companions(&mut self) -> &mut Stream {
+        let key = self.key;
+        self.companions.get_or_insert_with(|| Stream::new(key, Purpose::Companions))
     }
 
     /// Draws the pause between two neighbouring places; call it once per pair, in order.
+    ///
+    /// Pauses of one session hang together by a Gaussian copula: the score of each is `√ρ b + √(1-ρ) e`, with `b` the
+    /// session's own and `e` new, so that every pause by itself still follows its law exactly.
     pub(crate) fn gap_between(&mut self, chains: &Chains, from: Place, to: Place) -> Gap {
-        let gaps: &Gaps = &chains.gaps[chains.chains[self.class].gaps_between(from, to)];
-        Gap { kind: gaps.kind, length_ns: clock::from_s(gaps.at(self.gaps.uniform())) }
+        if let Some(moments_ns) = &mut self.moments_ns {
+            let before_ns = moments_ns.pop_front().unwrap_or(0);
+            let at_ns = moments_ns.front().copied().unwrap_or(before_ns);
+            let length_ns = at_ns.saturating_sub(before_ns);
+            return Gap { kind: GapKind::Pacing, length_ns, at_ns: Some(at_ns) };
+        }
+        let chain = &chains.chains[self.class];
+        let gaps: &Gaps = &chains.gaps[chain.gaps_between(from, to)];
+        let uniform = self.gaps.uniform();
+        let length_s = if chain.pace > 0.0 {
+            let (shared, own) = (chain.pace.sqrt(), (1.0 - chain.pace).sqrt());
+            gaps.at_score(shared * self.tempo + own * normal_quantile(uniform))
+        } else {
+            gaps.at(uniform)
+        };
+        Gap { kind: gaps.kind, length_ns: clock::from_s(length_s), at_ns: None }
     }
 }
 
@@ -132,7 +211,7 @@ mod tests {
 
     #[test]
     fn thinking_starts_at_the_answer_and_pacing_at_the_request() {
-        let gap = |kind| Gap { kind, length_ns: 100 };
+        let gap = |kind| Gap { kind, length_ns: 100, at_ns: None };
         assert_eq!(gap(GapKind::Think).due_ns(1000, 1030), 1130);
         assert_eq!(gap(GapKind::Pacing).due_ns(1000, 1030), 1100);
         assert_eq!(gap(GapKind::Pacing).due_ns(1000, 1500), 1500);

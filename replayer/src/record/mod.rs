@@ -41,6 +41,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct SessionCounts {
     pub(crate) planned: u64,
     pub(crate) dropped: u64,
+    /// Fell due before this process was there.
+    pub(crate) lost: u64,
 }
 
 /// Requests, by what became of them. What is neither sent nor dropped was cut off when the run ended.
@@ -53,6 +55,8 @@ pub(crate) struct RequestCounts {
     pub(crate) timed_out: u64,
     /// Not sent because too many were waiting for an answer.
     pub(crate) dropped: u64,
+    /// Of sessions that fell due before this process was there.
+    pub(crate) lost: u64,
     /// Passed without a request: `other`, and methods that are not allowed. Not among the planned.
     pub(crate) skipped: u64,
 }
@@ -138,6 +142,13 @@ impl Recorder {
     pub(crate) fn session_dropped(&mut self, plan: &Plan, walk: &Walk) {
         self.snapshot.sessions.dropped += 1;
         self.dropped(plan, &walk.places);
+    }
+
+    /// A session fell due before this process was there.
+    pub(crate) fn session_lost(&mut self, plan: &Plan, session: &PlannedSession, walk: &Walk) {
+        self.session(plan, session, walk);
+        self.snapshot.sessions.lost += 1;
+        self.snapshot.requests.lost += requests_in(plan, &walk.places);
     }
 
     /// The rest of a session is not sent, because too many requests are waiting.
@@ -226,6 +237,7 @@ impl Snapshot {
     pub(crate) fn merge(&mut self, other: &Self) {
         self.sessions.planned += other.sessions.planned;
         self.sessions.dropped += other.sessions.dropped;
+        self.sessions.lost += other.sessions.lost;
         let (ours, theirs) = (&mut self.requests, &other.requests);
         ours.planned += theirs.planned;
         ours.sent += theirs.sent;
@@ -233,6 +245,7 @@ impl Snapshot {
         ours.failed += theirs.failed;
         ours.timed_out += theirs.timed_out;
         ours.dropped += theirs.dropped;
+        ours.lost += theirs.lost;
         ours.skipped += theirs.skipped;
         self.redirects += other.redirects;
         add_counts(&mut self.failures, &other.failures);

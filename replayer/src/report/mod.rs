@@ -1,11 +1,12 @@
 //! What a run came to, as data and as text. Everything here only formats: the numbers come from the recorder.
 
+mod picture;
 mod preview;
 mod results;
 mod schema;
 mod text;
 
-pub use preview::{Preview, PreviewSession, PreviewStep};
+pub use preview::{Dispersion, Preview, PreviewSession, PreviewStep, Regime};
 pub(crate) use results::Circumstances;
 pub use results::{Baseline, EndpointReport, Pacing, Quantiles, Requests, RunReport, Sessions, Verdict};
 pub use schema::{schema, schema_text};

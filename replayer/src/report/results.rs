@@ -110,9 +110,11 @@ pub struct Sessions {
     pub planned: u64,
     /// Of these, not begun because too many requests waited for an answer.
     pub dropped: u64,
+    /// Of these, over before this process joined the others.
+    pub lost: u64,
 }
 
-/// Requests, by what became of them: planned = sent + dropped + cut, sent = completed + failed + timed_out + unfinished.
+/// Requests, by what became of them: planned = sent + dropped + lost + cut, sent = completed + failed + timed_out + unfinished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Requests {
     /// In the sessions that fell due.
@@ -129,6 +131,8 @@ pub struct Requests {
     pub unfinished: u64,
     /// Not sent because too many waited for an answer.
     pub dropped: u64,
+    /// Not sent because they fell due before this process joined the others.
+    pub lost: u64,
     /// Not sent because the run ended before they were due.
     pub cut: u64,
     /// Passed without a request and not among the planned: rare endpoints, and methods that are not allowed.
@@ -240,7 +244,11 @@ impl RunReport {
             pacing: circumstances.pacing,
             plan: plan.outline().clone(),
             digest: counted.digest.to_string(),
-            sessions: Sessions { planned: counted.sessions.planned, dropped: counted.sessions.dropped },
+            sessions: Sessions {
+                planned: counted.sessions.planned,
+                dropped: counted.sessions.dropped,
+                lost: counted.sessions.lost,
+            },
             requests,
             failures: counted.failures.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect(),
             redirects: counted.redirects,
@@ -291,7 +299,8 @@ impl Requests {
             timed_out: counts.timed_out,
             unfinished: counts.sent - counts.completed - counts.failed - counts.timed_out,
             dropped: counts.dropped,
-            cut: counts.planned - counts.sent - counts.dropped,
+            lost: counts.lost,
+            cut: counts.planned - counts.sent - counts.dropped - counts.lost,
             skipped: counts.skipped,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::units::format_duration;
 
-use super::results::{Baseline, EndpointReport, Pacing, Quantiles, Requests, RunReport};
+use super::results::{Baseline, EndpointReport, Pacing, Quantiles, Requests, RunReport, Sessions};
 use crate::pace::Pace;
 use crate::plan::Outline;
 
@@ -15,16 +15,24 @@ const NAME_WIDTH: usize = 22;
 /// The plan, one figure per line.
 pub fn outline(outline: &Outline) -> String {
     let seconds = |s: f64| format_duration(Duration::from_secs_f64(s.max(0.0)));
-    let ramp_up = match outline.ramp_up_s {
-        ramp_up_s if ramp_up_s > 0.0 => format!(", of which ramp-up {}", seconds(ramp_up_s)),
-        _ => String::new(),
+    let ramps = [(outline.ramp_up_s, "ramp-up"), (outline.ramp_down_s, "ramp-down")];
+    let ramps = ramps.iter().filter(|(ramp_s, _)| *ramp_s > 0.0);
+    let ramps: String =
+        ramps.map(|(ramp_s, name)| format!(", of which {name} {}", seconds(*ramp_s))).collect();
+    let mut lines: Vec<String> = outline.scenario.iter().map(|name| format!("scenario   {name}")).collect();
+    let followed = match (&outline.from, &outline.to, outline.level_per_s) {
+        _ if outline.trace.is_some() => "trace      every request at its own moment".to_owned(),
+        (Some(from), Some(to), _) => {
+            format!("curve      {from} to {to}, speedup {}, scale {}", outline.speedup, outline.scale)
+        }
+        (_, _, level) => {
+            let level = amount(level.unwrap_or(0.0));
+            format!("level      {level} sessions/s, scale {}", outline.scale)
+        }
     };
-    let mut lines = vec![
-        format!(
-            "curve      {} to {}, speedup {}, scale {}",
-            outline.from, outline.to, outline.speedup, outline.scale
-        ),
-        format!("duration   {}{ramp_up}", seconds(outline.duration_s)),
+    lines.extend([
+        followed,
+        format!("duration   {}{ramps}", seconds(outline.duration_s)),
         format!(
             "sessions   {} expected, at most {}/s, about {} open at once",
             amount(outline.sessions),
@@ -38,7 +46,42 @@ pub fn outline(outline: &Outline) -> String {
             amount(outline.peak_in_flight)
         ),
         format!("seed       {}", outline.seed),
-    ];
+    ]);
+    if let Some(trace) = outline.trace {
+        let stamps = if trace.unrounded { "whole seconds, un-rounded" } else { "as they stand" };
+        lines.push(format!("stamps     {stamps}"));
+        let missing = trace.without_route + trace.without_stamp;
+        if missing > 0 {
+            lines.push(format!(
+                "passed     {missing} of {} requests in the log have no route or no stamp",
+                trace.requests
+            ));
+        }
+    }
+    if outline.under_way > 0 {
+        lines.push(format!("warm       {} sessions are under way at the start", outline.under_way));
+    }
+    if outline.companions + outline.background > 0.0 {
+        lines.push(format!(
+            "besides    {} fetched by pages, {} called by the clock",
+            amount(outline.companions),
+            amount(outline.background)
+        ));
+    }
+    if outline.shards > 1 {
+        lines.push(format!(
+            "shard      {} of {}; the figures are those of all",
+            outline.shard, outline.shards
+        ));
+    }
+    lines.extend(outline.stop.iter().map(|stop| format!("stop       {stop}")));
+    lines.extend(outline.flattening.map(|flattening| {
+        format!(
+            "flattening requests keep {:.3} of the day's swing, {} late",
+            flattening.amplitude_kept,
+            seconds(flattening.lag_s)
+        )
+    }));
     let skipped = outline.skipped.iter().fold(BTreeMap::<&str, usize>::new(), |mut counts, skipped| {
         *counts.entry(&skipped.method).or_default() += 1;
         counts
@@ -102,8 +145,9 @@ fn heading(report: &RunReport, lines: &mut Vec<String>) {
 
 fn counts(report: &RunReport, lines: &mut Vec<String>) {
     let requests = &report.requests;
-    lines
-        .push(format!("sessions   {} planned, {} dropped", report.sessions.planned, report.sessions.dropped));
+    let Sessions { planned, dropped, lost } = report.sessions;
+    let lost = if lost > 0 { format!(", {lost} lost by joining late") } else { String::new() };
+    lines.push(format!("sessions   {planned} planned, {dropped} dropped{lost}"));
     lines.push(format!(
         "requests   {} planned, {} sent, {} completed",
         requests.planned, requests.sent, requests.completed
@@ -113,6 +157,7 @@ fn counts(report: &RunReport, lines: &mut Vec<String>) {
         (requests.timed_out, "timed out"),
         (requests.unfinished, "unfinished"),
         (requests.dropped, "dropped"),
+        (requests.lost, "lost by joining late"),
         (requests.cut, "cut at the end"),
     ];
     let lost: Vec<String> =
@@ -251,7 +296,7 @@ fn ms(seconds: f64) -> String {
 }
 
 /// A count or rate, with decimals only where it is small.
-fn amount(x: f64) -> String {
+pub(super) fn amount(x: f64) -> String {
     if x >= 100.0 { format!("{x:.0}") } else { format!("{}", shared::units::round_significant(x, 2)) }
 }
 
