@@ -111,7 +111,8 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
     let stage = presence.stage();
     let plan = &*stage.plan;
     let visitor = Visitor::new(plan.session_name(&session), Lanes::new(Rc::clone(&stage.station)));
-    let places = std::mem::take(&mut walk.places);
+    // Without the room that a growing list keeps: it lasts as long as the session.
+    let places = std::mem::take(&mut walk.places).into_boxed_slice();
     let mut paths = plan.paths(&session);
     let mut due_ns = session.starts_at_ns;
     let mut chain_due_ns = due_ns;
