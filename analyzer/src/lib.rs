@@ -88,6 +88,7 @@ use rayon::prelude::*;
 use reject::Reject;
 use settings::ReadSettings;
 use shared::Profile;
+use shared::profile::GapRule;
 use tally::civil::CivilClock;
 
 /// A profile, and what it was made from.
@@ -159,12 +160,22 @@ fn model(reading: Reading, settings: &Settings) -> Result<Analysis, Error> {
     if reading.counts.requests == 0 {
         return Err(nothing_understood(&reading));
     }
+    let settings = &with_gap(&reading, settings)?;
     let counted = Counted::new(&reading, settings)?;
     let profile = privacy::publish::publish(&reading, &counted, settings)?;
     let gate = privacy::gate::Gate::new(settings.model.k);
     let hold_out = |share| privacy::publish::holdout::hold_out(&counted, share, gate);
     let held_out = settings.model.holdout.and_then(hold_out);
     Ok(Analysis { profile, reading, held_out })
+}
+
+/// The same settings with the session gap that is to be found in the log.
+fn with_gap(reading: &Reading, settings: &Settings) -> Result<Settings, Error> {
+    let mut settings = settings.clone();
+    if settings.model.gap_rule == GapRule::Auto {
+        settings.model.gap_ms = tally::pauses::session_gap_ms(reading, &settings.model)?;
+    }
+    Ok(settings)
 }
 
 /// Why the paths of `settings`' inputs that look like `path` have the route that they have: the evidence for each

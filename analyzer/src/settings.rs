@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use shared::profile::Stamp;
+use shared::profile::{GapRule, Stamp};
 
 use crate::error::Error;
 use crate::format::builtin::Producer;
@@ -107,6 +107,8 @@ impl ReadSettings {
 pub struct ModelSettings {
     /// The longest pause inside a session, in milliseconds; a longer one starts the next session.
     pub gap_ms: i64,
+    /// Whether that is what was asked for, or is to be replaced by what the log itself tells.
+    pub gap_rule: GapRule,
     /// Fewest distinct clients behind anything published.
     pub k: u64,
     /// Kinds of requests in the model besides pages and what API clients call. With all kinds, every request is a step
@@ -124,6 +126,7 @@ impl Default for ModelSettings {
     fn default() -> Self {
         Self {
             gap_ms: 1_800_000,
+            gap_rule: GapRule::Fixed,
             k: 10,
             keep: Vec::new(),
             routes: Vec::new(),

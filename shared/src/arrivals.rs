@@ -30,6 +30,9 @@ pub struct Arrivals {
     /// Coefficient of variation from one day to the same weekday of another week.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day_level_cv: Option<f64>,
+    /// How the weeks of the log went up and down, where it has two or more.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "flow::map")]
+    pub weeks: Option<Weeks>,
     /// Civil dates, ascending, that are left out of the curve because they were unlike other days of their kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "flow::list")]
     pub outlier_days: Vec<String>,
@@ -39,6 +42,17 @@ pub struct Arrivals {
     /// What the curve means in requests.
     #[serde(serialize_with = "flow::map")]
     pub requests_per_s: RequestsPerSecond,
+}
+
+/// Levels of weeks: what a week had for each session that the curve gives it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Weeks {
+    /// Of each week, counted back from the end of the log, the oldest first. Their mean is 1.
+    pub levels: Vec<f64>,
+    /// Expected of the week after the log: the level of the last, carried on where growth went on before. A replay of
+    /// next week's traffic is one at this scale.
+    pub next: f64,
 }
 
 /// One list of knots per day.

@@ -155,6 +155,19 @@ pub struct SessionRule {
     pub gap_s: f64,
     /// Where the gap came from.
     pub gap_rule: GapRule,
+    /// How much hangs on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensitivity: Option<GapSensitivity>,
+}
+
+/// How many sessions there would be with another gap, for each one that there is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GapSensitivity {
+    /// With half the gap: 1 or more.
+    pub half_gap: f64,
+    /// With twice the gap: 1 or less.
+    pub double_gap: f64,
 }
 
 /// Where the session gap came from.

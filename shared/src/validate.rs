@@ -262,6 +262,12 @@ impl Check {
         if let Some(cv) = arrivals.day_level_cv {
             self.not_negative(&format!("{place}/day_level_cv"), cv);
         }
+        if let Some(weeks) = &arrivals.weeks {
+            for (i, level) in weeks.levels.iter().enumerate() {
+                self.not_negative(&format!("{place}/weeks/levels/{i}"), *level);
+            }
+            self.not_negative(&format!("{place}/weeks/next"), weeks.next);
+        }
         arrivals.burstiness.iter().for_each(|burstiness| self.burstiness(burstiness));
         for (i, date) in arrivals.outlier_days.iter().enumerate() {
             if !is_date(date) {
@@ -398,6 +404,7 @@ fn is_date(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arrivals::Weeks;
     use crate::endpoint::Companion;
     use crate::io::from_yaml;
     use crate::profile::{Background, EXAMPLE, Sampling};
@@ -428,6 +435,10 @@ mod tests {
         check(|p| p.arrivals.knots_every_s = 7000, "a divisor of 86400");
         check(|p| p.arrivals.week.tue[3] = -2.0, "`/arrivals/week/tue/3`: found -2");
         check(|p| p.arrivals.day_level_cv = Some(-0.1), "`/arrivals/day_level_cv`: found -0.1");
+        check(
+            |p| p.arrivals.weeks = Some(Weeks { levels: vec![1.0, -1.0], next: 1.0 }),
+            "`/arrivals/weeks/levels/1`",
+        );
         check(|p| p.arrivals.outlier_days = vec!["2026-13-01".into()], "`/arrivals/outlier_days/0`");
         check(
             |p| p.arrivals.outlier_days = vec!["2026-12-24".into(), "2026-12-24".into()],

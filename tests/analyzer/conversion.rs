@@ -172,6 +172,7 @@ const FORMATS: [Written; 14] = [
             ("/privacy", "the same"),
             ("/source/excluded", "the same"),
             ("/source/sessions", "the same"),
+            ("/source/session_rule/sensitivity", "the same"),
         ],
         ..COMBINED
     },

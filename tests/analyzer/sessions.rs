@@ -7,7 +7,9 @@ use analyzer::kind::Kind;
 use analyzer::privacy::pseudonym::Key;
 use analyzer::session::identity::Identity;
 use analyzer::session::{self, Session};
-use analyzer::settings::ReadSettings;
+use analyzer::settings::{ModelSettings, ReadSettings};
+use analyzer::{Settings, analyze};
+use shared::profile::{GapRule, SessionRule};
 
 use crate::support::corpus;
 
@@ -118,4 +120,43 @@ fn clients_do_not_share_sessions() {
     }
     let lengths: Vec<u64> = sessions(&log, 1800).iter().map(|session| session.requests).collect();
     assert_eq!(lengths, [30, 30, 30]);
+}
+
+/// The session rule of 60 clients who come three times, for six requests some seconds apart, `absent_s` after the last.
+fn rule(absent_s: i64, gap_rule: GapRule) -> SessionRule {
+    let mut log = String::new();
+    for client in 0..60 {
+        let mut now_s = 13 * client;
+        for request in 0..18 {
+            let clock = format!("{:02}:{:02}:{:02}", now_s / 3600, now_s / 60 % 60, now_s % 60);
+            log +=
+                &line(&format!("192.0.2.{client}"), "2026-11-02", &clock).replace("GET /192", "GET /x?192");
+            now_s +=
+                if request % 6 == 5 { absent_s + 40 * (client % 5) } else { 4 + (client + request) % 17 };
+        }
+    }
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(log.as_bytes()).unwrap();
+    let read = ReadSettings {
+        inputs: vec![file.path().to_owned()],
+        identity: Identity::Ip,
+        ..ReadSettings::default()
+    };
+    let model = ModelSettings { gap_rule, ..ModelSettings::default() };
+    analyze(&Settings { read, model }, &|_| {}).unwrap().profile.source.session_rule
+}
+
+#[test]
+fn auto_puts_the_gap_between_pauses_and_absences_and_says_what_hangs_on_it() {
+    // Half an hour would make one session of all visits.
+    let found = rule(1_500, GapRule::Auto);
+    assert!((300.0..1_000.0).contains(&found.gap_s) && found.gap_rule == GapRule::Auto, "{found:?}");
+    assert!((found.sensitivity.unwrap().half_gap - 1.0).abs() < 1e-9, "{found:?}");
+    // The usual gap keeps them together, and half of it would not: one session less for each three.
+    let usual = rule(1_500, GapRule::Fixed);
+    assert!((usual.gap_s - 1_800.0).abs() < 1e-9 && usual.gap_rule == GapRule::Fixed, "{usual:?}");
+    assert!((usual.sensitivity.unwrap().half_gap - 3.0).abs() < 1e-9, "{usual:?}");
+    // A little more than the gap apart, twice the gap would make one of three.
+    let apart = rule(2_400, GapRule::Fixed).sensitivity.unwrap();
+    assert!((apart.double_gap - 1.0 / 3.0).abs() < 1e-3, "{apart:?}");
 }

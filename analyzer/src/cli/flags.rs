@@ -1,13 +1,16 @@
 //! Flags that several commands share, and what they resolve to.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Error;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
-use shared::profile::Stamp;
+use shared::profile::{GapRule, Stamp};
+use shared::units::parse_duration;
 
 use super::memory;
 use crate::error::Error as AnalyzerError;
@@ -119,9 +122,9 @@ struct ClientFlags {
 /// What is made of everything that was read.
 #[derive(Debug, Args)]
 pub(crate) struct FitFlags {
-    /// The longest pause inside a session
-    #[arg(long, value_name = "DURATION", help_heading = "Model", default_value = "30m", value_parser = shared::units::parse_duration)]
-    session_gap: std::time::Duration,
+    /// The longest pause inside a session; `auto` finds where pauses end and absences begin
+    #[arg(long, value_name = "DURATION|auto", help_heading = "Model", default_value = "30m")]
+    session_gap: SessionGap,
     /// A known route such as `/users/{id}`; may be repeated
     #[arg(long, value_name = "ROUTE", help_heading = "Model")]
     route: Vec<Hint>,
@@ -134,6 +137,41 @@ pub(crate) struct FitFlags {
     /// Civil time of the arrival curve, and of stamps that are printed without a zone, such as Europe/Berlin [default: as printed in the log, and UTC]
     #[arg(long, value_name = "ZONE", help_heading = "Model")]
     tz: Option<String>,
+}
+
+/// What `--session-gap` says.
+#[derive(Debug, Clone, Copy)]
+enum SessionGap {
+    Auto,
+    Fixed(Duration),
+}
+
+impl FromStr for SessionGap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            _ => parse_duration(text).map(Self::Fixed).map_err(|error| format!("{error}, or `auto`")),
+        }
+    }
+}
+
+impl SessionGap {
+    fn rule(self) -> GapRule {
+        match self {
+            Self::Auto => GapRule::Auto,
+            Self::Fixed(_) => GapRule::Fixed,
+        }
+    }
+
+    /// The gap itself; with `auto` the one to be replaced.
+    fn ms(self) -> i64 {
+        match self {
+            Self::Auto => ModelSettings::default().gap_ms,
+            Self::Fixed(gap) => i64::try_from(gap.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -193,7 +231,8 @@ impl FitFlags {
                 .collect(),
         };
         Ok(ModelSettings {
-            gap_ms: i64::try_from(self.session_gap.as_millis()).unwrap_or(i64::MAX),
+            gap_ms: self.session_gap.ms(),
+            gap_rule: self.session_gap.rule(),
             k: self.k,
             keep,
             routes: self.route.clone(),

@@ -35,6 +35,17 @@ pub(crate) fn sessions(events: &[Event], gap_ms: i64) -> impl Iterator<Item = &[
     })
 }
 
+/// The pauses between the requests of one client, in milliseconds: from the end of the last response so far to the start
+/// of the next request, negative where that did not wait.
+pub(crate) fn pauses_ms(events: &[Event]) -> impl Iterator<Item = i64> {
+    let mut end_ms = events.first().map_or(0, Event::end_ms);
+    events.iter().skip(1).map(move |event| {
+        let pause_ms = event.start_ms() - end_ms;
+        end_ms = end_ms.max(event.end_ms());
+        pause_ms
+    })
+}
+
 /// `events`, client by client.
 pub(crate) fn by_client(events: &[Event]) -> impl Iterator<Item = &[Event]> {
     events.chunk_by(|one, next| one.client() == next.client())

@@ -1,7 +1,6 @@
 //! Counting itself, one client after the other: tables that are quick to add to, which end as a [`Tally`].
 
 use std::collections::BTreeMap;
-use std::hash::Hash;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -12,15 +11,15 @@ use super::sample::{self, Sample, Walked};
 use super::survey::{Survey, Surveyed};
 use super::{
     BackgroundTally, Context, DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Start, Table, Tally,
-    period_bin,
+    ordered, period_bin,
 };
 use crate::event::Event;
 use crate::kind::Kind;
 use crate::session::behaviour::{Habits, LONGEST_MS, MOST_REQUESTS, is_regular, is_tireless};
 use crate::session::group::{self, PAGE_MS};
 use crate::session::polling::Polling;
-use crate::session::sessions;
 use crate::session::shared_key::{LEAST_IN_FLIGHT, has_too_many_sessions, most_in_flight};
+use crate::session::{pauses_ms, sessions};
 use crate::weight::REQUEST;
 
 /// Events of clients that wait for the survey, in all threads together some hundred megabytes at most. Where more
@@ -46,6 +45,7 @@ pub(super) struct Counter<'a> {
     background: HashMap<(RouteNumber, i32), BackgroundTally, FixedState>,
     polled: u64,
     shared: u64,
+    long_pauses: u64,
     sample: Sample,
     sideband: Table<(RouteNumber, RouteNumber)>,
     starts_at: Vec<Start>,
@@ -119,6 +119,7 @@ impl<'a> Counter<'a> {
             background: HashMap::default(),
             polled: 0,
             shared: 0,
+            long_pauses: 0,
             sample: Sample::new(sample::MOST),
             sideband: Table::default(),
             starts_at: Vec::new(),
@@ -330,6 +331,8 @@ impl<'a> Counter<'a> {
             self.shared += session.len() as u64;
         } else {
             self.sessions.add(client, mass);
+            self.long_pauses +=
+                pauses_ms(session).filter(|pause_ms| *pause_ms > context.gap_ms / 2).count() as u64;
             *self.lengths.entry(steps.len() as u64).or_insert(0) += 1;
         }
         let ended = session[session.len() - 1].end_ms() < context.open_from_ms;
@@ -416,6 +419,7 @@ impl<'a> Counter<'a> {
             background: ordered(self.background),
             polled: self.polled,
             shared: self.shared,
+            long_pauses: self.long_pauses,
             sample: Some(self.sample),
             sideband: self.sideband,
             starts_at: self.starts_at,
@@ -470,11 +474,7 @@ impl RouteCounter {
 }
 
 /// Bin of a positive time in a log-histogram of seconds; `None` for zero.
-fn time_bin(seconds: f64, relative_error: f64) -> Option<i32> {
+pub(super) fn time_bin(seconds: f64, relative_error: f64) -> Option<i32> {
     let log_width = shared::distribution::log_width(relative_error);
     (seconds > 0.0).then(|| shared::distribution::bin_index(seconds, log_width))
-}
-
-fn ordered<K: Ord + Hash, V>(table: HashMap<K, V, FixedState>) -> BTreeMap<K, V> {
-    table.into_iter().collect()
 }

@@ -24,6 +24,7 @@ pub(crate) mod cell;
 pub(crate) mod civil;
 pub(crate) mod companion;
 mod counter;
+pub(crate) mod pauses;
 pub(crate) mod sample;
 mod survey;
 
@@ -82,6 +83,8 @@ pub(crate) struct Tally {
     pub(crate) polled: u64,
     /// Requests of keys that several people share.
     pub(crate) shared: u64,
+    /// Pauses inside sessions of more than half the session gap.
+    pub(crate) long_pauses: u64,
 }
 
 /// What was counted of calls by the clock of about one period.
@@ -190,6 +193,7 @@ impl Tally {
         self.began_from_s = self.began_from_s.or(other.began_from_s);
         self.polled += other.polled;
         self.shared += other.shared;
+        self.long_pauses += other.long_pauses;
         self
     }
 }
@@ -213,6 +217,10 @@ fn add_counts<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
     for (key, count) in from {
         *into.entry(key).or_insert(0) += count;
     }
+}
+
+fn ordered<K: Ord + Hash, V>(table: HashMap<K, V, FixedState>) -> BTreeMap<K, V> {
+    table.into_iter().collect()
 }
 
 fn merge_table<K: Eq + Hash>(into: &mut Table<K>, from: Table<K>) {

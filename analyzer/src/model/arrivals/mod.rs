@@ -12,7 +12,6 @@ pub mod dispersion;
 pub mod expectation;
 pub mod exposure;
 pub(crate) mod gated;
-pub mod peaks;
 pub mod poisson;
 pub mod rate;
 pub mod silence;

@@ -29,9 +29,14 @@ pub struct Weeks {
 }
 
 impl Weeks {
+    /// The level that the week after the log is expected to have; `None` when no week has one.
+    pub fn next_level(&self) -> Option<f64> {
+        next_level(&self.levels)
+    }
+
     /// The curve that the week after the log is expected to have; `None` when no week has a level.
     pub fn next(&self) -> Option<WeekCurve> {
-        next_level(&self.levels).and_then(|level| self.at_level(level))
+        self.next_level().and_then(|level| self.at_level(level))
     }
 
     /// The curve of the last seven days of the log; `None` when no week has a level.

@@ -13,9 +13,7 @@
 //! | [`length`] | how long its sessions are, and whether the log's are |
 //! | [`order`] | whether one step of memory is enough (permutation test) |
 //! | [`perplexity`] | how well sessions that were held out are foretold |
-//! | [`backoff`] | which row a replay takes where a class was rarely seen |
 
-pub mod backoff;
 pub mod chain;
 pub mod choice;
 pub mod contexts;

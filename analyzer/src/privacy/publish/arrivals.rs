@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use shared::arrivals::{Arrivals, Burstiness, Peak, RequestsPerSecond, Week, WeekCurve};
+use shared::arrivals::{Arrivals, Burstiness, Peak, RequestsPerSecond, WEEK_S, Week, WeekCurve, Weeks};
 use shared::session::Class;
 use shared::units::{Weekday, round_significant, time_of_week};
 
@@ -13,6 +13,7 @@ use crate::model::arrivals::dispersion::{TIME_CONSTANTS_S, Variances};
 use crate::model::arrivals::exposure::{Coverage, bin_of_week};
 use crate::model::arrivals::gated::gated;
 use crate::model::arrivals::rate::Sharing;
+use crate::model::arrivals::weeks;
 use crate::model::arrivals::{self};
 use crate::read::Reading;
 use crate::settings::Settings;
@@ -61,6 +62,7 @@ pub(super) fn arrivals(
         shared_shape,
         burstiness: burstiness(fitted.variances),
         day_level_cv: fitted.day_level_cv.map(|cv| round_significant(cv, 3)),
+        weeks: levels(&seconds, starts, &fitted.coverage, clock, k),
         outlier_days,
         peak: Peak { rate_per_s: peak_per_s, at: time_of_week(peak_at_s) },
         requests_per_s: RequestsPerSecond {
@@ -103,6 +105,40 @@ fn clients(starts: &[Start], coverage: &Coverage, clock: &CivilClock, k: u64) ->
         rest = after;
     }
     bins
+}
+
+/// The levels of the log's weeks; `None` of fewer than two, and where fewer than k clients came in one of them.
+fn levels(
+    seconds: &[i64],
+    starts: &[Start],
+    coverage: &Coverage,
+    clock: &CivilClock,
+    k: u64,
+) -> Option<Weeks> {
+    let (first, last) = (coverage.stretches().first()?, coverage.stretches().last()?);
+    if last.end - first.start < 2 * i64::from(WEEK_S) {
+        return None;
+    }
+    let of_week = |start: &Start| (last.end - 1 - start.at_s()).div_euclid(i64::from(WEEK_S));
+    let has_enough = |week: &[Start]| {
+        let mut crowd = Bin::default();
+        week.iter().for_each(|start| crowd.add(start.client(), REQUEST, k));
+        crowd.has_enough()
+    };
+    if !starts.chunk_by(|one, other| of_week(one) == of_week(other)).all(has_enough) {
+        return None;
+    }
+    let mut counts: Vec<(i64, f64)> = Vec::new();
+    for same in seconds.chunk_by(|one, other| one == other) {
+        counts.push((same[0], same.len() as f64));
+    }
+    let found = weeks::fit(&counts, coverage, clock).filter(|found| found.levels.len() >= 2)?;
+    let mean = found.levels.iter().sum::<f64>() / found.levels.len() as f64;
+    let relative = |level: f64| round_significant(level / mean, 3);
+    Some(Weeks {
+        levels: found.levels.iter().map(|level| relative(*level)).collect(),
+        next: relative(found.next_level()?),
+    })
 }
 
 /// The dates of `days` on which at least k clients came.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::distribution::Unit;
 use shared::endpoint::{Endpoint, QueryParameter};
 use shared::profile::{
-    GapRule, Privacy, Profile, RouteSources, Sampling, SessionRule, Source, Stamp, StampCheck, Suppressed,
-    VERSION,
+    GapSensitivity, Privacy, Profile, RouteSources, Sampling, SessionRule, Source, Stamp, StampCheck,
+    Suppressed, VERSION,
 };
 use shared::session::OTHER;
 use shared::units::{round_count, round_probability, round_shares, round_significant};
@@ -168,9 +168,21 @@ fn source(
         session_rule: SessionRule {
             identity: settings.read.identity.to_string(),
             gap_s: settings.model.gap_ms as f64 / 1000.0,
-            gap_rule: GapRule::Fixed,
+            gap_rule: settings.model.gap_rule,
+            sensitivity: sensitivity(tally),
         },
     }
+}
+
+/// How the number of sessions depends on the gap. A return within another gap would not have been one with twice the gap.
+fn sensitivity(tally: &Tally) -> Option<GapSensitivity> {
+    let sessions = tally.sessions.count as f64;
+    let returns: u64 = tally.sideband.values().map(|cell| cell.count).sum();
+    let relative = |sessions_then: f64| round_significant(sessions_then / sessions, 3);
+    (sessions > 0.0).then(|| GapSensitivity {
+        half_gap: relative(sessions + tally.long_pauses as f64),
+        double_gap: relative(sessions - returns as f64),
+    })
 }
 
 /// What the inputs say about their stamps: one that contradicts is not outvoted.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::Profile;
-use shared::profile::{GapRule, Stamp, StampCheck};
+use shared::profile::{GapRule, GapSensitivity, Stamp, StampCheck};
 use shared::units::format_duration;
 
 use super::page::{Page, plural};
@@ -67,10 +67,11 @@ impl Overview {
         page.row(
             "sessions",
             &format!(
-                "{}: one client (by {}) without a pause longer than {}{found}",
+                "{}: one client (by {}) without a pause longer than {}{found}{}",
                 grouped(source.sessions),
                 rule.identity,
-                format_duration(gap)
+                format_duration(gap),
+                rule.sensitivity.map_or_else(String::new, hangs_on_gap),
             ),
         );
         let suppressed = &self.privacy.suppressed;
@@ -90,6 +91,16 @@ impl Overview {
 /// `2026-11-02 20:30` of a moment in RFC 3339: the profile says its zone elsewhere.
 fn civil(moment: &str) -> String {
     moment.chars().take("2026-11-02T20:30".len()).map(|c| if c == 'T' { ' ' } else { c }).collect()
+}
+
+/// How many more or fewer sessions there would be with another gap.
+fn hangs_on_gap(sensitivity: GapSensitivity) -> String {
+    let GapSensitivity { half_gap, double_gap } = sensitivity;
+    format!(
+        "; half of it would make {:.1} % more, twice {:.1} % fewer",
+        100.0 * (half_gap - 1.0),
+        100.0 * (1.0 - double_gap)
+    )
 }
 
 fn stamps(source: &shared::profile::Source) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use shared::arrivals::{Arrivals, Burstiness, DAY_S, WEEK_S, WeekCurve};
+use shared::arrivals::{Arrivals, Burstiness, DAY_S, WEEK_S, WeekCurve, Weeks};
 use shared::units::{Weekday, time_of_week};
 
 use super::page::{Page, amount};
@@ -11,6 +11,9 @@ use crate::report::{grouped, percent, seconds};
 
 /// Parts of a day that get a bar each.
 const PARTS: usize = 48;
+
+/// Weeks whose level is shown.
+const WEEKS_SHOWN: usize = 8;
 
 /// When sessions start.
 #[derive(Debug, Serialize)]
@@ -26,6 +29,7 @@ pub(super) struct WeekShape {
     shared_shape: BTreeMap<String, bool>,
     burstiness: Option<Burstiness>,
     day_level_cv: Option<f64>,
+    weeks: Option<Weeks>,
 }
 
 /// One day.
@@ -55,6 +59,7 @@ impl WeekShape {
             shared_shape: arrivals.shared_shape.clone(),
             burstiness: arrivals.burstiness.clone(),
             day_level_cv: arrivals.day_level_cv,
+            weeks: arrivals.weeks.clone(),
         }
     }
 
@@ -79,6 +84,13 @@ impl WeekShape {
         );
         if let Some(cv) = self.day_level_cv {
             page.row("days", &format!("differ by {} from week to week (one deviation)", percent(cv)));
+        }
+        if let Some(Weeks { levels, next }) = &self.weeks {
+            // The latest say most.
+            let shown = &levels[levels.len().saturating_sub(WEEKS_SHOWN)..];
+            let shown: Vec<String> = shown.iter().map(|level| format!("{level:.2}")).collect();
+            let before = if levels.len() > WEEKS_SHOWN { "… " } else { "" };
+            page.row("weeks", &format!("{before}{} of the mean; the next: {next:.2}", shown.join(" ")));
         }
         if let Some(burstiness) = &self.burstiness {
             let scales = burstiness.time_constants_s.iter().zip(&burstiness.variances);
