@@ -173,7 +173,11 @@ fn check(text: &str) {
     assert!(visits[0].len() > 9_000, "{}", visits[0].len());
     for (state, (counts, expected)) in visits.iter().zip(model.visits()).enumerate() {
         let (found, error) = mean(counts);
-        assert!((found - expected).abs() <= 4.0 * error + 1e-9, "{}: {found} {expected}", model.states[state]);
+        assert!(
+            (found - expected).abs() <= 4.0 * error + 1e-9,
+            "{}: {found} {expected}",
+            model.states[state]
+        );
     }
     for ((from, to), lengths_s) in &pauses {
         let Step { mean_s, deviation_s, .. } = model.rows[*from][*to];
