@@ -99,8 +99,8 @@ fn read_trace(path: &Path, seed: u64) -> anyhow::Result<Trace> {
         ),
     };
     let file = fs_err::File::open(path)?;
-    Ok(Trace::read(std::io::BufReader::new(file), form, seed)
-        .with_context(|| format!("cannot replay `{}`", path.display()))?)
+    Trace::read(std::io::BufReader::new(file), form, seed)
+        .with_context(|| format!("cannot replay `{}`", path.display()))
 }
 
 /// Reads and checks the profile at `path`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::Profile;
 use shared::distribution::{Sampler, normal_cdf};
-use shared::session::{Class, END, LEADS_TO, OTHER};
+use shared::session::{Class, END, LEADS_TO, OTHER, State};
 use shared::think::GapKind;
 
 use super::memory::Memory;
@@ -282,7 +282,7 @@ fn compile(class: &Class, ids: &[&str], think_times: &BTreeMap<&str, usize>) -> 
     let words: Vec<Vec<usize>> = words.collect::<Option<_>>()?;
     let memory = Memory::new(ids.len() + 1, &words);
     let mut rows: Vec<Option<Row>> =
-        slots().map(|id| class.chain.get(id).and_then(|state| row(&state.next))).collect();
+        slots().map(|id| class.chain.get(id).and_then(|state| row(&uncovered(class, id, state)))).collect();
     let mut of_contexts = BTreeMap::new();
     for (context, word) in contexts().zip(&words) {
         of_contexts.insert(memory.at(word), row(&context.next)?);
@@ -306,6 +306,30 @@ fn compile(class: &Class, ids: &[&str], think_times: &BTreeMap<&str, usize>) -> 
         gaps: gaps.collect::<Option<_>>()?,
         gaps_between: gaps_between.collect::<Option<_>>()?,
     })
+}
+
+/// What comes next after `id` where no longer context applies.
+///
+/// The row of the profile is that of all visits, those that contexts cover included; so the counts of contexts are taken
+/// out of it, and all visits together still lead where they did. Contexts with more visits than there are, as somebody
+/// may write them by hand, leave the row as it is.
+fn uncovered(class: &Class, id: &str, state: &State) -> BTreeMap<String, f64> {
+    let covering =
+        || class.contexts.iter().filter(|context| context.after.last().is_some_and(|last| last == id));
+    let covered: u64 = covering().map(|context| context.visits).sum();
+    let mut counts = state.next.clone();
+    if covered == 0 || covered >= state.visits {
+        return counts;
+    }
+    counts.values_mut().for_each(|share| *share *= state.visits as f64);
+    for context in covering() {
+        for (to, share) in &context.next {
+            if let Some(count) = counts.get_mut(to) {
+                *count = (*count - share * context.visits as f64).max(0.0);
+            }
+        }
+    }
+    if counts.values().any(|count| *count > 0.0) { counts } else { state.next.clone() }
 }
 
 #[cfg(test)]

@@ -68,8 +68,8 @@ mod tests {
 
     #[track_caller]
     fn check(mix: &[(&str, f64)], one: Option<&str>, expected: Result<[f64; 3], &str>) {
-        let mut schedule = Schedule::default();
-        schedule.class_mix = mix.iter().map(|(id, share)| ((*id).to_owned(), *share)).collect();
+        let class_mix = mix.iter().map(|(id, share)| ((*id).to_owned(), *share)).collect();
+        let mut schedule = Schedule { class_mix, ..Schedule::default() };
         schedule.artificial.one_class = one.map(str::to_owned);
         match (weights(&profile(), &schedule), expected) {
             (Ok(found), Ok(expected)) => {

@@ -113,7 +113,10 @@ pub(super) fn resolve(schedule: &Schedule, profile: &Profile, curve: &WeekCurve)
             let reader = Reader { name, known: &known, curve, schedule };
             reader.read()?
         }
-        (None, Some(rate)) => (plain(Base::Level(rate), asked_s.unwrap_or(DEFAULT_DURATION_S)), None),
+        (None, Some(rate)) => {
+            goes_without(schedule, true)?;
+            (plain(Base::Level(rate), asked_s.unwrap_or(DEFAULT_DURATION_S)), None)
+        }
         (None, None) => {
             let (base, duration_s) = course::of_curve(schedule, curve);
             (plain(base, duration_s), None)
@@ -137,6 +140,24 @@ fn plain(base: Base, duration_s: f64) -> Resolved {
     Resolved { base, duration_s, envelope: Envelope::even(duration_s), ramp_up_s: 0.0, stop: None }
 }
 
+/// Refuses settings that choose a part of the curve, and a speedup as well if a `level` is held, where there is no use
+/// for them: what is asked for is done or refused.
+fn goes_without(schedule: &Schedule, level: bool) -> Result<(), Error> {
+    let unused = [
+        ("--speedup", level && schedule.speedup.is_some()),
+        ("--day", schedule.day.is_some()),
+        ("--window", schedule.window.is_some()),
+    ];
+    match unused.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::Setting {
+            name,
+            found: "it together with what does not follow the curve of a day".to_owned(),
+            expected: "a plain run, or a scenario that follows the week",
+        }),
+    }
+}
+
 /// Reads one scenario.
 struct Reader<'a> {
     name: &'a str,
@@ -154,8 +175,10 @@ impl Reader<'_> {
             known: self.known.keys().cloned().collect::<Vec<_>>().join("`, `"),
         })?;
         let mut resolved = if !scenario.steps.is_empty() {
+            goes_without(self.schedule, true)?;
             self.stress(scenario)?
         } else if scenario.to.is_some() {
+            goes_without(self.schedule, true)?;
             self.spike(scenario)?
         } else {
             self.follow(scenario)?
@@ -190,6 +213,7 @@ impl Reader<'_> {
             let (base, duration_s) = course::of_curve(&schedule, self.curve);
             return Ok(plain(base, duration_s));
         }
+        goes_without(self.schedule, false)?;
         let hour = Hour::named(follow, self.curve)
             .ok_or_else(|| self.wrong("follow", follow, "`median_hour`, `peak_hour` or `week`"))?;
         let (duration_s, speedup) = (duration_s.unwrap_or(DEFAULT_DURATION_S), speedup.unwrap_or(1.0));
@@ -422,6 +446,12 @@ mod tests {
         check(|s| s.to = Some("high".to_owned()), "`/scenarios/mine/to`: found `high`");
         check(|s| s.to = Some("2 x day".to_owned()), "`/scenarios/mine/to`: found `day`");
         check(|s| s.day = Some("someday".to_owned()), "`/scenarios/mine/day`");
+        for name in ["stress", "spike", "soak"] {
+            let found = resolve_with(&from_yaml(EXAMPLE).unwrap(), |s| {
+                (s.scenario, s.window) = (Some(name.to_owned()), "17:00-18:00".parse().ok());
+            });
+            assert!(found.unwrap_err().to_string().contains("`--window`"), "{name}");
+        }
         let unknown = resolve_with(&from_yaml(EXAMPLE).unwrap(), |s| s.scenario = Some("pek".to_owned()));
         let message = unknown.unwrap_err().to_string();
         assert!(message.contains("found `pek`") && message.contains("`peak`, `soak`"), "{message}");
