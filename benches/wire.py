@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the wire sees of a replay, on two cores of this machine: the generator on core 0, the target on core 1.
+"""What the wire sees of a replay, on two cores of this machine, of which the target keeps to core 1.
 
 1. Lateness at the target: arrivals as benches/recorder.rs stamps them against the moments of the plan, the clocks
    aligned so that the earliest thousandth of all requests is in time.
@@ -31,14 +31,14 @@ def profile(directory, pause_s, kind, end):
     return path
 
 
-def pinned(core, *command, **more):
-    return subprocess.Popen(["taskset", "-c", str(core), *command], text=True, **more)
+def pinned(cores, *command, **more):
+    return subprocess.Popen(["taskset", "-c", str(cores), *command], text=True, **more)
 
 
-def replay(directory, url, sessions, drain_s, *more):
+def replay(directory, url, sessions, drain_s, *more, cores):
     """Its result, and the processor time that it took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run = pinned(0, REPLAYER, "run", f"{directory}/profile.yaml", "--target", url, "--scale", str(sessions),
+    run = pinned(cores, REPLAYER, "run", f"{directory}/profile.yaml", "--target", url, "--scale", str(sessions),
                  "--duration", "1s", "--drain", f"{drain_s}s", "--quiet", "--format", "json", *more,
                  stdout=subprocess.PIPE)
     report = json.loads(run.communicate()[0])
@@ -69,8 +69,8 @@ def lateness(directory):
         profile(directory, sessions / rate, "pacing", 0.0005)
         stamps = os.path.join(directory, "arrivals")
         recorder = pinned(1, RECORDER, str(SECONDS + 3), stamps, stdout=subprocess.PIPE)
-        # The machine's default of two cores lets the generator spin: pinned to one by hand, it would not know.
-        report, _ = replay(directory, f"http://{recorder.stdout.readline().strip()}", sessions, SECONDS)
+        # Bound to one core, the generator would not spin: it would hold that core for the only one.
+        report, _ = replay(directory, f"http://{recorder.stdout.readline().strip()}", sessions, SECONDS, cores="0,1")
         recorder.wait()
         due, seen = planned(directory, sessions, SECONDS), {}
         pairs = array.array("Q", open(stamps, "rb").read())
@@ -101,7 +101,7 @@ def throughput(directory):
     try:
         # Pauses of a ten-millionth of a microsecond, which is none, and sessions longer than the measurement.
         profile(directory, 1e-13, "think", 2e-5)
-        report, cpu_s = replay(directory, url, 64, 10, "--pace", "eco")
+        report, cpu_s = replay(directory, url, 64, 10, "--pace", "eco", cores=0)
         rates["replayer"] = report["requests"]["sent"] / report["elapsed_s"]
         each_us = cpu_s / report["requests"]["sent"] * 1e6
         if shutil.which("wrk"):
