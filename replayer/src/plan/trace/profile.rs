@@ -80,6 +80,7 @@ pub(super) fn of(events: &Events) -> Profile {
         )]
         .into(),
         arrivals: Arrivals {
+            weeks: None,
             knots_every_s: shared::arrivals::DAY_S,
             week: Week::from_days([const { [1.0] }; 7].map(Vec::from)),
             shared_shape: BTreeMap::new(),
@@ -112,6 +113,11 @@ fn source(rows: u64) -> Source {
         routes: None,
         sessions: rows,
         shared_clients_share: None,
-        session_rule: SessionRule { identity: "client".to_owned(), gap_s: 1800.0, gap_rule: GapRule::Fixed },
+        session_rule: SessionRule {
+            identity: "client".to_owned(),
+            gap_s: 1800.0,
+            gap_rule: GapRule::Fixed,
+            sensitivity: None,
+        },
     }
 }
