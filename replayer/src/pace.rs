@@ -74,9 +74,9 @@ impl Slack {
 /// Keeps a generator that was held up from sending at once all that has fallen due meanwhile: such a burst is in
 /// nobody's plan. In any second it lets at most 1.2 seconds of the plan pass.
 ///
-/// A store of plan time, of at most [`Self::STORE_NS`], is drawn on by what passes faster than the clock, and filled
-/// again by a tenth of what the clock passes: a second can take the store and what flows in, 0.2 s together. So a
-/// hitch shorter than the store is made up for at once, and a longer one at 1.1 times the planned rate.
+/// A store of plan time, of at most [`Self::STORE_NS`], is filled 1.1 times as fast as the clock passes, and drawn on
+/// by what of the plan passes: in a second at most the store and what flows in, 1.2 s together. So a hitch shorter
+/// than the store is made up for at once, however many there are, and a longer one at 1.1 times the planned rate.
 #[derive(Debug)]
 pub(crate) struct CatchUp {
     /// The last moment of the plan that was let pass.
@@ -88,7 +88,7 @@ pub(crate) struct CatchUp {
 
 impl CatchUp {
     const STORE_NS: u64 = SECOND_NS / 10;
-    /// The clock passes this many times what flows into the store.
+    /// Of the clock's time, one part in so many flows in besides.
     const INFLOW: u64 = 10;
 
     /// With a full store.
@@ -98,7 +98,7 @@ impl CatchUp {
 
     /// When what is due at `planned_ns` may pass: then, or later if too much has just passed.
     pub(crate) fn release_at(&self, planned_ns: u64) -> u64 {
-        // After `e`, a gap `g` needs `g - e` from a store of `s + e / 10`: so e = (g - s) / 1.1.
+        // After `e`, a gap `g` takes from a store of `s + 1.1 e`: so e = (g - s) / 1.1.
         let lacking_ns = planned_ns.saturating_sub(self.planned_ns).saturating_sub(self.store_ns);
         let wait_ns = lacking_ns.saturating_mul(Self::INFLOW).div_ceil(Self::INFLOW + 1);
         planned_ns.max(self.released_ns.saturating_add(wait_ns))
@@ -112,8 +112,9 @@ impl CatchUp {
     /// Notes that what was due at `planned_ns` passes at `now_ns`.
     pub(crate) fn release(&mut self, planned_ns: u64, now_ns: u64) {
         let elapsed_ns = now_ns.saturating_sub(self.released_ns);
-        let faster_ns = planned_ns.saturating_sub(self.planned_ns).saturating_sub(elapsed_ns);
-        let store_ns = (self.store_ns + elapsed_ns / Self::INFLOW).saturating_sub(faster_ns);
+        let inflow_ns = elapsed_ns.saturating_add(elapsed_ns / Self::INFLOW);
+        let passed_ns = planned_ns.saturating_sub(self.planned_ns);
+        let store_ns = self.store_ns.saturating_add(inflow_ns).saturating_sub(passed_ns);
         self.store_ns = store_ns.min(Self::STORE_NS);
         self.planned_ns = self.planned_ns.max(planned_ns);
         self.released_ns = self.released_ns.max(now_ns);
@@ -176,6 +177,20 @@ mod tests {
             // A short hitch is made up for at once.
             let next = released.iter().find(|(planned_ns, _)| *planned_ns > stall.end + MS).unwrap();
             assert_eq!(next.0 == next.1, stall_ms <= 100, "{next:?} {stall_ms}");
+        }
+    }
+
+    #[test]
+    fn a_generator_that_has_half_of_a_core_keeps_up() {
+        let (mut catch_up, mut now_ns) = (CatchUp::new(), 0);
+        for planned_ns in (1..10_000).map(|k| k * MS) {
+            now_ns = now_ns.max(catch_up.release_at(planned_ns));
+            // Of every 40 ms, 20 belong to somebody else.
+            if now_ns % (40 * MS) < 20 * MS {
+                now_ns = now_ns / (40 * MS) * 40 * MS + 20 * MS;
+            }
+            catch_up.release(planned_ns, now_ns);
+            assert!(now_ns - planned_ns <= 20 * MS, "{planned_ns} at {now_ns}");
         }
     }
 

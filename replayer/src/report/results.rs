@@ -76,7 +76,8 @@ pub struct Verdict {
 pub struct Pacing {
     /// Spinning before each moment, or sleeping until it: what was asked for, where a core was to spare.
     pub mode: Pace,
-    /// How long before a moment the slowest event loop had itself woken at last; 0 without spinning.
+    /// How long before a moment the slowest event loop had itself woken at last; 0 without spinning, and where others
+    /// wanted the core so much that it was given up.
     pub slack_s: f64,
     /// What was sent later than it could have been, so that there was no burst after a hitch of the generator.
     pub held_back: u64,

@@ -188,6 +188,7 @@ fn counts(report: &RunReport, lines: &mut Vec<String>) {
 fn pacing(report: &RunReport) -> String {
     let Pacing { mode, slack_s, held_back, .. } = report.pacing;
     let mode = match mode {
+        Pace::Spin if slack_s <= 0.0 => "spin, given up at last: others wanted the core".to_owned(),
         Pace::Spin => format!("spin, the last {:.0} us before each moment", slack_s * 1e6),
         Pace::Eco => "eco, asleep until each moment".to_owned(),
     };
