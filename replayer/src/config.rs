@@ -393,6 +393,21 @@ mod tests {
     }
 
     #[test]
+    fn shards_and_busy_days_as_people_write_them() {
+        let shard = |text: &str| text.parse::<Share>().map(|share| (share.index, share.of));
+        assert_eq!([shard("0/1"), shard("3 / 4")], [Ok((0, 1)), Ok((3, 4))]);
+        for text in ["", "4/4", "1", "-1/4", "0/0", "1/100000", "a/b"] {
+            assert!(shard(text).is_err(), "{text}");
+        }
+        let busy = |text: &str| text.parse::<Busy>().ok();
+        assert_eq!([busy("usual"), busy("draw")], [Some(Busy::Usual), Some(Busy::Draw)]);
+        assert_eq!(busy("p95"), Some(Busy::Quantile(0.95)));
+        for text in ["", "95", "p0", "p100", "pp", "busy"] {
+            assert_eq!(busy(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn settings_that_make_no_sense_are_named() {
         #[track_caller]
         fn check(expected: &str, edit: impl Fn(&mut Settings)) {
@@ -409,6 +424,10 @@ mod tests {
         check("--duration", |s| s.schedule.duration = Some(Duration::from_secs(1 << 40)));
         check("--timeout", |s| s.timeout = Duration::ZERO);
         check("--threads", |s| s.threads = 0);
+        check("--ramp-down", |s| s.schedule.ramp_down = Duration::from_secs(1 << 40));
+        check("--class", |s| s.schedule.class_mix = vec![("all".to_owned(), 1.5)]);
+        check("--constant-rate", |s| s.schedule.artificial.constant_rate_per_s = Some(0.0));
+        check("--shard", |s| s.schedule.share = Share { index: 2, of: 2 });
         check("--max-in-flight", |s| s.max_in_flight = 0);
     }
 }

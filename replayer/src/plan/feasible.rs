@@ -58,13 +58,17 @@ pub fn obstacles(outline: &Outline, machine: &Machine) -> Vec<Obstacle> {
     ];
     let lacking = checks.into_iter().filter_map(|(needed, there, needs, has)| {
         let times = needed / there.filter(|there| needed > *there)?;
+        let scale = shared::units::round_significant(0.99 * outline.scale / times, 2);
+        let machines = (shards * times).ceil();
         Some(Obstacle {
             reason: format!("{needs}, and {has}"),
-            hint: format!(
-                "lower `--scale` to {}, or share the plan among {:.0} machines with `--shard`",
-                shared::units::round_significant(0.99 * outline.scale / times, 2),
-                (shards * times).ceil()
-            ),
+            // A trace cannot be scaled.
+            hint: match outline.trace {
+                Some(_) => format!("share the plan among {machines:.0} machines with `--shard`"),
+                None => format!(
+                    "lower `--scale` to {scale}, or share the plan among {machines:.0} machines with `--shard`"
+                ),
+            },
             times,
         })
     });
