@@ -30,6 +30,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`config`] | settings, resolved once and checked |
+//! | [`condition`] | the grammar of thresholds and stop rules |
 //! | [`plan`] | what will be sent when: pure, no clock, no network |
 //! | `guard` | which targets and methods are allowed |
 //! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
@@ -40,6 +41,7 @@
 
 mod alarm;
 mod clock;
+pub mod condition;
 pub mod config;
 mod connect;
 mod dispatch;
