@@ -1,10 +1,12 @@
 //! Settings: what the command line says, resolved once and checked before anything happens.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use shared::arrivals::DAY_S;
 use shared::units::Weekday;
 
+use crate::condition::Condition;
 use crate::error::Error;
 
 /// How to run a profile against a target.
@@ -26,6 +28,10 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// Event loops, each on a thread of its own.
     pub threads: usize,
+    /// Conditions that the run must meet, besides those of the profile.
+    pub thresholds: Vec<Condition>,
+    /// Where to write the interval log, if anywhere.
+    pub interval_log: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -39,6 +45,8 @@ impl Default for Settings {
             drain: Duration::from_secs(30),
             max_in_flight: 10_000,
             threads: 1,
+            thresholds: Vec::new(),
+            interval_log: None,
         }
     }
 }

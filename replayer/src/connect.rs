@@ -66,18 +66,18 @@ impl Link {
         self.opening = None;
         self.first_byte_at = None;
         loop {
-            let fresh = self.make_ready().await.map_err(|_| Failure::Connect)?;
+            let fresh = self.make_ready().await.map_err(|error| Failure::of_connecting(&error))?;
             let Open { sender, driver } = self.open.as_mut().ok_or(Failure::Connect)?;
             let reply = sender.try_send_request(request);
             match driver.beside(reply).await {
                 Ok(response) => {
                     self.first_byte_at = Some(self.clock.now_ns());
-                    return driver.read(response).await.map_err(|_| Failure::Broken);
+                    return driver.read(response).await.map_err(|error| Failure::of_exchange(&error));
                 }
                 Err(mut error) => {
                     let unsent = error.take_message().filter(|_| !fresh && self.stamps.sent_at().is_none());
                     self.close();
-                    request = unsent.ok_or(Failure::Broken)?;
+                    request = unsent.ok_or_else(|| Failure::of_exchange(error.error()))?;
                 }
             }
         }

@@ -56,7 +56,7 @@ impl Envelope {
                 timer.limit(give_up_at, link.send(request)).await
             }
             // A route edited by hand may hold what no request line can.
-            Err(_) => Some(Err(Failure::Broken)),
+            Err(_) => Some(Err(Failure::Unsendable)),
         };
         let completed_at = timer.now_ns();
         let outcome = match result {

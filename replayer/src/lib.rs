@@ -35,7 +35,9 @@
 //! | `guard` | which targets and methods are allowed |
 //! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
 //! | `dispatch`, `session`, `exchange`, `connect` | begins sessions when due; a walk in progress; one request; its connection |
-//! | `record` | samples, histograms, counts |
+//! | `record` | samples, histograms, counts, the interval log |
+//! | [`intervals`] | reads the interval log, also of a run that was killed |
+//! | [`verdict`] | whether the load was the one that was planned |
 //! | [`report`] | the result as data and as text |
 //! | [`target`] | the embedded target: serves a profile's endpoints as slowly as they were |
 
@@ -49,6 +51,7 @@ pub mod error;
 mod event_loop;
 mod exchange;
 mod guard;
+pub mod intervals;
 pub mod plan;
 mod random;
 mod record;
@@ -57,10 +60,11 @@ mod run;
 mod session;
 pub mod target;
 mod timer;
+pub mod verdict;
 
 pub use config::Settings;
 pub use dispatch::Wish;
 pub use error::Error;
 pub use exchange::SESSION_HEADER;
-pub use record::Progress;
+pub use record::{Failure, Progress};
 pub use run::{Observer, Run, run};

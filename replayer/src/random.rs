@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     Spelling = 7,
     /// What the embedded target answers.
     Answer = 8,
+    /// Which starts the self-check tests, where there are more than it needs.
+    Thinning = 90,
 }
 
 /// What a stream belongs to.

@@ -11,6 +11,7 @@ use shared::Profile;
 use tokio::sync::watch;
 
 use crate::clock::{self, Clock};
+use crate::condition::Condition;
 use crate::config::Settings;
 use crate::dispatch::{Wish, dispatch};
 use crate::error::Error;
@@ -18,9 +19,11 @@ use crate::event_loop;
 use crate::exchange::Envelope;
 use crate::guard::targets::{Resolved, Site};
 use crate::plan::{Outline, Plan};
-use crate::record::{Live, Progress, Recorder, Snapshot};
-use crate::report::{Circumstances, RunReport};
+use crate::record::intervals::{Head, Writer};
+use crate::record::{Batch, Live, Progress, Recorder, Snapshot, keep};
+use crate::report::{Circumstances, RunReport, thresholds};
 use crate::session::{Closing, Open, Stage};
+use crate::verdict::Meter;
 
 /// Somebody who watches a run, and may end it.
 pub trait Observer {
@@ -40,11 +43,18 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Time for the event loops to be up before the first session is due.
 const LEAD: Duration = Duration::from_millis(50);
 
+/// How often the event loops tell what happened.
+const TELL_EVERY_NS: u64 = clock::SECOND_NS;
+
+/// Seconds of telling that may wait for whoever reads along, before the event loops keep them for later.
+const UNREAD_BATCHES: usize = 64;
+
 /// A run that could begin.
 #[derive(Debug)]
 pub struct Run<'a> {
     profile: &'a Profile,
     settings: Settings,
+    thresholds: Vec<Condition>,
     plan: Arc<Plan>,
     target: Resolved,
 }
@@ -58,7 +68,8 @@ impl<'a> Run<'a> {
         settings.check()?;
         let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
         let target = Resolved::new(&settings.target, &settings.allow_targets)?;
-        Ok(Self { profile, settings: settings.clone(), plan: Arc::new(plan), target })
+        let thresholds = thresholds::of(profile, &settings.thresholds)?;
+        Ok(Self { profile, settings: settings.clone(), thresholds, plan: Arc::new(plan), target })
     }
 
     /// The run in figures.
@@ -69,19 +80,29 @@ impl<'a> Run<'a> {
     /// Connects once, then sends the plan and waits for the answers. Blocks; the sending is done on other threads.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when nobody answers at the target, [`Error::EventLoop`] when the system is exhausted.
+    /// [`Error::Unreachable`] when nobody answers at the target, [`Error::EventLoop`] when the system is exhausted,
+    /// [`Error::Write`] when the interval log cannot be begun.
     /// A target that goes away later is no error but a result: failed requests.
     pub fn execute(&self, observer: &mut dyn Observer) -> Result<RunReport, Error> {
         let site = self.target.connect()?;
+        let log = self.interval_log()?;
+        let meter = Meter::read();
         let clock = Clock::start_in(LEAD);
         let (wishes, wish) = watch::channel(Wish::GoOn);
         let live = Arc::new(Live::default());
-        let merged = thread::scope(|scope| {
+        let (merged, kept) = thread::scope(|scope| {
             let (ended, loops_ended) = mpsc::channel();
+            let (reader, batches) = mpsc::sync_channel(UNREAD_BATCHES);
+            let (plan, shards) = (&*self.plan, self.settings.threads);
+            let keeper = thread::Builder::new().name("keeper".to_owned());
+            let keeper = keeper
+                .spawn_scoped(scope, move || keep(&batches, shards, plan, log))
+                .map_err(|source| Error::EventLoop { source })?;
             for shard in 0..self.settings.threads {
-                let (ended, wish, live, site) =
-                    (ended.clone(), wish.clone(), Arc::clone(&live), site.clone());
-                let generate = move || drop(ended.send(self.generate(shard, clock, site, live, wish)));
+                let (ended, wish, live, site, reader) =
+                    (ended.clone(), wish.clone(), Arc::clone(&live), site.clone(), reader.clone());
+                let generate =
+                    move || drop(ended.send(self.generate(shard, clock, site, live, reader, wish)));
                 let spawned =
                     thread::Builder::new().name(format!("generator {shard}")).spawn_scoped(scope, generate);
                 // Those that run already would go on for the whole duration.
@@ -90,18 +111,32 @@ impl<'a> Run<'a> {
                     Error::EventLoop { source }
                 })?;
             }
-            drop(ended);
-            self.watch(&loops_ended, &wishes, || live.progress(clock::to_s(clock.now_ns())), observer)
+            drop((ended, reader));
+            let progress = || live.progress(clock::to_s(clock.now_ns()));
+            let merged = self.watch(&loops_ended, &wishes, progress, observer)?;
+            // It ends with the last event loop, and panics only if it has a bug.
+            let kept = keeper.join().expect("whoever reads along does not panic");
+            Ok::<_, Error>((merged, kept))
         })?;
+        let elapsed_s = clock::to_s(clock.now_ns());
         let circumstances = Circumstances {
             target: self.settings.target.clone(),
             address: site.address,
             began_at_s: clock.since_epoch(0).as_secs_f64(),
-            elapsed_s: clock::to_s(clock.now_ns()),
-            interrupted: *wish.borrow() > Wish::GoOn,
+            elapsed_s,
+            wish: *wish.borrow(),
             max_in_flight: self.settings.max_in_flight,
+            machine: meter.and_then(|meter| meter.until_now(elapsed_s, self.settings.threads)),
         };
-        Ok(RunReport::new(circumstances, &self.plan, self.profile, &merged))
+        Ok(RunReport::new(circumstances, &self.plan, self.profile, &merged, kept, &self.thresholds))
+    }
+
+    fn interval_log(&self) -> Result<Option<Writer>, Error> {
+        let head = || Head {
+            endpoints: self.plan.endpoints.iter().map(|endpoint| endpoint.id.clone()).collect(),
+            timeout_ns: clock::to_ns(self.settings.timeout),
+        };
+        self.settings.interval_log.as_ref().map(|path| Writer::create(path, head())).transpose()
     }
 
     /// Calls the observer until all event loops have ended, and adds up what they counted.
@@ -141,16 +176,20 @@ impl<'a> Run<'a> {
         clock: Clock,
         site: Site,
         live: Arc<Live>,
+        reader: mpsc::SyncSender<Batch>,
         wish: watch::Receiver<Wish>,
     ) -> io::Result<Snapshot> {
         let plan = Arc::clone(&self.plan);
         let threads = self.settings.threads as u64;
         event_loop::block_on(clock, async |timer| {
+            let timeout_ns = clock::to_ns(self.settings.timeout);
+            let recorder =
+                Recorder::new(plan.endpoints.len(), timeout_ns, Arc::clone(&live), Some((shard, reader)));
             let stage = Rc::new(Stage {
                 plan: Arc::clone(&plan),
-                envelope: Envelope::new(site, clock::to_ns(self.settings.timeout)),
+                envelope: Envelope::new(site, timeout_ns),
                 timer,
-                recorder: RefCell::new(Recorder::new(plan.endpoints.len(), Arc::clone(&live))),
+                recorder: RefCell::new(recorder),
                 live,
                 max_in_flight: self.settings.max_in_flight,
                 curtain_ns: plan.end_ns().saturating_add(clock::to_ns(self.settings.drain)),
@@ -160,9 +199,20 @@ impl<'a> Run<'a> {
             // Which sessions are whose follows from the plan alone, so that the sum is the same for any number of shards.
             let ours =
                 plan.sessions().filter(|session| (session.block + session.index) % threads == shard as u64);
-            dispatch(&stage, ours, wish).await;
-            stage.recorder.borrow().snapshot()
+            tokio::select! {
+                () = dispatch(&stage, ours, wish) => {}
+                () = tell(&stage) => {}
+            }
+            stage.recorder.borrow_mut().finish(stage.timer.now_ns())
         })
+    }
+}
+
+/// Has the recorder tell what happened, once per second and for ever.
+async fn tell(stage: &Stage) {
+    for second in 1.. {
+        stage.timer.sleep_until(second * TELL_EVERY_NS).await;
+        stage.recorder.borrow_mut().hand_over(stage.timer.now_ns());
     }
 }
 

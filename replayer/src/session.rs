@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 
 use crate::connect::Link;
 use crate::exchange::{Envelope, Order};
-use crate::plan::{Plan, PlannedSession, Walk};
-use crate::record::{Live, Recorder};
+use crate::plan::{Place, Plan, PlannedSession, Walk};
+use crate::record::{Live, Recorder, Waiting};
 use crate::timer::Timer;
 
 /// What the sessions of one event loop share.
@@ -88,13 +88,14 @@ impl Drop for Presence {
 
 /// Begins `session`, which is due now, or drops it if too many requests wait for an answer.
 pub(crate) fn begin(stage: &Rc<Stage>, session: PlannedSession) {
+    let now = stage.timer.now_ns();
     let walk = stage.plan.walk(&session);
     let mut recorder = stage.recorder.borrow_mut();
-    recorder.session(&stage.plan, &session, &walk);
+    recorder.session(&stage.plan, &session, &walk, now);
     if stage.live.has_room(stage.max_in_flight) {
         tokio::task::spawn_local(play(Presence::new(Rc::clone(stage)), session, walk));
     } else {
-        recorder.session_dropped(&stage.plan, &walk);
+        recorder.session_dropped(&stage.plan, &walk, now);
     }
 }
 
@@ -108,18 +109,21 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
     let mut link = Link::new(stage.envelope.site.address, stage.timer.clock());
     let mut due_ns = session.starts_at_ns;
     let mut chain_due_ns = due_ns;
+    let mut before_ns = due_ns;
     for (at, place) in places.iter().enumerate() {
         if !reach(stage, due_ns).await {
+            stage.recorder.borrow_mut().cut(plan, &places[at..]);
             return;
         }
         // What is passed without a request takes no time of its own; the pause after it does.
         let (mut completed_at, mut chain_completed_at) = (due_ns, chain_due_ns);
         if let Some(endpoint) = plan.requested(*place) {
             if !stage.live.has_room(stage.max_in_flight) {
-                stage.recorder.borrow_mut().dropped(plan, &places[at..]);
+                stage.recorder.borrow_mut().dropped(plan, &places[at..], stage.timer.now_ns());
                 return;
             }
-            stage.recorder.borrow_mut().sent(endpoint);
+            let waiting = Waiting { scheduled_at: due_ns, chain_due_at: chain_due_ns, endpoint };
+            stage.recorder.borrow_mut().sent(waiting);
             let order = Order {
                 endpoint,
                 method: plan.endpoints[endpoint].method.clone(),
@@ -130,15 +134,27 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
             };
             let sample = stage.envelope.exchange(&stage.timer, &mut link, order).await;
             stage.recorder.borrow_mut().ended(&sample);
+            if let Some(rank) = first_pause(stage, &walk, &places[..=at], before_ns, sample.released_at) {
+                stage.recorder.borrow_mut().paused(rank);
+            }
             completed_at = sample.completed_at;
             chain_completed_at = chain_due_ns.saturating_add(plan.expected_service_ns(endpoint));
         }
+        before_ns = completed_at;
         if let Some(next) = places.get(at + 1) {
             let gap = plan.gap_between(&mut walk, *place, *next);
             due_ns = gap.due_ns(due_ns, completed_at);
             chain_due_ns = gap.due_ns(chain_due_ns, chain_completed_at);
         }
     }
+}
+
+/// The rank in the planned law of the pause before the last of `places`, if it was the first of the session: it began
+/// when the answer before came, and ended when this request was taken up.
+fn first_pause(stage: &Stage, walk: &Walk, places: &[Place], from_ns: u64, to_ns: u64) -> Option<f64> {
+    let [from, to] = places.try_into().ok()?;
+    let cut_ns = stage.curtain_ns.saturating_sub(from_ns);
+    stage.plan.pause_rank(walk, [from, to], to_ns.saturating_sub(from_ns), cut_ns)
 }
 
 /// Waits until `due_ns`; false if that will not be any more.

@@ -4,6 +4,7 @@
 
 mod cli;
 mod interrupted;
+mod measured;
 mod schema;
 mod stall;
 mod support;

@@ -4,9 +4,10 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use shared::profile::EXAMPLE;
 
 use crate::support::{answer, directory, hurried, request_head, run, server};
 
@@ -41,6 +42,63 @@ fn a_stall_weighs_as_much_as_the_requests_that_were_due_in_it() {
     assert!(response("p90_s") > 0.3, "{report:#}");
     // It was the target's doing, and the generator went on sending.
     assert!(number(&report, "/send_delay_s/p90_s") < 0.1, "{report:#}");
+}
+
+/// Goal G8. The target answers in 10 ms, but not at all between 1 s and 3 s after its first request.
+///
+/// In a run of `T` seconds with an even rate, the share of requests that wait longer than `x` because of a stall of `S`
+/// seconds is `(S - x)/T`: those due in its first `S - x` seconds. So the `q`-quantile is `S - (1 - q) T` as long as
+/// that is longer than an ordinary answer, and the maximum is `S`. Second requests of sessions fall due after the
+/// answers to the first, and would spoil the even rate; so all sessions have one request.
+#[test]
+fn a_stall_of_two_seconds_is_reported_as_long_as_it_was() {
+    const STALL_S: f64 = 2.0;
+    const RUN_S: f64 = 10.0;
+    let begun = Arc::new(Mutex::new(None));
+    let address = server(move |mut stream| {
+        while request_head(&mut stream).is_some() {
+            wait_out(*begun.lock().unwrap().get_or_insert_with(now));
+            answer(&mut stream);
+        }
+    });
+    let single = "next: {END: 1.0}";
+    let yaml = EXAMPLE
+        .replace("next: {END: 0.4, get_home: 0.2, get_item: 0.4}", single)
+        .replace("next: {END: 0.6667, get_home: 0.3333}", single);
+    let (_directory, profile) = directory(&yaml);
+    // 100 sessions per second.
+    let flags = ["--duration", "10s", "--scale", "1250", "--max-in-flight", "1000"];
+    let (_, report) = run(&profile, &format!("http://{address}"), &flags);
+    let quantile = |time: &str, name: &str| number(&report, &format!("/{time}/{name}"));
+    let truth = |q: f64| STALL_S - (1.0 - q) * RUN_S;
+    for (name, truth_s) in
+        [("p90_s", truth(0.9)), ("p95_s", truth(0.95)), ("p99_s", truth(0.99)), ("max_s", STALL_S)]
+    {
+        let found_s = quantile("response_time_s", name);
+        // 5 %, and what chance does to a quantile: the number of requests in the stall is a Poisson number of 200.
+        let chance_s = if name == "max_s" { 0.0 } else { 3.0 * (STALL_S - truth_s).sqrt() / 10.0 };
+        assert!(
+            (found_s / truth_s - 1.0).abs() < 0.05 + chance_s / truth_s,
+            "{name}: {found_s} {truth_s} {report:#}"
+        );
+    }
+    let p50_s = quantile("response_time_s", "p50_s");
+    assert!((0.010..0.020).contains(&p50_s), "{report:#}");
+    // A generator that waits for answers before it sends on would have shown this instead, once per connection.
+    assert!(quantile("service_time_s", "p50_s") < 0.020, "{report:#}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is the target's clock, not the replayer's")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Sleeps for as long as the target takes to answer now, if its first request was at `begun`.
+fn wait_out(begun: Instant) {
+    let into = begun.elapsed();
+    let stall = Duration::from_secs(1)..Duration::from_secs(3);
+    let until_end = if stall.contains(&into) { stall.end - into } else { Duration::ZERO };
+    thread::sleep(Duration::from_millis(10).max(until_end));
 }
 
 #[test]
@@ -103,5 +161,10 @@ fn what_exceeds_the_cap_is_dropped_counted_and_makes_the_run_invalid() {
     assert!((count("planned") - count("sent") - count("dropped") - count("cut")).abs() < 0.5, "{report:#}");
     assert!(number(&report, "/sessions/dropped") > 50.0, "{report:#}");
     assert_eq!(report["verdict"]["valid"], false);
-    assert!(report["verdict"]["reason"].as_str().unwrap().contains("10 waited"), "{report:#}");
+    let reason = report["verdict"]["findings"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("10 waited") && reason.contains("target saturated"), "{report:#}");
+    // Neither the cap nor the end of the run hides a request: they all count as longer than the timeout.
+    assert!(number(&report, "/response_time_s/n") - count("planned") + count("cut") < 0.5, "{report:#}");
+    assert!(number(&report, "/response_time_s/p50_s") >= 2.0, "{report:#}");
+    assert!(number(&report, "/response_time_s/known_share") < 1e-9, "{report:#}");
 }

@@ -39,9 +39,13 @@ impl Arrivals {
 
     /// Sessions expected in `block`, as far as it lies before the run's end.
     pub(crate) fn expected_in(&self, block: u64) -> f64 {
-        let end_s = self.course.duration_s - block as f64;
-        let before_end = |piece: &Piece| piece.area_to((end_s - piece.at_s).clamp(0.0, piece.width_s));
-        self.pieces(block).iter().map(before_end).sum()
+        self.expected_within(block, self.course.duration_s - block as f64)
+    }
+
+    /// Sessions expected in `block` before `into_s` seconds of it have passed, were there no end to the run.
+    pub(crate) fn expected_within(&self, block: u64, into_s: f64) -> f64 {
+        let before = |piece: &Piece| piece.area_to((into_s - piece.at_s).clamp(0.0, piece.width_s));
+        self.pieces(block).iter().map(before).sum()
     }
 
     /// The block cut at the curve's knots and at the end of the ramp: inside, both curve and ramp are linear.

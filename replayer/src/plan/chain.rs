@@ -79,6 +79,13 @@ impl Gaps {
         self.sampler.quantile(u * self.shorter).clamp(0.0, self.longest_s)
     }
 
+    /// The share of pauses shorter than `length_s` among those up to `cut_s`; none for pacing, and if there are none.
+    pub(crate) fn rank(&self, length_s: f64, cut_s: f64) -> Option<f64> {
+        let among = self.sampler.cdf(cut_s.min(self.longest_s));
+        let known = self.kind == GapKind::Think && among > 0.0;
+        known.then(|| (self.sampler.cdf(length_s) / among).min(1.0))
+    }
+
     /// Mean pause in seconds: the average over even quantiles, since the cut has no closed form.
     pub(crate) fn mean_s(&self) -> f64 {
         const POINTS: u32 = 500;

@@ -133,7 +133,6 @@ fn not_replayed(profile: &Profile) -> Vec<String> {
         ("day_level_cv", profile.arrivals.day_level_cv.is_some()),
         ("pace", profile.classes.iter().any(|class| class.pace.is_some())),
         ("scenarios", !profile.scenarios.is_empty()),
-        ("thresholds", !profile.thresholds.is_empty()),
     ];
     parts.into_iter().filter(|(_, present)| *present).map(|(name, _)| name.to_owned()).collect()
 }

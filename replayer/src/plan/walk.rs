@@ -79,8 +79,13 @@ impl Walk {
 
     /// Draws the pause between two neighbouring places; call it once per pair, in order.
     pub(crate) fn gap_between(&mut self, chains: &Chains, from: Place, to: Place) -> Gap {
-        let gaps: &Gaps = &chains.gaps[chains.chains[self.class].gaps_between(from, to)];
+        let gaps = self.gaps_between(chains, [from, to]);
         Gap { kind: gaps.kind, length_ns: clock::from_s(gaps.at(self.gaps.uniform())) }
+    }
+
+    /// The law of the pauses between two places.
+    pub(crate) fn gaps_between<'a>(&self, chains: &'a Chains, [from, to]: [Place; 2]) -> &'a Gaps {
+        &chains.gaps[chains.chains[self.class].gaps_between(from, to)]
     }
 }
 

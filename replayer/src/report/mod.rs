@@ -4,12 +4,14 @@ mod preview;
 mod results;
 mod schema;
 mod text;
+pub(crate) mod thresholds;
 
 pub use preview::{Preview, PreviewSession, PreviewStep};
 pub(crate) use results::Circumstances;
-pub use results::{Baseline, EndpointReport, Quantiles, Requests, RunReport, Sessions, Verdict};
+pub use results::{Baseline, EndpointReport, IntervalLog, Quantiles, Ratio, Requests, RunReport, Sessions};
 pub use schema::{schema, schema_text};
 pub use text::{outline, text};
+pub use thresholds::Threshold;
 
 /// A result as JSON, indented, with a final newline.
 pub fn json(result: &impl serde::Serialize) -> String {

@@ -1,0 +1,64 @@
+//! What an event loop tells of: one note per thing that happened. Whatever is counted is counted from notes, by the
+//! event loop as well as by whoever reads along, so that the two cannot differ.
+
+use super::sample::Sample;
+use crate::plan::Digest;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Note {
+    /// A session fell due.
+    Session {
+        /// When it was due.
+        starts_at: u64,
+        /// When the event loop took it up.
+        released_at: u64,
+        /// Positions of the endpoints that it means to request.
+        planned: Box<[u32]>,
+        /// Places that it passes without a request.
+        skipped: u64,
+        /// Its share of the fingerprint.
+        digest: Digest,
+    },
+    /// The session was not even begun, because too many requests were waiting.
+    SessionDropped,
+    /// A request was not sent, because too many were waiting.
+    Dropped {
+        /// Position of the endpoint.
+        endpoint: usize,
+        /// When that was decided.
+        at: u64,
+    },
+    /// A request was not sent, because the run ended before it was due.
+    Cut {
+        /// Position of the endpoint.
+        endpoint: usize,
+    },
+    /// A request is being sent.
+    Sent(Waiting),
+    /// A request ended.
+    Ended(Sample),
+    /// The run ended before the request did.
+    Unfinished {
+        /// The request.
+        waiting: Waiting,
+        /// When the run ended.
+        at: u64,
+    },
+    /// The first pause of a session is over: the share of pauses that would have been shorter.
+    Paused {
+        /// Uniform between 0 and 1 if pauses are as planned.
+        rank: f64,
+    },
+}
+
+/// A request that waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Waiting {
+    /// When it was due.
+    pub(crate) scheduled_at: u64,
+    /// When it would have been due, had all answers before it come as in production.
+    pub(crate) chain_due_at: u64,
+    /// Position of the endpoint.
+    pub(crate) endpoint: usize,
+}
