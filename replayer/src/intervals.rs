@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 pub use crate::record::intervals::FILE_NAME;
-use crate::record::intervals::by_second;
+use crate::record::intervals::{Seconds, by_second};
 use crate::record::{EndpointSnapshot, RequestCounts, Snapshot};
 use crate::report::Quantiles;
 
@@ -67,7 +67,7 @@ impl Intervals {
     /// # Errors
     /// [`Error::Read`] when it cannot be read, [`Error::IntervalLog`] when it is none.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let (seconds, total, ending) = by_second(path, Interval::of)?;
+        let Seconds { seconds, total, ending } = by_second(path, Interval::of)?;
         let total = total.unwrap_or_else(|| Snapshot::new(ending.head.endpoints.len()));
         let ids = ending.head.endpoints.into_iter();
         Ok(Self {

@@ -57,7 +57,8 @@ fn a_stall_of_two_seconds_is_reported_as_long_as_it_was() {
     let begun = Arc::new(Mutex::new(None));
     let address = server(move |mut stream| {
         while request_head(&mut stream).is_some() {
-            wait_out(*begun.lock().unwrap().get_or_insert_with(now));
+            let first = *begun.lock().unwrap().get_or_insert_with(now);
+            wait_out(first);
             answer(&mut stream);
         }
     });

@@ -140,6 +140,18 @@ impl Plan {
         self.arrivals.expected_within(block, into_s)
     }
 
+    /// Requests that one session sends to each endpoint, in the mean.
+    pub(crate) fn expected_visits(&self) -> Vec<f64> {
+        let mut visits = vec![0.0; self.endpoints.len()];
+        for (class, weight) in self.chains.classes.shares() {
+            let of_class = self.chains.chains[class].visits();
+            let sent =
+                visits.iter_mut().zip(of_class).zip(&self.endpoints).filter(|(_, endpoint)| endpoint.allowed);
+            sent.for_each(|((sum, of_class), _)| *sum += weight * of_class);
+        }
+        visits
+    }
+
     /// The share of pauses between `from` and `to` that are shorter than `length_ns`, among those that are shorter than
     /// `cut_ns`: uniform between 0 and 1 if pauses are as planned. None where pauses are paced: the answer before may
     /// lengthen them. None, too, where no pause is that short.

@@ -177,6 +177,16 @@ fn remaining(file: &mut impl Read) -> io::Result<u64> {
     io::copy(file, &mut io::sink())
 }
 
+/// A log, second by second.
+#[derive(Debug)]
+pub(crate) struct Seconds<T> {
+    /// What was kept of each second in which something happened.
+    pub(crate) seconds: BTreeMap<u64, T>,
+    /// All of them together; none if there are none.
+    pub(crate) total: Option<Snapshot>,
+    pub(crate) ending: Ending,
+}
+
 /// The counts of each second of the log at `path`, all event loops together, and what else is in it.
 ///
 /// Seconds in which nothing happened are missing. `keep` says what is to be kept of a second: whole snapshots of hours
@@ -184,10 +194,7 @@ fn remaining(file: &mut impl Read) -> io::Result<u64> {
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) fn by_second<T>(
-    path: &Path,
-    keep: impl Fn(&Snapshot) -> T,
-) -> Result<(BTreeMap<u64, T>, Option<Snapshot>, Ending), Error> {
+pub(crate) fn by_second<T>(path: &Path, keep: impl Fn(&Snapshot) -> T) -> Result<Seconds<T>, Error> {
     /// Batches of several event loops of one second may stand this far apart.
     const SPREAD_S: u64 = 10;
     let (mut open, mut kept) = (BTreeMap::<u64, Snapshot>::new(), BTreeMap::new());
@@ -201,7 +208,7 @@ pub(crate) fn by_second<T>(
         }
     })?;
     kept.extend(open.iter().map(|(second, snapshot)| (*second, keep(snapshot))));
-    Ok((kept, total, ending))
+    Ok(Seconds { seconds: kept, total, ending })
 }
 
 #[cfg(test)]
@@ -256,7 +263,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE_NAME);
         let total = written(&path);
-        let (seconds, merged, ending) = by_second(&path, |snapshot| snapshot.requests.sent).unwrap();
+        let Seconds { seconds, total: merged, ending } =
+            by_second(&path, |counted| counted.requests.sent).unwrap();
         assert_eq!((merged, ending), (Some(total), Ending { head: head(), torn_bytes: 0 }));
         assert_eq!(seconds, (0..20).map(|second| (second, 100)).collect());
     }

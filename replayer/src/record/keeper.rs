@@ -32,8 +32,9 @@ pub(crate) fn keep(batches: &Receiver<Batch>, shards: usize, plan: &Plan, mut lo
     let mut second = 0;
     for Batch { shard, until, notes } in batches {
         notes.iter().for_each(|note| witness.note(note));
-        // The last batch has no time of its own; it belongs to the second after those before it.
-        second = if until == u64::MAX { second + 1 } else { second.max(until / SECOND_NS) };
+        // What is told when a second is over is of that second. The last batch has no time: it is of the one after.
+        let told = if until == u64::MAX { second + 1 } else { (until / SECOND_NS).saturating_sub(1) };
+        second = told.max(second);
         log.iter_mut().for_each(|log| log.add(shard, second, &notes));
         reached[shard] = until;
         witness.settle(reached.iter().copied().min().unwrap_or(0));

@@ -293,8 +293,9 @@ impl Snapshot {
             Note::Unfinished { waiting, at } => {
                 requests.unfinished += 1;
                 let endpoint = &mut endpoints[waiting.endpoint];
-                endpoint.response.unended.add(at.saturating_sub(waiting.scheduled_at));
-                endpoint.chain.unended.add(at.saturating_sub(waiting.chain_due_at));
+                let [response, chain] = waiting.waited(*at);
+                endpoint.response.unended.add(response);
+                endpoint.chain.unended.add(chain);
             }
             Note::Paused { .. } => {}
         }

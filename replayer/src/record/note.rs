@@ -62,3 +62,10 @@ pub(crate) struct Waiting {
     /// Position of the endpoint.
     pub(crate) endpoint: usize,
 }
+
+impl Waiting {
+    /// What it has waited at `now`, as response time and as chain time.
+    pub(crate) fn waited(&self, now: u64) -> [u64; 2] {
+        [self.scheduled_at, self.chain_due_at.min(self.scheduled_at)].map(|from| now.saturating_sub(from))
+    }
+}

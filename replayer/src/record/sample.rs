@@ -145,8 +145,9 @@ impl Sample {
     }
 
     /// What a user would have waited, were all waits before it as in production: from the moment it would have been due.
+    /// Where they were shorter than that, the request was due sooner, and the time is the response time.
     pub(crate) fn chain_time(&self) -> u64 {
-        self.completed_at.saturating_sub(self.chain_due_at)
+        self.completed_at.saturating_sub(self.chain_due_at.min(self.scheduled_at))
     }
 
     /// How long the target thought: from the first byte written to the first one read.

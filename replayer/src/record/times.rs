@@ -10,14 +10,11 @@ use hdrhistogram::Histogram;
 use crate::clock::SECOND_NS;
 
 /// A histogram of times in whole microseconds, to three digits, up to an hour.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Times(Histogram<u64>);
-
-impl Default for Times {
-    fn default() -> Self {
-        Self(Histogram::new(3).expect("three digits are among the allowed"))
-    }
-}
+///
+/// It takes memory only once there is a time: most endpoints of a long profile are hardly requested, and of most
+/// requests the end is seen.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Times(Option<Histogram<u64>>);
 
 impl Times {
     /// Longer times count as this.
@@ -30,17 +27,24 @@ impl Times {
 
     /// Adds `count` times of `us` microseconds.
     pub(crate) fn add_us(&mut self, us: u64, count: u64) {
-        self.0.record_n(us.min(Self::LONGEST_US), count).expect("it grows to any value below its cut");
+        let added = self.histogram().record_n(us.min(Self::LONGEST_US), count);
+        added.expect("it grows to any value below its cut");
     }
 
     /// Adds all times of `other`.
     pub(crate) fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("it grows to any value below its cut");
+        if let Some(other) = &other.0 {
+            self.histogram().add(other).expect("it grows to any value below its cut");
+        }
+    }
+
+    fn histogram(&mut self) -> &mut Histogram<u64> {
+        self.0.get_or_insert_with(|| Histogram::new(3).expect("three digits are among the allowed"))
     }
 
     /// Number of times.
     pub(crate) fn count(&self) -> u64 {
-        self.0.len()
+        self.0.as_ref().map_or(0, Histogram::len)
     }
 
     /// Number of times of at least `ns` nanoseconds, to the width of a bin.
@@ -51,21 +55,22 @@ impl Times {
 
     /// The `q`-quantile in seconds; 0 without times.
     pub(crate) fn quantile_s(&self, q: f64) -> f64 {
-        self.0.value_at_quantile(q) as f64 / 1e6
+        self.0.as_ref().map_or(0.0, |times| times.value_at_quantile(q) as f64 / 1e6)
     }
 
-    /// The longest, in seconds.
+    /// The longest, in seconds; 0 without times.
     pub(crate) fn max_s(&self) -> f64 {
-        self.0.max() as f64 / 1e6
+        self.0.as_ref().map_or(0.0, |times| times.max() as f64 / 1e6)
     }
 
     /// What is not empty, ascending: the largest time of a bin in microseconds, and how many times it holds.
     pub(crate) fn bins(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.0.iter_recorded().map(|bin| (bin.value_iterated_to(), bin.count_at_value()))
+        let bins = self.0.iter().flat_map(Histogram::iter_recorded);
+        bins.map(|bin| (bin.value_iterated_to(), bin.count_at_value()))
     }
 
     fn sum_s(&self) -> f64 {
-        self.0.mean() * self.count() as f64 / 1e6
+        self.0.as_ref().map_or(0.0, |times| times.mean() * times.len() as f64 / 1e6)
     }
 }
 
@@ -102,11 +107,11 @@ impl Waits {
 
     /// The distribution.
     pub(crate) fn curve(&self) -> Curve {
-        let (mut ended, mut unended) = (self.ended.bins().peekable(), self.unended.bins().peekable());
+        let mut unended = self.unended.bins().peekable();
         let mut at_risk = self.count() as f64;
         let mut surviving = 1.0;
         let mut steps = Vec::new();
-        while let Some((us, count)) = ended.next() {
+        for (us, count) in self.ended.bins() {
             // Who waited exactly as long as an answer took was still waiting then.
             while let Some((_, gone)) = unended.next_if(|(waited_us, _)| *waited_us < us) {
                 at_risk -= gone as f64;

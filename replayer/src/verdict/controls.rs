@@ -4,6 +4,7 @@
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use shared::Profile;
 use shared::distribution::Law;
 use shared::io::from_yaml;
 use shared::profile::EXAMPLE;
@@ -32,6 +33,8 @@ struct Generator {
     loses: f64,
     /// Share of requests to the second endpoint that it sends to the first.
     confuses: f64,
+    /// The chain that it walks instead of the profile's.
+    chain: fn(&mut Profile),
 }
 
 /// Late by up to 60 microseconds, as timers wake.
@@ -41,20 +44,23 @@ const FAITHFUL: Generator = Generator {
     pause: |pause| pause,
     loses: 0.0,
     confuses: 0.0,
+    chain: |_| (),
 };
 
-/// The verdict on 20 s at 100 sessions per second, sent like that.
+/// The verdict on 40 s at 100 sessions per second, sent like that.
 fn verdict(seed: u64, generator: Generator) -> Verdict {
     let mut profile = from_yaml(EXAMPLE).unwrap();
     // A median of 0.4 s.
     profile.think_times.get_mut("browse").unwrap().law = Some(Law::Lognormal { mu: -1.0, sigma: 0.9 });
     let schedule =
-        Schedule { seed, scale: 1250.0, duration: Some(Duration::from_secs(20)), ..Schedule::default() };
+        Schedule { seed, scale: 1250.0, duration: Some(Duration::from_secs(40)), ..Schedule::default() };
     let plan = Plan::new(&profile, &schedule, &[]).unwrap();
+    (generator.chain)(&mut profile);
+    let walked = Plan::new(&profile, &schedule, &[]).unwrap();
     let (reader, batches) = sync_channel(1);
     let mut recorder = Recorder::new(2, TIMEOUT, std::sync::Arc::default(), Some((0, reader)));
     let mut stream = Stream::new(Key { seed, block: 9, index: 9 }, Purpose::Answer);
-    plan.sessions().for_each(|session| play(&plan, &session, generator, &mut stream, &mut recorder));
+    walked.sessions().for_each(|session| play(&walked, &session, generator, &mut stream, &mut recorder));
     let counted = recorder.finish(u64::MAX);
     drop(recorder);
     let kept = keep(&batches, 1, &plan, None);
@@ -139,6 +145,18 @@ fn a_pacer_of_whole_milliseconds_is_found() {
 fn a_weight_that_is_five_points_off_is_found() {
     // The second endpoint has 37.5 % of all requests.
     must_be_found(Generator { confuses: 0.05 / 0.375, ..FAITHFUL }, "of `");
+}
+
+#[test]
+fn a_chain_that_gives_an_endpoint_five_points_more_is_found() {
+    // With x of the steps from home leading to the second endpoint, v_home = 0.8333/(0.8 - x/3) and
+    // v_item = 0.25 + x v_home: its share is 37.5 % at the example's x of 0.4, and 42.5 % at this one.
+    let chain = |profile: &mut Profile| {
+        let next = &mut profile.classes[0].chain.get_mut("get_home").unwrap().next;
+        *next = [("END".to_owned(), 0.2454), ("get_home".to_owned(), 0.2), ("get_item".to_owned(), 0.5546)]
+            .into();
+    };
+    must_be_found(Generator { chain, ..FAITHFUL }, "in the profile");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod dispersion;
 mod lateness;
 mod law;
 mod machine;
+mod mix;
 mod pauses;
 mod rate;
 mod saturation;
@@ -24,6 +25,7 @@ pub use lateness::Lateness;
 pub use law::Starts;
 pub use machine::Machine;
 pub(crate) use machine::Meter;
+pub use mix::Mix;
 pub use pauses::Pauses;
 pub use rate::{Rate, Window};
 pub(crate) use witness::{Evidence, Witness};
@@ -117,6 +119,9 @@ pub struct SelfCheck {
     pub starts: Option<Starts>,
     /// How bursty starts were at several time scales, against the plan.
     pub dispersion: Vec<Dispersion>,
+    /// Whether sessions go where the profile says; none for too few.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mix: Option<Mix>,
     /// Whether sessions paused as planned; none where no pause could be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pauses: Option<Pauses>,
@@ -142,6 +147,7 @@ pub(crate) fn check(counted: &Snapshot, evidence: &Evidence, context: Context<'_
         rate: Rate::of(&evidence.windows),
         starts: Starts::of(&evidence.blocks),
         dispersion: evidence.dispersion.clone(),
+        mix: Mix::of(&evidence.walks, context.ids),
         pauses: Pauses::of(&evidence.ranks),
         machine: context.machine,
     };
@@ -152,6 +158,7 @@ pub(crate) fn check(counted: &Snapshot, evidence: &Evidence, context: Context<'_
         checked.starts.as_ref().and_then(Starts::finding),
         checked.dispersion.iter().find_map(Dispersion::finding),
         account::finding(&counted.endpoints, context.ids).filter(|_| !context.cut_short),
+        checked.mix.as_ref().and_then(Mix::finding),
         checked.pauses.as_ref().and_then(Pauses::finding).filter(|_| !context.cut_short),
         checked.machine.as_ref().and_then(Machine::finding),
     ];

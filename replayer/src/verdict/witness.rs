@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::dispersion::{Counter, Dispersion};
 use super::law::{BLOCK, BlockTest, MOST_PER_S};
+use super::mix::Walks;
 use super::pauses::Ranks;
 use super::rate::{Tally, WINDOW_S};
 use crate::clock::{SECOND_NS, to_s};
@@ -18,6 +19,7 @@ pub(crate) struct Evidence {
     pub(crate) windows: Vec<Tally>,
     pub(crate) blocks: Vec<BlockTest>,
     pub(crate) dispersion: Vec<Dispersion>,
+    pub(crate) walks: Walks,
     pub(crate) ranks: Ranks,
 }
 
@@ -26,6 +28,7 @@ pub(crate) struct Evidence {
 pub(crate) struct Witness<'a> {
     plan: &'a Plan,
     windows: Vec<Tally>,
+    walks: Walks,
     ranks: Ranks,
     dispersion: Counter,
     /// Starts of seconds that are not settled yet.
@@ -56,6 +59,7 @@ impl<'a> Witness<'a> {
         Self {
             plan,
             windows: Vec::new(),
+            walks: Walks::new(plan.expected_visits()),
             ranks: Ranks::default(),
             dispersion: Counter::default(),
             open: BTreeMap::new(),
@@ -71,7 +75,8 @@ impl<'a> Witness<'a> {
     /// Takes in `note`.
     pub(crate) fn note(&mut self, note: &Note) {
         match note {
-            Note::Session { starts_at, released_at, .. } => {
+            Note::Session { starts_at, released_at, planned, .. } => {
+                self.walks.add(planned);
                 self.open.entry(starts_at / SECOND_NS).or_default().planned.push(*starts_at);
                 self.open.entry(released_at / SECOND_NS).or_default().released.push(*released_at);
                 self.window(*released_at).sessions += 1;
@@ -106,6 +111,7 @@ impl<'a> Witness<'a> {
             windows: self.windows,
             blocks: self.blocks,
             dispersion: self.dispersion.indices(),
+            walks: self.walks,
             ranks: self.ranks,
         }
     }
