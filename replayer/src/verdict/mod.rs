@@ -145,7 +145,7 @@ pub(crate) fn check(counted: &Snapshot, evidence: &Evidence, context: Context<'_
     let checked = SelfCheck {
         lateness: Lateness::of(&counted.all_times(|endpoint| &endpoint.send_delay)),
         rate: Rate::of(&evidence.windows),
-        starts: Starts::of(&evidence.blocks),
+        starts: Starts::of(&evidence.blocks, &evidence.course),
         dispersion: evidence.dispersion.clone(),
         mix: Mix::of(&evidence.walks, context.ids),
         pauses: Pauses::of(&evidence.ranks),

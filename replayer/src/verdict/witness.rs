@@ -1,10 +1,9 @@
-//! Gathers what the verdict rests on while the run goes on, in memory that does not grow with it but by a few numbers
-//! per minute.
+//! Gathers what the verdict rests on while the run goes on, in memory that grows with it by two numbers per second.
 
 use std::collections::BTreeMap;
 
 use super::dispersion::{Counter, Dispersion};
-use super::law::{BLOCK, BlockTest, MOST_PER_S};
+use super::law::{BLOCK, BlockTest, Course, MOST_PER_S};
 use super::mix::Walks;
 use super::pauses::Ranks;
 use super::rate::{Tally, WINDOW_S};
@@ -18,6 +17,7 @@ use crate::record::{Note, Sample, Waiting};
 pub(crate) struct Evidence {
     pub(crate) windows: Vec<Tally>,
     pub(crate) blocks: Vec<BlockTest>,
+    pub(crate) course: Course,
     pub(crate) dispersion: Vec<Dispersion>,
     pub(crate) walks: Walks,
     pub(crate) ranks: Ranks,
@@ -40,6 +40,8 @@ pub(crate) struct Witness<'a> {
     last: f64,
     gaps: Vec<f64>,
     blocks: Vec<BlockTest>,
+    course: Course,
+    tested: u64,
     thinning: Stream,
 }
 
@@ -68,6 +70,8 @@ impl<'a> Witness<'a> {
             last: 0.0,
             gaps: Vec::new(),
             blocks: Vec::new(),
+            course: Course::default(),
+            tested: 0,
             thinning: Stream::new(Key { seed: 0, block: 0, index: 0 }, Purpose::Thinning),
         }
     }
@@ -110,6 +114,7 @@ impl<'a> Witness<'a> {
         Evidence {
             windows: self.windows,
             blocks: self.blocks,
+            course: self.course,
             dispersion: self.dispersion.indices(),
             walks: self.walks,
             ranks: self.ranks,
@@ -145,11 +150,13 @@ impl<'a> Witness<'a> {
             let rescaled = self.rescaled + kept * self.plan.expected_starts(block, within(at));
             self.gaps.push((rescaled - self.last).max(0.0));
             self.last = rescaled;
+            self.tested += 1;
             if self.gaps.len() == BLOCK {
                 self.blocks.extend(BlockTest::of(&self.gaps));
                 self.gaps.clear();
             }
         }
         self.rescaled += kept * expected;
+        self.course.second(self.rescaled, self.tested);
     }
 }
