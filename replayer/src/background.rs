@@ -28,9 +28,9 @@ async fn call(stage: &Rc<Stage>, calls: impl Iterator<Item = PlannedCall>) {
             return;
         }
         let mut recorder = stage.recorder.borrow_mut();
-        recorder.planned_more(1);
+        recorder.planned_more(call.endpoint);
         if !stage.live.has_room(stage.max_in_flight) {
-            recorder.shed(1);
+            recorder.shed(call.endpoint, stage.timer.now_ns());
             continue;
         }
         drop(recorder);
@@ -72,6 +72,6 @@ mod tests {
         assert_eq!((counted.requests.planned, counted.requests.completed), (16, 16));
         // Five are under way at once; of each caller, one more connection than that may be needed.
         assert!((4..=10).contains(&connections), "{connections}");
-        assert!(counted.endpoints[0].response.quantile_s(0.5) < 0.1);
+        assert!(counted.endpoints[0].response.ended.quantile_s(0.5) < 0.1);
     }
 }

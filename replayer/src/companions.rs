@@ -24,20 +24,20 @@ pub(crate) fn fetch(
     companions: impl IntoIterator<Item = (PlannedCompanion, String)>,
 ) {
     for (companion, path) in companions {
-        stage.recorder.borrow_mut().planned_more(1);
+        stage.recorder.borrow_mut().planned_more(companion.endpoint);
         let (presence, visitor) = (Presence::new(Rc::clone(stage)), Rc::clone(visitor));
         tokio::task::spawn_local(async move {
             let stage = presence.stage();
             let scheduled_at = page.at_ns.saturating_add(companion.offset_ns);
             let chain_due_at = page.chain_ns.saturating_add(companion.offset_ns);
-            // What is not sent by then is cut, as all that is planned and neither sent nor dropped.
             if !due(stage, scheduled_at).await {
+                stage.recorder.borrow_mut().cut_short(companion.endpoint);
                 return;
             }
             let stamps = Stamps::new(stage.timer.clock());
             let _lane = visitor.lane(&stamps).await;
             if !stage.live.has_room(stage.max_in_flight) {
-                stage.recorder.borrow_mut().shed(1);
+                stage.recorder.borrow_mut().shed(companion.endpoint, stage.timer.now_ns());
                 return;
             }
             let method = stage.plan.endpoints[companion.endpoint].method.clone();
@@ -65,7 +65,7 @@ mod tests {
         });
         assert_eq!((counted.requests.planned, counted.requests.completed), (20, 20));
         assert_eq!(connections, 6);
-        let response = &counted.endpoints[0].response;
+        let response = &counted.endpoints[0].response.ended;
         assert!((0.05..0.15).contains(&response.quantile_s(0.01)), "{}", response.quantile_s(0.01));
         assert!(response.max_s() >= 0.2, "{}", response.max_s());
         // That they had to wait for a connection is not the generator's delay.

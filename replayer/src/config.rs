@@ -1,10 +1,12 @@
 //! Settings: what the command line says, resolved once and checked before anything happens.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use shared::arrivals::DAY_S;
 use shared::units::Weekday;
 
+use crate::condition::Condition;
 pub use crate::connect::settings::WireSettings;
 use crate::error::Error;
 use crate::pace::Pace;
@@ -36,6 +38,10 @@ pub struct Settings {
     pub pin: bool,
     /// When to start; at once, if nothing is said.
     pub start_at: Option<StartAt>,
+    /// Conditions that the run must meet, besides those of the profile.
+    pub thresholds: Vec<Condition>,
+    /// Where to write the interval log, if anywhere.
+    pub interval_log: Option<PathBuf>,
 }
 
 /// When several processes start together.
@@ -62,6 +68,8 @@ impl Default for Settings {
             pace: Pace::Spin,
             pin: true,
             start_at: None,
+            thresholds: Vec::new(),
+            interval_log: None,
         }
     }
 }

@@ -156,6 +156,29 @@ pub enum Error {
         /// For how many seconds.
         ago_s: f64,
     },
+    /// A file cannot be read.
+    #[error("cannot read `{path}`", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is no interval log.
+    #[error("`{path}`: found another kind of file, expected an interval log of a run", path = path.display())]
+    IntervalLog {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A threshold that the grammar does not know, or that nothing of this profile can be compared with.
+    #[error("threshold `{threshold}`: {problem}")]
+    Threshold {
+        /// As it was written.
+        threshold: String,
+        /// What was found and expected.
+        problem: String,
+    },
     /// The system gives no event loop: out of descriptors, threads or memory.
     #[error("cannot start an event loop")]
     EventLoop {

@@ -30,6 +30,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`config`] | settings, resolved once and checked |
+//! | [`condition`] | the grammar of thresholds and stop rules |
 //! | [`plan`] | what will be sent when: pure, no clock, no network |
 //! | `guard` | which targets and methods are allowed |
 //! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
@@ -37,7 +38,9 @@
 //! | `dispatch`, `session`, `exchange`, `connect` | begins sessions when due; a walk in progress; one request; its connection |
 //! | `companions`, `background` | requests beside the walk: those that a page brings along, those of callers |
 //! | `http` | HTTP/1.1 as bytes, cookies, redirects: pure |
-//! | `record` | samples, histograms, counts |
+//! | `record` | samples, histograms, counts, the interval log |
+//! | [`intervals`] | reads the interval log, also of a run that was killed |
+//! | [`verdict`] | whether the load was the one that was planned |
 //! | [`report`] | the result as data and as text |
 //! | [`target`] | the embedded target: serves a profile's endpoints as slowly as they were |
 
@@ -45,6 +48,7 @@ mod alarm;
 mod background;
 mod clock;
 mod companions;
+pub mod condition;
 pub mod config;
 mod connect;
 mod cores;
@@ -54,6 +58,7 @@ mod event_loop;
 mod exchange;
 mod guard;
 mod http;
+pub mod intervals;
 mod pace;
 pub mod plan;
 mod random;
@@ -63,11 +68,12 @@ mod run;
 mod session;
 pub mod target;
 mod timer;
+pub mod verdict;
 
 pub use config::Settings;
 pub use dispatch::Wish;
 pub use error::Error;
 pub use exchange::SESSION_HEADER;
 pub use pace::Pace;
-pub use record::Progress;
+pub use record::{Failure, Progress};
 pub use run::{Observer, Run, run};

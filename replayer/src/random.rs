@@ -43,6 +43,8 @@ pub(crate) enum Purpose {
     Survey = 15,
     /// Moments inside a whole second.
     Unrounding = 16,
+    /// Which starts the self-check tests, where there are more than it needs.
+    Thinning = 90,
 }
 
 /// What a stream belongs to.

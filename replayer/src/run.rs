@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::background;
 use crate::clock::{self, Clock};
+use crate::condition::Condition;
 use crate::config::{Settings, StartAt};
 use crate::connect::{Destination, Scratch, Site, Station, Way};
 use crate::cores;
@@ -21,9 +22,11 @@ use crate::event_loop;
 use crate::exchange::Envelope;
 use crate::pace::Pace;
 use crate::plan::{Outline, Plan, Trace};
-use crate::record::{Live, Progress, Recorder, Snapshot};
-use crate::report::{Circumstances, Pacing, RunReport};
+use crate::record::intervals::{Head, Writer};
+use crate::record::{Batch, Live, Progress, Recorder, Snapshot, keep};
+use crate::report::{Circumstances, Pacing, RunReport, thresholds};
 use crate::session::{Closing, Open, Stage};
+use crate::verdict::Meter;
 
 /// Somebody who watches a run, and may end it.
 pub trait Observer {
@@ -43,11 +46,18 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Time for the event loops to be up before the first session is due.
 const LEAD: Duration = Duration::from_millis(50);
 
+/// How often the event loops tell what happened.
+const TELL_EVERY_NS: u64 = clock::SECOND_NS;
+
+/// Seconds of telling that may wait for whoever reads along, before the event loops keep them for later.
+const UNREAD_BATCHES: usize = 64;
+
 /// A run that could begin.
 #[derive(Debug)]
 pub struct Run<'a> {
     profile: &'a Profile,
     settings: Settings,
+    thresholds: Vec<Condition>,
     plan: Arc<Plan>,
     destination: Destination,
     /// Cores at hand, counted before an event loop is kept on one.
@@ -63,14 +73,7 @@ impl<'a> Run<'a> {
         settings.check()?;
         start_clock(settings.start_at)?;
         let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
-        let destination = Destination::new(settings)?;
-        Ok(Self {
-            profile,
-            settings: settings.clone(),
-            plan: Arc::new(plan),
-            destination,
-            cores: cores::available(),
-        })
+        Self::of(profile, settings, plan)
     }
 
     /// The same for a log that is played as it was.
@@ -81,9 +84,14 @@ impl<'a> Run<'a> {
         settings.check()?;
         start_clock(settings.start_at)?;
         let plan = Plan::of_trace(Arc::clone(trace), &settings.schedule, &settings.allow_methods)?;
+        Self::of(&trace.profile, settings, plan)
+    }
+
+    fn of(profile: &'a Profile, settings: &Settings, plan: Plan) -> Result<Self, Error> {
         Ok(Self {
-            profile: &trace.profile,
+            profile,
             settings: settings.clone(),
+            thresholds: thresholds::of(profile, &settings.thresholds)?,
             plan: Arc::new(plan),
             destination: Destination::new(settings)?,
             cores: cores::available(),
@@ -98,23 +106,39 @@ impl<'a> Run<'a> {
     /// Connects once, then sends the plan and waits for the answers. Blocks; the sending is done on other threads.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when nobody answers at the target, [`Error::EventLoop`] when the system is exhausted.
+    /// [`Error::Unreachable`] when nobody answers at the target, [`Error::EventLoop`] when the system is exhausted,
+    /// [`Error::Write`] when the interval log cannot be begun.
     /// A target that goes away later is no error but a result: failed requests.
     pub fn execute(&self, observer: &mut dyn Observer) -> Result<RunReport, Error> {
         let (site, way) = self.destination.connect()?;
         let way = Arc::new(way);
+        let log = self.interval_log()?;
+        let meter = Meter::read();
         let clock = start_clock(self.settings.start_at)?;
         let joins_at_ns = if clock.now_ns() > 0 { clock.now_ns() + clock::to_ns(LEAD) } else { 0 };
         let (wishes, wish) = watch::channel(Wish::GoOn);
         let live = Arc::new(Live::default());
-        let (merged, pacing) = thread::scope(|scope| {
+        let ((merged, pacing), kept) = thread::scope(|scope| {
             let (ended, loops_ended) = mpsc::channel();
+            let (reader, batches) = mpsc::sync_channel(UNREAD_BATCHES);
+            let (plan, shards) = (&*self.plan, self.settings.threads);
+            let keeper = thread::Builder::new().name("keeper".to_owned());
+            let keeper = keeper
+                .spawn_scoped(scope, move || keep(&batches, shards, plan, log))
+                .map_err(|source| Error::EventLoop { source })?;
             for shard in 0..self.settings.threads {
-                let (ended, wish, live) = (ended.clone(), wish.clone(), Arc::clone(&live));
-                let (site, way) = (site.clone(), Arc::clone(&way));
-                let generate = move || {
-                    drop(ended.send(self.generate(shard, clock, joins_at_ns, (site, way), live, wish)))
+                let part = Part {
+                    shard,
+                    clock,
+                    joins_at_ns,
+                    site: site.clone(),
+                    way: Arc::clone(&way),
+                    live: Arc::clone(&live),
+                    reader: reader.clone(),
+                    wish: wish.clone(),
                 };
+                let ended = ended.clone();
+                let generate = move || drop(ended.send(self.generate(part)));
                 let spawned =
                     thread::Builder::new().name(format!("generator {shard}")).spawn_scoped(scope, generate);
                 // Those that run already would go on for the whole duration.
@@ -123,20 +147,34 @@ impl<'a> Run<'a> {
                     Error::EventLoop { source }
                 })?;
             }
-            drop(ended);
-            self.watch(&loops_ended, &wishes, || live.progress(clock::to_s(clock.now_ns())), observer)
+            drop((ended, reader));
+            let progress = || live.progress(clock::to_s(clock.now_ns()));
+            let merged = self.watch(&loops_ended, &wishes, progress, observer)?;
+            // It ends with the last event loop, and panics only if it has a bug.
+            let kept = keeper.join().expect("whoever reads along does not panic");
+            Ok::<_, Error>((merged, kept))
         })?;
+        let elapsed_s = clock::to_s(clock.now_ns());
         let circumstances = Circumstances {
             target: self.settings.target.clone(),
             address: way.address().to_string(),
             began_at_s: clock.since_epoch(0).as_secs_f64(),
-            elapsed_s: clock::to_s(clock.now_ns()),
-            interrupted: *wish.borrow() > Wish::GoOn,
+            elapsed_s,
+            wish: *wish.borrow(),
             max_in_flight: self.settings.max_in_flight,
             pacing,
             insecure: self.settings.wire.insecure && site.secure,
+            machine: meter.and_then(|meter| meter.until_now(elapsed_s, self.settings.threads)),
         };
-        Ok(RunReport::new(circumstances, &self.plan, self.profile, &merged))
+        Ok(RunReport::new(circumstances, &self.plan, self.profile, &merged, kept, &self.thresholds))
+    }
+
+    fn interval_log(&self) -> Result<Option<Writer>, Error> {
+        let head = || Head {
+            endpoints: self.plan.endpoints.iter().map(|endpoint| endpoint.id.clone()).collect(),
+            timeout_ns: clock::to_ns(self.settings.timeout),
+        };
+        self.settings.interval_log.as_ref().map(|path| Writer::create(path, head())).transpose()
     }
 
     /// Calls the observer until all event loops have ended, and adds up what they counted.
@@ -179,32 +217,23 @@ impl<'a> Run<'a> {
     }
 
     /// Sends this shard's share of the sessions from one event loop.
-    fn generate(
-        &self,
-        shard: usize,
-        clock: Clock,
-        joins_at_ns: u64,
-        (site, way): (Site, Arc<Way>),
-        live: Arc<Live>,
-        wish: watch::Receiver<Wish>,
-    ) -> io::Result<(Snapshot, Pacing)> {
+    fn generate(&self, part: Part) -> io::Result<(Snapshot, Pacing)> {
+        let Part { shard, clock, joins_at_ns, site, way, live, reader, wish } = part;
         let plan = Arc::clone(&self.plan);
         let threads = self.settings.threads as u64;
         let wire = &self.settings.wire;
         let pinned = self.settings.pin && cores::pin(shard, self.settings.threads);
         event_loop::block_on(clock, self.pace(), async |timer| {
+            let timeout_ns = clock::to_ns(self.settings.timeout);
+            let recorder =
+                Recorder::new(plan.endpoints.len(), timeout_ns, Arc::clone(&live), Some((shard, reader)));
             let stage = Rc::new(Stage {
                 plan: Arc::clone(&plan),
-                envelope: Envelope::new(
-                    site,
-                    clock::to_ns(self.settings.timeout),
-                    wire.proxy.is_some(),
-                    wire.follow_redirects,
-                ),
+                envelope: Envelope::new(site, timeout_ns, wire.proxy.is_some(), wire.follow_redirects),
                 station: Rc::new(Station { way, scratch: Scratch::default() }),
                 keep_alive_ns: clock::to_ns(wire.keep_alive),
                 timer,
-                recorder: RefCell::new(Recorder::new(plan.endpoints.len(), Arc::clone(&live))),
+                recorder: RefCell::new(recorder),
                 live,
                 max_in_flight: self.settings.max_in_flight,
                 curtain_ns: plan.end_ns().saturating_add(clock::to_ns(self.settings.drain)),
@@ -213,15 +242,32 @@ impl<'a> Run<'a> {
             });
             let (shard, missed) = (shard as u64, 0..joins_at_ns);
             background::begin(&stage, shard, threads, joins_at_ns);
-            dispatch(&stage, plan.part_of_ours(shard, threads, joins_at_ns..u64::MAX), wish).await;
+            tokio::select! {
+                () = dispatch(&stage, plan.part_of_ours(shard, threads, joins_at_ns..u64::MAX), wish) => {}
+                () = tell(&stage) => {}
+            }
             // Only now: counting takes time, and what falls due meanwhile would be late.
             for session in plan.part_of_ours(shard, threads, missed) {
                 stage.recorder.borrow_mut().session_lost(&plan, &session, &plan.walk(&session));
             }
-            let snapshot = stage.recorder.borrow().snapshot();
+            let snapshot = stage.recorder.borrow_mut().finish(stage.timer.now_ns());
             (snapshot, Pacing::of(self.pace(), stage.timer.kept(), pinned))
         })
     }
+}
+
+/// What one event loop is given.
+#[derive(Debug)]
+struct Part {
+    shard: usize,
+    clock: Clock,
+    /// Sessions that fell due before are lost.
+    joins_at_ns: u64,
+    site: Site,
+    way: Arc<Way>,
+    live: Arc<Live>,
+    reader: mpsc::SyncSender<Batch>,
+    wish: watch::Receiver<Wish>,
 }
 
 /// The clock of a run that starts when that is wished for, or in a moment.
@@ -234,6 +280,14 @@ fn start_clock(start_at: Option<StartAt>) -> Result<Clock, Error> {
     match ago {
         Some(_) if !join_late => Err(over()),
         _ => Clock::start_at(since_epoch).ok_or_else(over),
+    }
+}
+
+/// Has the recorder tell what happened, once per second and for ever.
+async fn tell(stage: &Stage) {
+    for second in 1.. {
+        stage.timer.sleep_until(second * TELL_EVERY_NS).await;
+        stage.recorder.borrow_mut().hand_over(stage.timer.now_ns());
     }
 }
 

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use crate::companions::{self, PageDue};
 use crate::connect::{Lanes, Stamps, Station};
 use crate::exchange::{Envelope, Exchanged, Order, Visitor};
-use crate::plan::{Plan, PlannedSession, Walk};
-use crate::record::{Live, Recorder, Sample};
+use crate::plan::{Place, Plan, PlannedSession, Walk};
+use crate::record::{Live, Recorder, Sample, Waiting};
 use crate::timer::Timer;
 
 /// What the sessions of one event loop share.
@@ -98,13 +98,14 @@ impl Drop for Presence {
 
 /// Begins `session`, which is due now, or drops it if too many requests wait for an answer.
 pub(crate) fn begin(stage: &Rc<Stage>, session: PlannedSession) {
+    let now = stage.timer.now_ns();
     let walk = stage.plan.walk(&session);
     let mut recorder = stage.recorder.borrow_mut();
-    recorder.session(&stage.plan, &session, &walk);
+    recorder.session(&stage.plan, &session, &walk, now);
     if stage.live.has_room(stage.max_in_flight) {
         tokio::task::spawn_local(play(Presence::new(Rc::clone(stage)), session, walk));
     } else {
-        recorder.session_dropped(&stage.plan, &walk);
+        recorder.session_dropped(&stage.plan, &walk, now);
     }
 }
 
@@ -116,15 +117,17 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
     let mut paths = plan.paths(&session);
     let mut due_ns = session.starts_at_ns;
     let mut chain_due_ns = due_ns;
+    let mut before_ns = due_ns;
     for (at, place) in places.iter().enumerate() {
         if !reach(stage, &visitor, due_ns).await {
+            stage.recorder.borrow_mut().cut(plan, &places[at..]);
             return;
         }
         // What is passed without a request takes no time of its own; the pause after it does.
         let (mut completed_at, mut chain_completed_at) = (due_ns, chain_due_ns);
         if let Some(endpoint) = plan.requested(*place) {
             if !stage.live.has_room(stage.max_in_flight) {
-                stage.recorder.borrow_mut().dropped(plan, &places[at..]);
+                stage.recorder.borrow_mut().dropped(plan, &places[at..], stage.timer.now_ns());
                 return;
             }
             let page = PageDue { at_ns: due_ns, chain_ns: chain_due_ns };
@@ -141,9 +144,13 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
                 chain_due_at: chain_due_ns,
             };
             let sample = send(stage, &visitor, order, Stamps::new(stage.timer.clock())).await;
+            if let Some(rank) = first_pause(stage, &walk, &places[..=at], before_ns, sample.released_at) {
+                stage.recorder.borrow_mut().paused(rank);
+            }
             completed_at = sample.completed_at;
             chain_completed_at = chain_due_ns.saturating_add(plan.expected_service_ns(endpoint));
         }
+        before_ns = completed_at;
         if let Some(next) = places.get(at + 1) {
             let gap = plan.gap_between(&mut walk, *place, *next);
             due_ns = gap.due_ns(due_ns, completed_at);
@@ -152,9 +159,18 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
     }
 }
 
+/// The rank in the planned law of the pause before the last of `places`, if it was the first of the session: it began
+/// when the answer before came, and ended when this request was taken up.
+fn first_pause(stage: &Stage, walk: &Walk, places: &[Place], from_ns: u64, to_ns: u64) -> Option<f64> {
+    let [from, to] = places.try_into().ok()?;
+    let cut_ns = stage.curtain_ns.saturating_sub(from_ns);
+    stage.plan.pause_rank(walk, [from, to], to_ns.saturating_sub(from_ns), cut_ns)
+}
+
 /// Sends one request and has it recorded.
 pub(crate) async fn send(stage: &Stage, visitor: &Visitor, order: Order, stamps: Stamps) -> Sample {
-    stage.recorder.borrow_mut().sent(order.endpoint);
+    let Order { scheduled_at, chain_due_at, endpoint, .. } = order;
+    stage.recorder.borrow_mut().sent(Waiting { scheduled_at, chain_due_at, endpoint });
     // On the heap, and so gone as soon as it is over: sessions spend most of their time thinking, and there are many.
     let exchange = Box::pin(stage.envelope.exchange(&stage.timer, visitor, order, stamps));
     let Exchanged { sample, redirects } = exchange.await;
@@ -255,7 +271,12 @@ pub(crate) mod tests {
                 station: Rc::new(Station { way: Arc::new(way), scratch: Scratch::default() }),
                 keep_alive_ns: u64::MAX,
                 timer,
-                recorder: RefCell::new(Recorder::new(plan.endpoints.len(), Arc::clone(&live))),
+                recorder: RefCell::new(Recorder::new(
+                    plan.endpoints.len(),
+                    10_000_000_000,
+                    Arc::clone(&live),
+                    None,
+                )),
                 live,
                 max_in_flight: 10,
                 curtain_ns: u64::MAX,
@@ -264,7 +285,7 @@ pub(crate) mod tests {
                 plan,
             });
             act(&stage).await;
-            stage.recorder.borrow().snapshot()
+            stage.recorder.borrow_mut().finish(stage.timer.now_ns())
         });
         (counted.unwrap(), used.load(Ordering::Relaxed))
     }

@@ -6,6 +6,7 @@ mod cli;
 mod connections;
 mod faults;
 mod interrupted;
+mod measured;
 mod schema;
 mod stall;
 mod support;

@@ -4,11 +4,12 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use shared::profile::EXAMPLE;
 
-use crate::support::{answer, directory, hurried, request_head, run, server};
+use crate::support::{answer, directory, hurried, output, request_head, run, server};
 
 fn number(report: &Value, pointer: &str) -> f64 {
     report.pointer(pointer).and_then(Value::as_f64).unwrap()
@@ -41,6 +42,58 @@ fn a_stall_weighs_as_much_as_the_requests_that_were_due_in_it() {
     assert!(response("p90_s") > 0.3, "{report:#}");
     // It was the target's doing, and the generator went on sending.
     assert!(number(&report, "/send_delay_s/p90_s") < 0.1, "{report:#}");
+}
+
+/// What the target of the next test takes, and when it takes nothing, counted from its first request.
+const ANSWER_S: f64 = 0.040;
+const STALL_S: std::ops::Range<f64> = 1.0..3.0;
+
+/// How long it takes to answer a request that comes `into_s` seconds after the first one.
+fn takes_s(into_s: f64) -> f64 {
+    if STALL_S.contains(&into_s) { ANSWER_S.max(STALL_S.end - into_s) } else { ANSWER_S }
+}
+
+/// Goal G8: within 5 % of the truth, which follows from when sessions are planned to start. All have one request, since
+/// second ones fall due after the answers to the first, and so would depend on what is measured.
+#[test]
+fn a_stall_of_two_seconds_is_reported_as_long_as_it_was() {
+    let begun = Arc::new(Mutex::new(None));
+    let address = server(move |mut stream| {
+        while request_head(&mut stream).is_some() {
+            let first = *begun.lock().unwrap().get_or_insert_with(now);
+            thread::sleep(Duration::from_secs_f64(takes_s(first.elapsed().as_secs_f64())));
+            answer(&mut stream);
+        }
+    });
+    let single = "next: {END: 1.0}";
+    let yaml = EXAMPLE
+        .replace("next: {END: 0.4, get_home: 0.2, get_item: 0.4}", single)
+        .replace("next: {END: 0.6667, get_home: 0.3333}", single);
+    let (_directory, profile) = directory(&yaml);
+    // 100 sessions per second.
+    let schedule = ["--duration", "10s", "--scale", "1250"];
+    let plan = ["plan", profile.to_str().unwrap(), "--format", "json", "--sessions", "100000"];
+    let plan: Value = serde_json::from_slice(&output(&[&plan[..], &schedule].concat()).stdout).unwrap();
+    let starts = plan["first"].as_array().unwrap().iter().map(|session| number(session, "/starts_at_s"));
+    let starts: Vec<f64> = starts.collect();
+    let mut truth: Vec<f64> = starts.iter().map(|start_s| takes_s(start_s - starts[0])).collect();
+    truth.sort_by(f64::total_cmp);
+
+    let (_, report) = run(&profile, &format!("http://{address}"), &schedule);
+    assert!((number(&report, "/response_time_s/n") - truth.len() as f64).abs() < 0.5, "{report:#}");
+    for (name, q) in [("p50_s", 0.5), ("p90_s", 0.9), ("p95_s", 0.95), ("p99_s", 0.99), ("max_s", 1.0)] {
+        let truth_s = truth[(q * truth.len() as f64).ceil() as usize - 1];
+        let [response_s, service_s] =
+            ["response", "service"].map(|time| number(&report, &format!("/{time}_time_s/{name}")));
+        assert!((response_s / truth_s - 1.0).abs() < 0.05, "{name}: {response_s} {truth_s} {report:#}");
+        // Each session has a connection of its own, so that here nothing hides from the service time either.
+        assert!(service_s <= response_s, "{name}: {report:#}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is the target's clock, not the replayer's")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 #[test]
@@ -103,5 +156,10 @@ fn what_exceeds_the_cap_is_dropped_counted_and_makes_the_run_invalid() {
     assert!((count("planned") - count("sent") - count("dropped") - count("cut")).abs() < 0.5, "{report:#}");
     assert!(number(&report, "/sessions/dropped") > 50.0, "{report:#}");
     assert_eq!(report["verdict"]["valid"], false);
-    assert!(report["verdict"]["reason"].as_str().unwrap().contains("10 waited"), "{report:#}");
+    let reason = report["verdict"]["findings"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("10 waited") && reason.contains("target saturated"), "{report:#}");
+    // Neither the cap nor the end of the run hides a request: they all count as longer than the timeout.
+    assert!(number(&report, "/response_time_s/n") - count("planned") + count("cut") < 0.5, "{report:#}");
+    assert!(number(&report, "/response_time_s/p50_s") >= 2.0, "{report:#}");
+    assert!(number(&report, "/response_time_s/known_share") < 1e-9, "{report:#}");
 }

@@ -1,5 +1,6 @@
 //! The command line: flags in, library calls, results and exit codes out.
 
+mod intervals;
 mod limits;
 mod machine;
 mod output;
@@ -21,6 +22,8 @@ use shared::Profile;
 
 use output::ClosedPipe;
 
+/// Ran, and a threshold was missed, or not everything measured could be written.
+const NEGATIVE: u8 = 1;
 /// Could not run: usage, input, profile, target.
 const COULD_NOT_RUN: u8 = 2;
 /// The generator did not keep its own plan.
@@ -46,7 +49,9 @@ enum Command {
     /// Send the load.
     Run(Box<run::Flags>),
     /// Show what `run` would send; sends nothing.
-    Plan(plan::Flags),
+    Plan(Box<plan::Flags>),
+    /// Show what the interval log of a run holds, even of one that was killed.
+    Intervals(intervals::Flags),
     /// Serve a profile's endpoints as slowly as they were.
     Target(target::Flags),
 }
@@ -64,6 +69,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run(flags) => run::run(*flags),
         Command::Plan(flags) => plan::plan(&flags),
+        Command::Intervals(flags) => intervals::intervals(&flags),
         Command::Target(flags) => target::target(flags),
     };
     match outcome {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use replayer::condition::{self, Condition};
 use replayer::config::StartAt;
 use replayer::plan::Outline;
 use replayer::report::{self, RunReport};
@@ -65,9 +66,13 @@ pub(super) struct Flags {
     /// Join the others where they are if that is over; what was missed counts as lost
     #[arg(long, requires = "start_at", help_heading = "Sharing")]
     join_late: bool,
+    /// Condition that the run must meet, such as `p95(response_time) < 2 x baseline` or `error_rate < 1% on ENDPOINT`;
+    /// repeat it for several
+    #[arg(long, value_name = "CONDITION", value_parser = parse_condition, help_heading = "Verdict")]
+    threshold: Vec<Condition>,
     #[command(flatten)]
     output: OutputFlags,
-    /// Directory for results.json; it is made if there is none
+    /// Directory for results.json and the interval log; it is made if there is none
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
     /// No plan and no progress on stderr
@@ -109,6 +114,8 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         pace: flags.pace.into(),
         pin: !flags.no_pin,
         start_at: flags.start_at.map(|since_epoch| StartAt { since_epoch, join_late: flags.join_late }),
+        thresholds: flags.threshold,
+        interval_log: flags.out.as_ref().map(|directory| directory.join(replayer::intervals::FILE_NAME)),
     };
     let (profile, trace);
     let run = if is_trace {
@@ -189,11 +196,19 @@ fn warn_of_too_few_files(outline: &Outline) {
 /// Room above the mean number of open sessions: Poisson numbers of a hundred or more stay below, with other files.
 const ABOVE_MEAN: f64 = 1.5;
 
+fn parse_condition(text: &str) -> Result<Condition, condition::Malformed> {
+    condition::parse(text)
+}
+
+/// A load that was not the planned one says nothing, not even that a threshold was met.
 fn exit_code(report: &RunReport) -> ExitCode {
+    let incomplete = report.interval_log.as_ref().is_some_and(|log| log.lost > 0);
     if report.interrupted {
         ExitCode::from(super::INTERRUPTED)
     } else if !report.verdict.valid {
         ExitCode::from(super::NOT_VALID)
+    } else if incomplete || report.thresholds.iter().any(|threshold| !threshold.met) {
+        ExitCode::from(super::NEGATIVE)
     } else {
         ExitCode::SUCCESS
     }

@@ -78,7 +78,7 @@ impl Lanes {
                 Some(wire) => wire,
                 None => {
                     stamps.wait();
-                    self.station.way.open().await.map_err(|_| Failure::Connect)?
+                    self.station.way.open().await.map_err(|error| Failure::of_connecting(&error))?
                 }
             };
             stamps.connected();
@@ -88,10 +88,10 @@ impl Lanes {
                     stamps.unsent();
                     continue;
                 }
-                Err(_) => return Err(Failure::Broken),
+                Err((error, _)) => return Err(Failure::of_exchange(&error)),
             }
             let answer = h1::read(&mut wire, method, &self.station.scratch, stamps).await;
-            let (head, body_bytes) = answer.map_err(|_| Failure::Broken)?;
+            let (head, body_bytes) = answer.map_err(|error| Failure::of_exchange(&error))?;
             if head.keeps_alive {
                 self.idle.borrow_mut().push(wire);
             }
@@ -112,8 +112,9 @@ impl Lanes {
                 Some(sender) => sender,
                 None => {
                     stamps.wait();
-                    let wire = self.station.way.open().await.map_err(|_| Failure::Connect)?;
-                    let sender = h2::begin(wire).await.map_err(|_| Failure::Connect)?;
+                    let wire =
+                        self.station.way.open().await.map_err(|error| Failure::of_connecting(&error))?;
+                    let sender = h2::begin(wire).await.map_err(|error| Failure::of_exchange(&error))?;
                     self.shared.replace(Some(sender.clone()));
                     sender
                 }
@@ -126,9 +127,9 @@ impl Lanes {
                     self.shared.take();
                     request = unsent;
                 }
-                Err(_) => {
+                Err((error, _)) => {
                     self.shared.take();
-                    return Err(Failure::Broken);
+                    return Err(Failure::of_exchange(&error));
                 }
             }
         }

@@ -85,6 +85,13 @@ impl Gaps {
         self.at(normal_cdf(score))
     }
 
+    /// The share of pauses shorter than `length_s` among those up to `cut_s`; none for pacing, and if there are none.
+    pub(crate) fn rank(&self, length_s: f64, cut_s: f64) -> Option<f64> {
+        let among = self.sampler.cdf(cut_s.min(self.longest_s));
+        let known = self.kind == GapKind::Think && among > 0.0;
+        known.then(|| (self.sampler.cdf(length_s) / among).min(1.0))
+    }
+
     /// Mean pause in seconds: the average over even quantiles, since the cut has no closed form.
     pub(crate) fn mean_s(&self) -> f64 {
         const POINTS: u32 = 500;
@@ -116,6 +123,11 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
+    /// Whether more than the last place decides on the next.
+    pub(crate) fn remembers(&self) -> bool {
+        self.rows.len() > self.slots
+    }
+
     /// The node of a session that has begun at `place`.
     pub(crate) fn begin(&self, place: Place) -> usize {
         self.slot(place)

@@ -302,11 +302,7 @@ impl MeanSession {
 
 /// Parts of `profile` that this version does not execute, by the names of the profile's keys.
 fn not_replayed(profile: &Profile) -> Vec<String> {
-    let parts = [
-        ("companions", profile.endpoints.iter().any(|endpoint| !endpoint.companions.is_empty())),
-        ("background", !profile.background.is_empty()),
-        ("pace below 0", profile.classes.iter().any(|class| class.pace.is_some_and(|pace| pace < 0.0))),
-        ("thresholds", !profile.thresholds.is_empty()),
-    ];
+    let parts =
+        [("pace below 0", profile.classes.iter().any(|class| class.pace.is_some_and(|pace| pace < 0.0)))];
     parts.into_iter().filter(|(_, present)| *present).map(|(name, _)| name.to_owned()).collect()
 }

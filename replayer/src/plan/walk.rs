@@ -76,7 +76,8 @@ pub struct Walk {
     tempo: f64,
     gaps: Stream,
     /// Of what its pages fetch; made when first asked for.
-    companions: Option<Stream>,
+    /// Made when the first page with companions is reached; most sessions are small, and there are many.
+    companions: Option<Box<Stream>>,
     /// When each place was visited, where the plan is a trace; of those to come, the first is the next.
     moments_ns: Option<VecDeque<u64>>,
 }
@@ -136,7 +137,7 @@ impl Walk {
     /// The stream of what its pages fetch.
     pub(crate) fn companions(&mut self) -> &mut Stream {
         let key = self.key;
-        self.companions.get_or_insert_with(|| Stream::new(key, Purpose::Companions))
+        self.companions.get_or_insert_with(|| Box::new(Stream::new(key, Purpose::Companions)))
     }
 
     /// Draws the pause between two neighbouring places; call it once per pair, in order.
@@ -151,7 +152,7 @@ impl Walk {
             return Gap { kind: GapKind::Pacing, length_ns, at_ns: Some(at_ns) };
         }
         let chain = &chains.chains[self.class];
-        let gaps: &Gaps = &chains.gaps[chain.gaps_between(from, to)];
+        let gaps = self.gaps_between(chains, [from, to]);
         let uniform = self.gaps.uniform();
         let length_s = if chain.pace > 0.0 {
             let (shared, own) = (chain.pace.sqrt(), (1.0 - chain.pace).sqrt());
@@ -160,6 +161,11 @@ impl Walk {
             gaps.at(uniform)
         };
         Gap { kind: gaps.kind, length_ns: clock::from_s(length_s), at_ns: None }
+    }
+
+    /// The law of the pauses between two places.
+    pub(crate) fn gaps_between<'a>(&self, chains: &'a Chains, [from, to]: [Place; 2]) -> &'a Gaps {
+        &chains.gaps[chains.chains[self.class].gaps_between(from, to)]
     }
 }
 

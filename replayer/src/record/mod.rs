@@ -1,18 +1,25 @@
-//! What happened: samples in, histograms and counts out.
+//! What happened: notes in, histograms and counts out.
 
+mod codec;
+pub(crate) mod intervals;
+mod keeper;
 mod live;
+mod note;
 mod sample;
+mod times;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
 
-use hdrhistogram::Histogram;
-
+pub(crate) use keeper::{Batch, Kept, keep};
 pub(crate) use live::Live;
 pub use live::Progress;
-pub(crate) use sample::{Failure, Outcome, Sample};
+pub(crate) use note::{Note, Waiting};
+pub use sample::Failure;
+pub(crate) use sample::{Outcome, Sample};
+pub(crate) use times::{Bound, Times, Waits};
 
-use crate::clock::SECOND_NS;
 use crate::plan::{Digest, Place, Plan, PlannedSession, Walk};
 
 /// Sole owner of the histograms and counts of one event loop.
@@ -20,19 +27,24 @@ use crate::plan::{Digest, Place, Plan, PlannedSession, Walk};
 pub(crate) struct Recorder {
     snapshot: Snapshot,
     live: Arc<Live>,
+    /// How long a request may take.
+    timeout_ns: u64,
+    /// Requests that wait for an answer; of equal ones, how many.
+    waiting: BTreeMap<Waiting, u32>,
+    /// What happened since the last batch, for whoever reads along.
+    notes: Vec<Note>,
+    reader: Option<(usize, SyncSender<Batch>)>,
 }
 
-/// Everything counted so far. Those of several event loops add up to exactly that of one.
-#[derive(Debug, Clone)]
+/// Everything counted so far. Those of several event loops, or of several seconds, add up to exactly that of one.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Snapshot {
     pub(crate) sessions: SessionCounts,
     pub(crate) requests: RequestCounts,
     /// Requests that followed from where answers led; part of the requests they followed from, and not counted there.
     pub(crate) redirects: u64,
-    pub(crate) failures: BTreeMap<Failure, u64>,
     /// Fingerprint of the sessions that fell due.
     pub(crate) digest: Digest,
-    pub(crate) connecting: Times,
     pub(crate) endpoints: Vec<EndpointSnapshot>,
 }
 
@@ -45,7 +57,7 @@ pub(crate) struct SessionCounts {
     pub(crate) lost: u64,
 }
 
-/// Requests, by what became of them. What is neither sent nor dropped was cut off when the run ended.
+/// Requests, by what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct RequestCounts {
     pub(crate) planned: u64,
@@ -57,166 +69,217 @@ pub(crate) struct RequestCounts {
     pub(crate) dropped: u64,
     /// Of sessions that fell due before this process was there.
     pub(crate) lost: u64,
+    /// Not sent because the run ended before they were due.
+    pub(crate) cut: u64,
+    /// Sent, and still waiting when the run ended.
+    pub(crate) unfinished: u64,
     /// Passed without a request: `other`, and methods that are not allowed. Not among the planned.
     pub(crate) skipped: u64,
 }
 
 /// What happened at one endpoint.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct EndpointSnapshot {
+    pub(crate) planned: u64,
     pub(crate) sent: u64,
     pub(crate) failed: u64,
     pub(crate) timed_out: u64,
+    pub(crate) dropped: u64,
+    pub(crate) cut: u64,
     pub(crate) body_bytes: u64,
     pub(crate) statuses: BTreeMap<u16, u64>,
-    pub(crate) response: Times,
-    pub(crate) chain: Times,
-    pub(crate) service: Times,
-    pub(crate) first_byte: Times,
+    pub(crate) failures: BTreeMap<Failure, u64>,
+    pub(crate) response: Waits,
+    pub(crate) chain: Waits,
+    pub(crate) service: Waits,
     pub(crate) send_delay: Times,
+    pub(crate) connecting: Times,
+    pub(crate) first_byte: Times,
 }
 
-/// A histogram of times in whole microseconds, to three digits, up to an hour.
-#[derive(Debug, Clone)]
-pub(crate) struct Times(Histogram<u64>);
-
-impl Default for Times {
-    fn default() -> Self {
-        Self(Histogram::new(3).expect("three digits are among the allowed"))
-    }
-}
-
-impl Times {
-    /// Longer times count as this.
-    const LONGEST_US: u64 = 3_600_000_000;
-
-    /// Adds a time of `ns` nanoseconds.
-    pub(crate) fn add(&mut self, ns: u64) {
-        let us = (ns / (SECOND_NS / 1_000_000)).min(Self::LONGEST_US);
-        self.0.record(us).expect("it grows to any value below its cut");
+impl EndpointSnapshot {
+    /// Its times that may be censored.
+    fn waits(&self) -> [&Waits; 3] {
+        [&self.response, &self.chain, &self.service]
     }
 
-    /// Adds all times of `other`.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("it grows to any value below its cut");
+    /// Its other times.
+    fn times(&self) -> [&Times; 3] {
+        [&self.send_delay, &self.connecting, &self.first_byte]
     }
 
-    /// Number of times.
-    pub(crate) fn count(&self) -> u64 {
-        self.0.len()
-    }
-
-    /// The `q`-quantile in seconds.
-    pub(crate) fn quantile_s(&self, q: f64) -> f64 {
-        self.0.value_at_quantile(q) as f64 / 1e6
-    }
-
-    /// Mean in seconds.
-    pub(crate) fn mean_s(&self) -> f64 {
-        self.0.mean() / 1e6
-    }
-
-    /// The longest, in seconds.
-    pub(crate) fn max_s(&self) -> f64 {
-        self.0.max() as f64 / 1e6
+    /// Counts how a request ended.
+    ///
+    /// One that failed is answered never: it counts as longer than any request may take, however quickly it failed. So
+    /// does one that was not sent because too many waited. One that nobody waits for any more counts as longer than
+    /// what was waited.
+    fn ended(&mut self, sample: &Sample, timeout_ns: u64) {
+        let service = sample.service_time();
+        let add = |waits: &mut Waits, waited: u64| match sample.outcome {
+            Outcome::Completed { .. } => waits.ended.add(waited),
+            Outcome::Failed(_) => waits.unended.add(waited.max(timeout_ns)),
+            Outcome::TimedOut => waits.unended.add(waited),
+        };
+        add(&mut self.response, sample.response_time());
+        add(&mut self.chain, sample.chain_time());
+        service.into_iter().for_each(|time| add(&mut self.service, time));
+        self.send_delay.add(sample.send_delay());
+        sample.connecting.into_iter().for_each(|time| self.connecting.add(time));
+        sample.first_byte_time().into_iter().for_each(|time| self.first_byte.add(time));
+        match sample.outcome {
+            Outcome::Completed { status, body_bytes } => {
+                *self.statuses.entry(status).or_insert(0) += 1;
+                self.body_bytes += body_bytes;
+            }
+            Outcome::Failed(failure) => {
+                self.failed += 1;
+                *self.failures.entry(failure).or_insert(0) += 1;
+            }
+            Outcome::TimedOut => self.timed_out += 1,
+        }
     }
 }
 
 impl Recorder {
-    /// A recorder of a plan with this many endpoints.
-    pub(crate) fn new(endpoints: usize, live: Arc<Live>) -> Self {
-        Self { snapshot: Snapshot::new(endpoints), live }
+    /// A recorder of a plan with this many endpoints, whose requests may take `timeout_ns`. What happens is told to
+    /// `reader`, batch by batch, under the number that goes with it.
+    pub(crate) fn new(
+        endpoints: usize,
+        timeout_ns: u64,
+        live: Arc<Live>,
+        reader: Option<(usize, SyncSender<Batch>)>,
+    ) -> Self {
+        let snapshot = Snapshot::new(endpoints);
+        Self { snapshot, live, timeout_ns, waiting: BTreeMap::new(), notes: Vec::new(), reader }
     }
 
-    /// A session fell due.
-    pub(crate) fn session(&mut self, plan: &Plan, session: &PlannedSession, walk: &Walk) {
-        let requests = requests_in(plan, &walk.places);
-        self.snapshot.sessions.planned += 1;
-        self.snapshot.requests.planned += requests;
-        self.snapshot.requests.skipped += walk.places.len() as u64 - requests;
-        self.snapshot.digest.add(session, walk);
+    /// A session fell due, and is taken up at `released_at`.
+    pub(crate) fn session(&mut self, plan: &Plan, session: &PlannedSession, walk: &Walk, released_at: u64) {
+        let (planned, skipped, digest) = outlook(plan, session, walk);
+        let (starts_at, is_under_way) = (session.starts_at_ns, session.is_under_way());
+        self.note(Note::Session { starts_at, released_at, is_under_way, planned, skipped, digest });
         self.live.session();
     }
 
-    /// A session was not even begun, because too many requests are waiting.
-    pub(crate) fn session_dropped(&mut self, plan: &Plan, walk: &Walk) {
-        self.snapshot.sessions.dropped += 1;
-        self.dropped(plan, &walk.places);
+    /// A session was not even begun, because too many requests are waiting at `at`.
+    pub(crate) fn session_dropped(&mut self, plan: &Plan, walk: &Walk, at: u64) {
+        self.note(Note::SessionDropped);
+        self.dropped(plan, &walk.places, at);
     }
 
     /// A session fell due before this process was there.
     pub(crate) fn session_lost(&mut self, plan: &Plan, session: &PlannedSession, walk: &Walk) {
-        self.session(plan, session, walk);
-        self.snapshot.sessions.lost += 1;
-        self.snapshot.requests.lost += requests_in(plan, &walk.places);
+        let (planned, skipped, digest) = outlook(plan, session, walk);
+        self.note(Note::SessionLost { planned, skipped, digest });
+        self.live.session();
     }
 
-    /// The rest of a session is not sent, because too many requests are waiting.
-    pub(crate) fn dropped(&mut self, plan: &Plan, rest: &[Place]) {
-        self.shed(requests_in(plan, rest));
+    /// The rest of a session is not sent, because too many requests are waiting at `at`.
+    pub(crate) fn dropped(&mut self, plan: &Plan, rest: &[Place], at: u64) {
+        for endpoint in requested(plan, rest) {
+            self.note(Note::Dropped { endpoint, at });
+            self.live.dropped(1);
+        }
+    }
+
+    /// The rest of a session is not sent, because the run ends.
+    pub(crate) fn cut(&mut self, plan: &Plan, rest: &[Place]) {
+        requested(plan, rest).for_each(|endpoint| self.note(Note::Cut { endpoint }));
     }
 
     /// A request is being sent.
-    pub(crate) fn sent(&mut self, endpoint: usize) {
-        self.snapshot.requests.sent += 1;
-        self.snapshot.endpoints[endpoint].sent += 1;
+    pub(crate) fn sent(&mut self, waiting: Waiting) {
+        *self.waiting.entry(waiting).or_insert(0) += 1;
+        self.note(Note::Sent(waiting));
         self.live.sent();
     }
 
-    /// A request ended. Those given up count with the time until then: without them, the slowest would look fast.
+    /// A request ended.
     pub(crate) fn ended(&mut self, sample: &Sample) {
-        let Snapshot { requests, failures, connecting, endpoints, .. } = &mut self.snapshot;
-        let endpoint = &mut endpoints[sample.endpoint];
-        match sample.outcome {
-            Outcome::Completed { status, body_bytes } => {
-                requests.completed += 1;
-                *endpoint.statuses.entry(status).or_insert(0) += 1;
-                endpoint.body_bytes += body_bytes;
-            }
-            Outcome::Failed(failure) => {
-                requests.failed += 1;
-                endpoint.failed += 1;
-                *failures.entry(failure).or_insert(0) += 1;
-            }
-            Outcome::TimedOut => {
-                requests.timed_out += 1;
-                endpoint.timed_out += 1;
-            }
-        }
-        endpoint.response.add(sample.response_time());
-        endpoint.chain.add(sample.chain_time());
-        sample.first_byte_time().into_iter().for_each(|time| endpoint.first_byte.add(time));
-        endpoint.send_delay.add(sample.send_delay());
-        sample.service_time().into_iter().for_each(|time| endpoint.service.add(time));
-        sample.connecting.into_iter().for_each(|time| connecting.add(time));
+        let Sample { endpoint, scheduled_at, chain_due_at, .. } = *sample;
+        self.answered(Waiting { scheduled_at, chain_due_at, endpoint });
+        self.note(Note::Ended(*sample));
         self.live.ended(matches!(sample.outcome, Outcome::Completed { .. }));
     }
 
-    /// Requests were planned that are no steps of a session.
-    pub(crate) fn planned_more(&mut self, requests: u64) {
-        self.snapshot.requests.planned += requests;
+    /// A request was planned that is no step of a session: what a page brings along, a call by the clock.
+    pub(crate) fn planned_more(&mut self, endpoint: usize) {
+        self.note(Note::Planned { endpoint });
     }
 
-    /// Such requests are not sent, because too many are waiting.
-    pub(crate) fn shed(&mut self, requests: u64) {
-        self.snapshot.requests.dropped += requests;
-        self.live.dropped(requests);
+    /// Such a request is not sent, because too many are waiting at `at`.
+    pub(crate) fn shed(&mut self, endpoint: usize, at: u64) {
+        self.note(Note::Dropped { endpoint, at });
+        self.live.dropped(1);
+    }
+
+    /// Such a request is not sent, because the run ends.
+    pub(crate) fn cut_short(&mut self, endpoint: usize) {
+        self.note(Note::Cut { endpoint });
     }
 
     /// So many requests followed from where an answer led. The plan does not know them.
     pub(crate) fn redirected(&mut self, requests: u64) {
-        self.snapshot.redirects += requests;
+        if requests > 0 {
+            self.note(Note::Redirected { requests });
+        }
     }
 
-    /// Everything counted so far.
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    /// The first pause of a session is over; `rank` is the share of pauses that would have been shorter.
+    pub(crate) fn paused(&mut self, rank: f64) {
+        self.note(Note::Paused { rank });
+    }
+
+    /// Hands what happened so far to the reader. If that is still busy with what it has, next time will do.
+    pub(crate) fn hand_over(&mut self, now: u64) {
+        let Some((shard, reader)) = &self.reader else { return };
+        let batch = Batch { shard: *shard, until: now, notes: std::mem::take(&mut self.notes) };
+        if let Err(TrySendError::Full(batch)) = reader.try_send(batch) {
+            self.notes = batch.notes;
+        }
+    }
+
+    /// Everything counted, at the end of the run: what still waits `now` has waited until now.
+    pub(crate) fn finish(&mut self, now: u64) -> Snapshot {
+        for (waiting, count) in std::mem::take(&mut self.waiting) {
+            (0..count).for_each(|_| self.note(Note::Unfinished { waiting, at: now }));
+        }
+        if let Some((shard, reader)) = self.reader.take() {
+            // If nobody reads any more, it is not for want of trying.
+            let _ = reader.send(Batch { shard, until: u64::MAX, notes: std::mem::take(&mut self.notes) });
+        }
         self.snapshot.clone()
+    }
+
+    fn answered(&mut self, waiting: Waiting) {
+        if let Some(count) = self.waiting.get_mut(&waiting) {
+            *count -= 1;
+            if *count == 0 {
+                self.waiting.remove(&waiting);
+            }
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        self.snapshot.add(&note, self.timeout_ns);
+        if self.reader.is_some() {
+            self.notes.push(note);
+        }
     }
 }
 
-/// Visits in `places` that are requests.
-fn requests_in(plan: &Plan, places: &[Place]) -> u64 {
-    places.iter().filter(|place| plan.requested(**place).is_some()).count() as u64
+/// What a session means to do: the positions of the endpoints it requests, the places that it passes, its fingerprint.
+fn outlook(plan: &Plan, session: &PlannedSession, walk: &Walk) -> (Box<[u32]>, u64, Digest) {
+    let planned: Box<[u32]> = requested(plan, &walk.places).map(|endpoint| endpoint as u32).collect();
+    let skipped = (walk.places.len() - planned.len()) as u64;
+    let mut digest = Digest::default();
+    digest.add(session, walk);
+    (planned, skipped, digest)
+}
+
+/// The endpoints that visits of `places` request.
+fn requested<'a>(plan: &'a Plan, places: &'a [Place]) -> impl Iterator<Item = usize> + 'a {
+    places.iter().filter_map(|place| plan.requested(*place))
 }
 
 impl Snapshot {
@@ -226,10 +289,67 @@ impl Snapshot {
             sessions: SessionCounts::default(),
             requests: RequestCounts::default(),
             redirects: 0,
-            failures: BTreeMap::new(),
             digest: Digest::default(),
-            connecting: Times::default(),
             endpoints: vec![EndpointSnapshot::default(); endpoints],
+        }
+    }
+
+    /// Counts what `note` tells of a run whose requests may take `timeout_ns`.
+    pub(crate) fn add(&mut self, note: &Note, timeout_ns: u64) {
+        let Self { sessions, requests, redirects, digest, endpoints } = self;
+        match note {
+            Note::Session { planned, skipped, digest: of_session, .. } => {
+                sessions.planned += 1;
+                requests.planned += planned.len() as u64;
+                requests.skipped += skipped;
+                digest.merge(*of_session);
+                planned.iter().for_each(|endpoint| endpoints[*endpoint as usize].planned += 1);
+            }
+            Note::SessionLost { planned, skipped, digest: of_session } => {
+                sessions.planned += 1;
+                sessions.lost += 1;
+                requests.planned += planned.len() as u64;
+                requests.lost += planned.len() as u64;
+                requests.skipped += skipped;
+                digest.merge(*of_session);
+            }
+            Note::Planned { endpoint } => {
+                requests.planned += 1;
+                endpoints[*endpoint].planned += 1;
+            }
+            Note::SessionDropped => sessions.dropped += 1,
+            Note::Dropped { endpoint, .. } => {
+                requests.dropped += 1;
+                let endpoint = &mut endpoints[*endpoint];
+                endpoint.dropped += 1;
+                endpoint.response.unended.add(timeout_ns);
+                endpoint.chain.unended.add(timeout_ns);
+            }
+            Note::Cut { endpoint } => {
+                requests.cut += 1;
+                endpoints[*endpoint].cut += 1;
+            }
+            Note::Sent(waiting) => {
+                requests.sent += 1;
+                endpoints[waiting.endpoint].sent += 1;
+            }
+            Note::Ended(sample) => {
+                *match sample.outcome {
+                    Outcome::Completed { .. } => &mut requests.completed,
+                    Outcome::Failed(_) => &mut requests.failed,
+                    Outcome::TimedOut => &mut requests.timed_out,
+                } += 1;
+                endpoints[sample.endpoint].ended(sample, timeout_ns);
+            }
+            Note::Unfinished { waiting, at } => {
+                requests.unfinished += 1;
+                let endpoint = &mut endpoints[waiting.endpoint];
+                let [response, chain] = waiting.waited(*at);
+                endpoint.response.unended.add(response);
+                endpoint.chain.unended.add(chain);
+            }
+            Note::Redirected { requests } => *redirects += requests,
+            Note::Paused { .. } => {}
         }
     }
 
@@ -246,30 +366,49 @@ impl Snapshot {
         ours.timed_out += theirs.timed_out;
         ours.dropped += theirs.dropped;
         ours.lost += theirs.lost;
+        ours.cut += theirs.cut;
+        ours.unfinished += theirs.unfinished;
         ours.skipped += theirs.skipped;
         self.redirects += other.redirects;
-        add_counts(&mut self.failures, &other.failures);
         self.digest.merge(other.digest);
-        self.connecting.merge(&other.connecting);
         for (ours, theirs) in self.endpoints.iter_mut().zip(&other.endpoints) {
-            ours.sent += theirs.sent;
-            ours.failed += theirs.failed;
-            ours.timed_out += theirs.timed_out;
-            ours.body_bytes += theirs.body_bytes;
-            add_counts(&mut ours.statuses, &theirs.statuses);
-            ours.response.merge(&theirs.response);
-            ours.chain.merge(&theirs.chain);
-            ours.first_byte.merge(&theirs.first_byte);
-            ours.service.merge(&theirs.service);
-            ours.send_delay.merge(&theirs.send_delay);
+            ours.merge(theirs);
         }
     }
 
+    /// All endpoints' times of one sort together, of those that may be censored.
+    pub(crate) fn all_waits(&self, waits: impl Fn(&EndpointSnapshot) -> &Waits) -> Waits {
+        let mut all = Waits::default();
+        self.endpoints.iter().for_each(|endpoint| all.merge(waits(endpoint)));
+        all
+    }
+
     /// All endpoints' times of one sort together.
-    pub(crate) fn all(&self, times: impl Fn(&EndpointSnapshot) -> &Times) -> Times {
+    pub(crate) fn all_times(&self, times: impl Fn(&EndpointSnapshot) -> &Times) -> Times {
         let mut all = Times::default();
         self.endpoints.iter().for_each(|endpoint| all.merge(times(endpoint)));
         all
+    }
+}
+
+impl EndpointSnapshot {
+    /// Adds all that `other` counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.planned += other.planned;
+        self.sent += other.sent;
+        self.failed += other.failed;
+        self.timed_out += other.timed_out;
+        self.dropped += other.dropped;
+        self.cut += other.cut;
+        self.body_bytes += other.body_bytes;
+        add_counts(&mut self.statuses, &other.statuses);
+        add_counts(&mut self.failures, &other.failures);
+        self.response.merge(&other.response);
+        self.chain.merge(&other.chain);
+        self.service.merge(&other.service);
+        self.send_delay.merge(&other.send_delay);
+        self.connecting.merge(&other.connecting);
+        self.first_byte.merge(&other.first_byte);
     }
 }
 
@@ -300,21 +439,18 @@ mod tests {
         }
     }
 
-    fn record(samples: impl Iterator<Item = u64>) -> Snapshot {
-        let mut recorder = Recorder::new(2, Arc::default());
-        samples.for_each(|i| {
-            recorder.sent((i % 2) as usize);
-            recorder.ended(&sample(i));
-        });
-        recorder.snapshot()
-    }
+    const TIMEOUT: u64 = 3_000_000_000;
 
-    fn key(snapshot: &Snapshot) -> String {
-        let quantiles = |times: &Times| [0.1, 0.5, 0.99, 1.0].map(|q| times.quantile_s(q));
-        let endpoints = snapshot.endpoints.iter().map(|endpoint| {
-            (quantiles(&endpoint.response), quantiles(&endpoint.service), quantiles(&endpoint.send_delay))
+    fn record(samples: impl Iterator<Item = u64>) -> Snapshot {
+        let mut recorder = Recorder::new(2, TIMEOUT, Arc::default(), None);
+        samples.for_each(|i| {
+            let Sample { endpoint, scheduled_at, chain_due_at, .. } = sample(i);
+            recorder.sent(Waiting { scheduled_at, chain_due_at, endpoint });
+            if i % 50 != 7 {
+                recorder.ended(&sample(i));
+            }
         });
-        format!("{:?} {:?} {:?}", snapshot.requests, snapshot.failures, endpoints.collect::<Vec<_>>())
+        recorder.finish(5_000_000_000)
     }
 
     #[test]
@@ -325,22 +461,29 @@ mod tests {
         for order in [[0, 1, 2], [2, 0, 1]] {
             let mut merged = Snapshot::new(2);
             order.iter().for_each(|part| merged.merge(&parts[*part]));
-            assert_eq!(key(&merged), key(&whole));
+            assert_eq!(merged, whole);
         }
     }
 
     #[test]
     fn every_request_sent_is_somewhere() {
-        let RequestCounts { sent, completed, failed, timed_out, .. } = record(0..1000).requests;
-        assert_eq!((sent, completed, failed, timed_out), (1000, 800, 100, 100));
-        let all = record(0..1000).all(|endpoint| &endpoint.response);
-        assert_eq!(all.count(), 1000);
+        let counted = record(0..1000);
+        let RequestCounts { sent, completed, failed, timed_out, unfinished, .. } = counted.requests;
+        assert_eq!((sent, completed, failed, timed_out, unfinished), (1000, 780, 100, 100, 20));
+        let all = counted.all_waits(|endpoint| &endpoint.response);
+        assert_eq!((all.count(), all.unended.count()), (1000, 220));
+        // Failed at once is not quick: it is at least as long as a request may take.
+        assert!(all.unended.count_from(TIMEOUT) >= 100);
     }
 
     #[test]
-    fn times_beyond_an_hour_count_as_an_hour() {
-        let mut times = Times::default();
-        times.add(u64::MAX);
-        assert!((times.max_s() - 3600.0).abs() < 4.0);
+    fn snapshots_survive_being_written() {
+        let counted = record(0..1000);
+        let bytes = codec::encode(&counted);
+        assert_eq!(codec::decode(&bytes, 2).as_ref(), Some(&counted));
+        assert_eq!(codec::decode(&bytes, 1), None);
+        for length in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+            assert_eq!(codec::decode(&bytes[..length], 2), None, "{length}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! One request, as it went.
 
+use std::io;
+
 /// One request, as it went. Moments are nanoseconds of run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sample {
@@ -39,21 +41,103 @@ pub(crate) enum Outcome {
     TimedOut,
 }
 
-/// Why a request got no answer.
+/// Why a request got no answer. The numbers are part of the interval log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Failure {
-    /// No connection could be opened.
-    Connect,
-    /// The connection broke, or the answer was not HTTP.
-    Broken,
+pub enum Failure {
+    /// No connection could be opened, for a reason not named below.
+    Connect = 0,
+    /// The connection broke, for a reason not named below.
+    Broken = 1,
+    /// The target's name has no address any more.
+    Dns = 2,
+    /// Nobody listens.
+    Refused = 3,
+    /// There is no way to the target.
+    Unreachable = 4,
+    /// This machine has no port, file or memory left for another connection.
+    Exhausted = 5,
+    /// The target, or somebody between, cut the connection hard.
+    Reset = 6,
+    /// The target closed the connection before the answer was whole.
+    Closed = 7,
+    /// No agreement on encryption, or a certificate that is not trusted.
+    Tls = 8,
+    /// The answer was not HTTP.
+    Protocol = 9,
+    /// The request could not be written as HTTP: a route or value edited by hand.
+    Unsendable = 10,
 }
 
 impl Failure {
+    /// All of them, in the order of their numbers.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Connect,
+        Self::Broken,
+        Self::Dns,
+        Self::Refused,
+        Self::Unreachable,
+        Self::Exhausted,
+        Self::Reset,
+        Self::Closed,
+        Self::Tls,
+        Self::Protocol,
+        Self::Unsendable,
+    ];
+
     /// Its name in reports.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::Broken => "broken",
+            Self::Dns => "dns",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Exhausted => "exhausted",
+            Self::Reset => "reset",
+            Self::Closed => "closed",
+            Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::Unsendable => "unsendable",
+        }
+    }
+
+    /// What the system's `error` on opening a connection comes to.
+    pub(crate) fn of_connecting(error: &io::Error) -> Self {
+        if error.get_ref().is_some_and(|cause| cause.is::<tokio_rustls::rustls::Error>()) {
+            return Self::Tls;
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Self::Reset,
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown => Self::Unreachable,
+            io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse | io::ErrorKind::OutOfMemory => {
+                Self::Exhausted
+            }
+            // No descriptors left, in the process or in the system, has no kind of its own: EMFILE and ENFILE.
+            _ if matches!(error.raw_os_error(), Some(23 | 24)) => Self::Exhausted,
+            _ => Self::Connect,
+        }
+    }
+
+    /// What `error` on an open connection comes to: the system's, or hyper's inside of one.
+    pub(crate) fn of_exchange(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => return Self::Reset,
+            io::ErrorKind::UnexpectedEof => return Self::Closed,
+            io::ErrorKind::InvalidData => return Self::Protocol,
+            _ => {}
+        }
+        let Some(hyper) = error.get_ref().and_then(|cause| cause.downcast_ref::<hyper::Error>()) else {
+            return Self::Broken;
+        };
+        let cause = std::error::Error::source(hyper).and_then(|cause| cause.downcast_ref::<io::Error>());
+        match cause {
+            Some(cause) => Self::of_exchange(cause),
+            None if hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled() => Self::Closed,
+            None if hyper.is_parse() => Self::Protocol,
+            None => Self::Broken,
         }
     }
 }
@@ -70,8 +154,9 @@ impl Sample {
     }
 
     /// What a user would have waited, were all waits before it as in production: from the moment it would have been due.
+    /// Where they were shorter than that, the request was due sooner, and the time is the response time.
     pub(crate) fn chain_time(&self) -> u64 {
-        self.completed_at.saturating_sub(self.chain_due_at)
+        self.completed_at.saturating_sub(self.chain_due_at.min(self.scheduled_at))
     }
 
     /// How long the target thought: from the first byte written to the first one read.
@@ -89,6 +174,18 @@ impl Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failures_are_numbered_as_in_the_interval_log() {
+        for (number, failure) in Failure::ALL.into_iter().enumerate() {
+            assert_eq!(failure as usize, number);
+        }
+        let of = |error| Failure::of_connecting(&io::Error::from_raw_os_error(error)).name();
+        assert_eq!(
+            [111, 104, 113, 99, 24, 13].map(of),
+            ["refused", "reset", "unreachable", "exhausted", "exhausted", "connect"]
+        );
+    }
 
     #[test]
     fn response_is_send_delay_and_connecting_and_service() {

@@ -5,12 +5,16 @@ mod preview;
 mod results;
 mod schema;
 mod text;
+pub(crate) mod thresholds;
 
 pub use preview::{Dispersion, Preview, PreviewSession, PreviewStep, Regime};
 pub(crate) use results::Circumstances;
-pub use results::{Baseline, EndpointReport, Pacing, Quantiles, Requests, RunReport, Sessions, Verdict};
+pub use results::{
+    Baseline, EndpointReport, IntervalLog, Pacing, Quantiles, Ratio, Requests, RunReport, Sessions,
+};
 pub use schema::{schema, schema_text};
 pub use text::{outline, text};
+pub use thresholds::Threshold;
 
 /// A result as JSON, indented, with a final newline.
 pub fn json(result: &impl serde::Serialize) -> String {

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 use shared::Profile;
+use shared::endpoint::{Endpoint, Summary};
 
+use super::thresholds::{self, Threshold};
 use crate::clock::to_s;
+use crate::condition::Condition;
+use crate::dispatch::Wish;
 use crate::pace::Pace;
 use crate::plan::{Outline, Plan};
-use crate::record::{EndpointSnapshot, Snapshot, Times};
-use crate::timer::Kept;
+use crate::record::{Bound, EndpointSnapshot, Kept, Snapshot, Times, Waits};
+use crate::timer;
+use crate::verdict::{self, Context, Machine, SelfCheck, Verdict};
 
 /// What a run came to.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -27,10 +32,14 @@ pub struct RunReport {
     pub elapsed_s: f64,
     /// Whether somebody ended it early.
     pub interrupted: bool,
-    /// Whether the generator kept its own plan; if not, the figures say nothing about the target.
+    /// Whether the load was the one that was planned; if not, the figures say nothing about the target under that load.
     pub verdict: Verdict,
     /// How the generator kept its moments.
     pub pacing: Pacing,
+    /// What the verdict rests on.
+    pub self_check: SelfCheck,
+    /// The conditions that the run had to meet.
+    pub thresholds: Vec<Threshold>,
     /// What was planned.
     pub plan: Outline,
     /// Fingerprint of the sessions that fell due: equal to that of `replayer plan` if the run was not interrupted.
@@ -57,16 +66,21 @@ pub struct RunReport {
     pub service_time_s: Quantiles,
     /// What opening a connection took, where a request had to wait for it.
     pub connect_time_s: Quantiles,
-    /// The same for each endpoint that was requested, in the profile's order.
+    /// The same for each endpoint that was planned, in the profile's order.
     pub endpoints: Vec<EndpointReport>,
+    /// What became of the interval log, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_log: Option<IntervalLog>,
 }
 
-/// Whether the generator kept its own plan.
+/// What became of the interval log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Verdict {
-    /// It did.
-    pub valid: bool,
-    /// Why not.
+pub struct IntervalLog {
+    /// Intervals written.
+    pub intervals: u64,
+    /// Intervals that could not be written.
+    pub lost: u64,
+    /// Why the first of them could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -92,7 +106,7 @@ impl Pacing {
     }
 
     /// Of one event loop.
-    pub(crate) fn of(mode: Pace, kept: Kept, pinned: bool) -> Self {
+    pub(crate) fn of(mode: Pace, kept: timer::Kept, pinned: bool) -> Self {
         Self { mode, slack_s: to_s(kept.slack_ns), held_back: kept.held_back, pinned: u64::from(pinned) }
     }
 
@@ -141,10 +155,17 @@ pub struct Requests {
 }
 
 /// Quantiles of a time.
+///
+/// Requests that got no answer are not left out: their times are longer than what was waited, and those of requests that
+/// failed or were not sent longer than any request may take. The distribution is the product limit (Kaplan & Meier 1958).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Quantiles {
     /// Number of times; all else is 0 when it is.
     pub n: u64,
+    /// Of these, times of which only a lower bound is known.
+    pub censored: u64,
+    /// Quantiles beyond this share are lower bounds, and so are mean and maximum if it is below 1.
+    pub known_share: f64,
     /// Mean, in seconds.
     pub mean_s: f64,
     /// Median.
@@ -159,6 +180,12 @@ pub struct Quantiles {
     pub p999_s: f64,
     /// The longest.
     pub max_s: f64,
+    /// Between these the median lies with 95 % confidence; the second is missing where only a lower bound is known.
+    pub p50_interval_s: [Option<f64>; 2],
+    /// The same for the 95th percentile.
+    pub p95_interval_s: [Option<f64>; 2],
+    /// The same for the 99th percentile.
+    pub p99_interval_s: [Option<f64>; 2],
 }
 
 /// What happened at one endpoint.
@@ -170,12 +197,21 @@ pub struct EndpointReport {
     pub method: String,
     /// Route template.
     pub route: String,
+    /// Requests in the sessions that fell due.
+    pub planned: u64,
     /// Requests sent.
     pub sent: u64,
     /// Of these, ended without an answer.
     pub failed: u64,
     /// Of these, given up.
     pub timed_out: u64,
+    /// Not sent because too many waited for an answer.
+    pub dropped: u64,
+    /// Requests without an answer that the profile expects: those above but for the cut ones, and answers with a status
+    /// of 500 or more, or of 400 or more that the profile does not have for this endpoint.
+    pub errors: u64,
+    /// Requests that ended without an answer, by reason.
+    pub failures: BTreeMap<String, u64>,
     /// Answers by status code.
     pub statuses: BTreeMap<String, u64>,
     /// Bytes of all bodies.
@@ -190,12 +226,14 @@ pub struct EndpointReport {
     pub service_time_s: Quantiles,
     /// Of that, until the first bytes of the answer.
     pub first_byte_time_s: Quantiles,
+    /// What opening a connection took, where a request had to wait for it.
+    pub connect_time_s: Quantiles,
     /// What the service took in production, where the profile knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
 }
 
-/// The service time in production, as the profile has it.
+/// The service time in production, as the profile has it, and how that of this run compares with it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Baseline {
     /// Median.
@@ -203,6 +241,21 @@ pub struct Baseline {
     /// 95th percentile, where enough clients lie beyond it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p95_s: Option<f64>,
+    /// This run's median over that of production; none if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50_ratio: Option<Ratio>,
+    /// The same for the 95th percentile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p95_ratio: Option<Ratio>,
+}
+
+/// A quantile of this run over the same of production.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct Ratio {
+    /// The ratio.
+    pub ratio: f64,
+    /// The same for the ends of the 95 % interval of this run's quantile; production's own uncertainty is not in it.
+    pub interval: [Option<f64>; 2],
 }
 
 /// What a report says besides what was counted.
@@ -212,14 +265,12 @@ pub(crate) struct Circumstances {
     pub(crate) address: String,
     pub(crate) began_at_s: f64,
     pub(crate) elapsed_s: f64,
-    pub(crate) interrupted: bool,
+    pub(crate) wish: Wish,
     pub(crate) max_in_flight: usize,
     pub(crate) pacing: Pacing,
     pub(crate) insecure: bool,
+    pub(crate) machine: Option<Machine>,
 }
-
-/// The generator may be this late for one request in a hundred; beyond, it did not follow its plan.
-const LATEST_P99_S: f64 = 0.010;
 
 impl RunReport {
     pub(crate) fn new(
@@ -227,21 +278,38 @@ impl RunReport {
         plan: &Plan,
         profile: &Profile,
         counted: &Snapshot,
+        kept: Kept,
+        thresholds: &[Condition],
     ) -> Self {
-        let send_delay = counted.all(|endpoint| &endpoint.send_delay);
-        let mut statuses = BTreeMap::new();
-        for (status, count) in counted.endpoints.iter().flat_map(|endpoint| &endpoint.statuses) {
-            *statuses.entry(status.to_string()).or_insert(0) += count;
+        let (mut statuses, mut failures) = (BTreeMap::new(), BTreeMap::new());
+        for endpoint in &counted.endpoints {
+            endpoint
+                .statuses
+                .iter()
+                .for_each(|(status, n)| *statuses.entry(status.to_string()).or_insert(0) += n);
+            endpoint
+                .failures
+                .iter()
+                .for_each(|(why, n)| *failures.entry(why.name().to_owned()).or_insert(0) += n);
         }
-        let requests = Requests::of(counted);
+        let ids: Vec<&str> = plan.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
+        let context = Context {
+            ids: &ids,
+            max_in_flight: circumstances.max_in_flight,
+            cut_short: circumstances.wish == Wish::Cut,
+            machine: circumstances.machine,
+        };
+        let (verdict, self_check) = verdict::check(counted, &kept.evidence, context);
         Self {
             replayer: env!("CARGO_PKG_VERSION").to_owned(),
-            verdict: Verdict::of(&requests, &send_delay, circumstances.max_in_flight),
+            verdict,
+            self_check,
+            thresholds: thresholds::judge(thresholds, profile, counted, circumstances.elapsed_s),
             target: circumstances.target,
             address: circumstances.address,
             began_at_s: circumstances.began_at_s,
             elapsed_s: circumstances.elapsed_s,
-            interrupted: circumstances.interrupted,
+            interrupted: circumstances.wish > Wish::GoOn,
             pacing: circumstances.pacing,
             plan: plan.outline().clone(),
             digest: counted.digest.to_string(),
@@ -250,42 +318,29 @@ impl RunReport {
                 dropped: counted.sessions.dropped,
                 lost: counted.sessions.lost,
             },
-            requests,
-            failures: counted.failures.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect(),
+            requests: Requests::of(counted),
+            failures,
             redirects: counted.redirects,
             insecure: circumstances.insecure,
             statuses,
             body_bytes: counted.endpoints.iter().map(|endpoint| endpoint.body_bytes).sum(),
-            send_delay_s: Quantiles::of(&send_delay),
-            response_time_s: Quantiles::of(&counted.all(|endpoint| &endpoint.response)),
-            service_time_s: Quantiles::of(&counted.all(|endpoint| &endpoint.service)),
-            connect_time_s: Quantiles::of(&counted.connecting),
+            send_delay_s: Quantiles::of_times(&counted.all_times(|endpoint| &endpoint.send_delay)),
+            response_time_s: Quantiles::of(&counted.all_waits(|endpoint| &endpoint.response)),
+            service_time_s: Quantiles::of(&counted.all_waits(|endpoint| &endpoint.service)),
+            connect_time_s: Quantiles::of_times(&counted.all_times(|endpoint| &endpoint.connecting)),
             endpoints: profile
                 .endpoints
                 .iter()
                 .zip(&counted.endpoints)
-                .filter(|(_, counted)| counted.sent > 0)
+                .filter(|(_, counted)| counted.planned > 0)
                 .map(|(endpoint, counted)| EndpointReport::new(endpoint, counted))
                 .collect(),
+            interval_log: kept.log.map(|log| IntervalLog {
+                intervals: log.intervals,
+                lost: log.lost.as_ref().map_or(0, |(lost, _)| *lost),
+                reason: log.lost.map(|(_, error)| error.to_string()),
+            }),
         }
-    }
-}
-
-impl Verdict {
-    fn of(requests: &Requests, send_delay: &Times, max_in_flight: usize) -> Self {
-        let late_s = send_delay.quantile_s(0.99);
-        let dropped = requests.dropped;
-        let reason = if dropped > 0 {
-            Some(format!("{dropped} requests were not sent because {max_in_flight} waited for an answer"))
-        } else if late_s > LATEST_P99_S {
-            let (late_ms, latest_ms) = (late_s * 1e3, LATEST_P99_S * 1e3);
-            Some(format!(
-                "1 % of requests were sent {late_ms:.1} ms late or later, allowed are {latest_ms:.0} ms"
-            ))
-        } else {
-            None
-        };
-        Self { valid: reason.is_none(), reason }
     }
 }
 
@@ -298,9 +353,10 @@ impl Requests {
             completed: counts.completed,
             failed: counts.failed,
             timed_out: counts.timed_out,
-            unfinished: counts.sent - counts.completed - counts.failed - counts.timed_out,
+            unfinished: counts.unfinished,
             dropped: counts.dropped,
             lost: counts.lost,
+            // Those of sessions that were under way when the run was cut, as well as those that were counted one by one.
             cut: counts.planned - counts.sent - counts.dropped - counts.lost,
             skipped: counts.skipped,
         }
@@ -308,53 +364,86 @@ impl Requests {
 }
 
 impl Quantiles {
-    fn of(times: &Times) -> Self {
-        if times.count() == 0 {
-            let none = 0.0;
-            return Self {
-                n: 0,
-                mean_s: none,
-                p50_s: none,
-                p90_s: none,
-                p95_s: none,
-                p99_s: none,
-                p999_s: none,
-                max_s: none,
-            };
-        }
+    /// Of times that all ended.
+    pub(crate) fn of_times(times: &Times) -> Self {
+        Self::of(&Waits { ended: times.clone(), unended: Times::default() })
+    }
+
+    /// Of times that may not have ended.
+    pub(crate) fn of(waits: &Waits) -> Self {
+        let curve = waits.curve();
+        let at = |q| curve.quantile(q).s;
+        let interval = |q| {
+            let [from, to] = curve.interval(q);
+            [Some(from), Some(to)]
+                .map(|end: Option<Bound>| end.filter(|end| !end.at_least && curve.n > 0).map(|end| end.s))
+        };
         Self {
-            n: times.count(),
-            mean_s: times.mean_s(),
-            p50_s: times.quantile_s(0.5),
-            p90_s: times.quantile_s(0.9),
-            p95_s: times.quantile_s(0.95),
-            p99_s: times.quantile_s(0.99),
-            p999_s: times.quantile_s(0.999),
-            max_s: times.max_s(),
+            n: curve.n,
+            censored: waits.unended.count(),
+            known_share: curve.known_share,
+            mean_s: waits.mean_s(),
+            p50_s: at(0.5),
+            p90_s: at(0.9),
+            p95_s: at(0.95),
+            p99_s: at(0.99),
+            p999_s: at(0.999),
+            max_s: waits.max_s(),
+            p50_interval_s: interval(0.5),
+            p95_interval_s: interval(0.95),
+            p99_interval_s: interval(0.99),
+        }
+    }
+
+    /// Is the `q`-quantile known, and not just a lower bound of it?
+    pub(crate) fn knows(&self, q: f64) -> bool {
+        self.n == 0 || q <= self.known_share + 1e-12
+    }
+}
+
+impl Baseline {
+    fn of(production: &Summary, here: &Quantiles) -> Self {
+        let ratio = |q, here_s: f64, interval: [Option<f64>; 2], production_s: f64| {
+            (here.n > 0 && here.knows(q) && production_s > 0.0).then(|| Ratio {
+                ratio: here_s / production_s,
+                interval: interval.map(|end| end.map(|end_s| end_s / production_s)),
+            })
+        };
+        Self {
+            p50_s: production.p50,
+            p95_s: production.p95,
+            p50_ratio: ratio(0.5, here.p50_s, here.p50_interval_s, production.p50),
+            p95_ratio: production.p95.and_then(|p95_s| ratio(0.95, here.p95_s, here.p95_interval_s, p95_s)),
         }
     }
 }
 
 impl EndpointReport {
-    fn new(endpoint: &shared::endpoint::Endpoint, counted: &EndpointSnapshot) -> Self {
+    fn new(endpoint: &Endpoint, counted: &EndpointSnapshot) -> Self {
+        let service_time_s = Quantiles::of(&counted.service);
         Self {
             id: endpoint.id.clone(),
             method: endpoint.method.clone(),
             route: endpoint.route.clone(),
+            planned: counted.planned,
             sent: counted.sent,
             failed: counted.failed,
             timed_out: counted.timed_out,
+            dropped: counted.dropped,
+            errors: thresholds::errors(endpoint, counted),
+            failures: counted.failures.iter().map(|(why, n)| (why.name().to_owned(), *n)).collect(),
             statuses: counted.statuses.iter().map(|(status, n)| (status.to_string(), *n)).collect(),
             body_bytes: counted.body_bytes,
-            send_delay_s: Quantiles::of(&counted.send_delay),
+            send_delay_s: Quantiles::of_times(&counted.send_delay),
             response_time_s: Quantiles::of(&counted.response),
             chain_time_s: Quantiles::of(&counted.chain),
-            service_time_s: Quantiles::of(&counted.service),
-            first_byte_time_s: Quantiles::of(&counted.first_byte),
+            first_byte_time_s: Quantiles::of_times(&counted.first_byte),
+            connect_time_s: Quantiles::of_times(&counted.connecting),
             baseline: endpoint
                 .service_time_s
                 .as_ref()
-                .map(|time| Baseline { p50_s: time.p50, p95_s: time.p95 }),
+                .map(|production| Baseline::of(production, &service_time_s)),
+            service_time_s,
         }
     }
 }
