@@ -14,6 +14,8 @@ pub struct Settings {
     pub target: String,
     /// Hosts that may be loaded although they are not this machine.
     pub allow_targets: Vec<String>,
+    /// The host that may be loaded although the profile was made from it, typed again.
+    pub own_production: Option<String>,
     /// Methods that may be sent besides `GET`, `HEAD` and `OPTIONS`.
     pub allow_methods: Vec<String>,
     /// What to send when.
@@ -33,6 +35,7 @@ impl Default for Settings {
         Self {
             target: "http://127.0.0.1:8080".to_owned(),
             allow_targets: Vec::new(),
+            own_production: None,
             allow_methods: Vec::new(),
             schedule: Schedule::default(),
             timeout: Duration::from_secs(30),

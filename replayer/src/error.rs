@@ -1,7 +1,7 @@
 //! Why a run cannot happen.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// Why a run, a plan or a target cannot happen.
@@ -38,13 +38,13 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// The target is another machine, and nobody said that this is meant.
-    #[error("target `{host}` is {address}: found an address of another machine, expected loopback")]
-    TargetNotAllowed {
+    /// The target may not be loaded.
+    #[error("target `{host}`: {refusal}")]
+    TargetRefused {
         /// The host in the URL.
         host: String,
-        /// The first address that is not loopback.
-        address: SocketAddr,
+        /// Why.
+        refusal: Refusal,
     },
     /// Nothing accepts connections at the target.
     #[error("cannot connect to target `{host}` at {address}")]
@@ -90,13 +90,53 @@ pub enum Error {
     },
 }
 
+/// Why a target may not be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It is another machine, and nobody said that this is meant.
+    #[error("found {address}, an address of another machine, expected loopback")]
+    NotAllowed {
+        /// The first address that is not loopback.
+        address: SocketAddr,
+    },
+    /// No service under test can be there, whatever is allowed.
+    #[error("found {address}, {why}, expected a service under test")]
+    Never {
+        /// The address.
+        address: IpAddr,
+        /// What is there.
+        why: &'static str,
+    },
+    /// The profile was made from its traffic.
+    #[error(
+        "found production: the profile was made from `{host}` or a host around it, expected a service under test"
+    )]
+    Production {
+        /// The host that was recognised, which may be what the target's name is an alias of.
+        host: String,
+    },
+    /// The host was named, but it is an alias of another that was not.
+    #[error("found an alias of `{of}`, expected a host of its own")]
+    Alias {
+        /// The name at the end of the aliases.
+        of: String,
+    },
+}
+
 impl Error {
     /// The one thing to do about it, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::TargetNotAllowed { host, .. } => Some(format!(
+            Self::TargetRefused { host, refusal: Refusal::NotAllowed { .. } } => Some(format!(
                 "if you are responsible for that machine and it may be loaded, add `--allow-target {host}`"
             )),
+            Self::TargetRefused { refusal: Refusal::Production { host }, .. } => Some(format!(
+                "load a copy of it; if you answer for what happens to its users, type `--i-own-this-production {host}`"
+            )),
+            Self::TargetRefused { refusal: Refusal::Alias { of }, .. } => {
+                Some(format!("if that may be loaded as well, add `--allow-target {of}`"))
+            }
             Self::Unreachable { .. } => Some(
                 "start the service first, or `replayer target PROFILE` as a stand-in; nothing was sent"
                     .to_owned(),

@@ -16,7 +16,8 @@ use crate::dispatch::{Wish, dispatch};
 use crate::error::Error;
 use crate::event_loop;
 use crate::exchange::Envelope;
-use crate::guard::targets::{Resolved, Site};
+use crate::guard::Production;
+use crate::guard::targets::{Guard, Pinned, Site};
 use crate::plan::{Outline, Plan};
 use crate::record::{Live, Progress, Recorder, Snapshot};
 use crate::report::{Circumstances, RunReport};
@@ -46,7 +47,7 @@ pub struct Run<'a> {
     profile: &'a Profile,
     settings: Settings,
     plan: Arc<Plan>,
-    target: Resolved,
+    target: Pinned,
 }
 
 impl<'a> Run<'a> {
@@ -57,7 +58,16 @@ impl<'a> Run<'a> {
     pub fn prepare(profile: &'a Profile, settings: &Settings) -> Result<Self, Error> {
         settings.check()?;
         let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
-        let target = Resolved::new(&settings.target, &settings.allow_targets)?;
+        let target = {
+            let owned = settings.own_production.as_deref();
+            let production = Production::new(profile.source.hosts.as_ref(), owned)?;
+            Guard::new(&settings.allow_targets, production)?.target(&settings.target)?
+        };
+        if target.location.secure {
+            let (found, expected) =
+                (settings.target.clone(), "`http://`: this version speaks plain HTTP/1.1, no TLS");
+            return Err(Error::TargetUrl { found, expected });
+        }
         Ok(Self { profile, settings: settings.clone(), plan: Arc::new(plan), target })
     }
 

@@ -28,9 +28,13 @@ pub(super) struct Flags {
     target: String,
     #[command(flatten)]
     schedule: ScheduleFlags,
-    /// Load this host although it is another machine; repeat it or separate several by commas
-    #[arg(long, value_name = "HOST", value_delimiter = ',', help_heading = "Safety")]
+    /// Load this host, or machines of this network, although they are not this machine; repeat it or separate several
+    /// by commas
+    #[arg(long, value_name = "HOST[:PORT]|NETWORK", value_delimiter = ',', help_heading = "Safety")]
     allow_target: Vec<String>,
+    /// Load this host although the profile was made from its traffic: type its name again
+    #[arg(long, value_name = "HOST", help_heading = "Safety")]
+    i_own_this_production: Option<String>,
     /// Show the plan and stop there
     #[arg(long, help_heading = "Safety")]
     dry_run: bool,
@@ -62,6 +66,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         target: flags.target,
         allow_targets: flags.allow_target,
+        own_production: flags.i_own_this_production,
         allow_methods: flags.schedule.allow_method.clone(),
         schedule: flags.schedule.schedule(),
         timeout: flags.timeout,

@@ -25,6 +25,7 @@ use chain::Flow;
 use classes::Kinds;
 
 use super::gate::Gate;
+use super::host;
 use crate::Counted;
 use crate::error::Error;
 use crate::event::SIZE_RELATIVE_ERROR;
@@ -148,7 +149,7 @@ fn source(
         }
     }
     rejected.insert("total".to_owned(), rejected.values().sum());
-    Source {
+    let mut source = Source {
         format: labels.into_iter().collect::<Vec<_>>().join(" + "),
         stamp,
         stamp_check: stamp_check(reading),
@@ -170,7 +171,13 @@ fn source(
             gap_s: settings.model.gap_ms as f64 / 1000.0,
             gap_rule: GapRule::Fixed,
         },
-    }
+        hosts: None,
+    };
+    // What the same input gives again, and another one hardly.
+    let Source { from, to, lines, requests, sessions, .. } = &source;
+    let salted_with = format!("{from} {to} {lines} {requests} {sessions}");
+    source.hosts = host::fingerprints(&reading.hosts, &salted_with);
+    source
 }
 
 /// What the inputs say about their stamps: one that contradicts is not outvoted.
