@@ -6,6 +6,7 @@ use shared::arrivals::DAY_S;
 use shared::units::Weekday;
 
 use crate::error::Error;
+use crate::guard::Safety;
 
 /// How to run a profile against a target.
 #[derive(Debug, Clone)]
@@ -16,8 +17,10 @@ pub struct Settings {
     pub allow_targets: Vec<String>,
     /// The host that may be loaded although the profile was made from it, typed again.
     pub own_production: Option<String>,
-    /// Methods that may be sent besides `GET`, `HEAD` and `OPTIONS`.
+    /// Methods that may be sent besides `GET`, `HEAD` and `OPTIONS`: `POST`, or `POST:create_order` for one endpoint.
     pub allow_methods: Vec<String>,
+    /// How careful the run is.
+    pub safety: Safety,
     /// What to send when.
     pub schedule: Schedule,
     /// How long one request may take, connecting included.
@@ -37,6 +40,7 @@ impl Default for Settings {
             allow_targets: Vec::new(),
             own_production: None,
             allow_methods: Vec::new(),
+            safety: Safety::default(),
             schedule: Schedule::default(),
             timeout: Duration::from_secs(30),
             drain: Duration::from_secs(30),
@@ -53,6 +57,7 @@ impl Settings {
     /// [`Error::Setting`] for the first setting that makes no sense.
     pub fn check(&self) -> Result<(), Error> {
         self.schedule.check()?;
+        self.safety.check()?;
         let wrong = |name, found: &dyn std::fmt::Display, expected| {
             Err(Error::Setting { name, found: found.to_string(), expected })
         };
@@ -102,6 +107,8 @@ pub struct Schedule {
     pub scale: f64,
     /// How many times faster than the clock the curve is followed. Rates and think times stay as they are.
     pub speedup: Option<f64>,
+    /// How long only a hundredth of the load is sent at first, in whole seconds.
+    pub canary: Duration,
     /// How long the load takes to build up, linearly from 0.
     pub ramp_up: Duration,
 }
@@ -115,6 +122,7 @@ impl Default for Schedule {
             duration: None,
             scale: 1.0,
             speedup: None,
+            canary: Duration::ZERO,
             ramp_up: Duration::ZERO,
         }
     }

@@ -46,6 +46,38 @@ pub enum Error {
         /// Why.
         refusal: Refusal,
     },
+    /// A stop rule that is none.
+    #[error("`--stop {rule}`: found {found}, expected {expected}")]
+    StopRule {
+        /// The rule as it was given.
+        rule: String,
+        /// What is wrong with it.
+        found: String,
+        /// What could stand there.
+        expected: String,
+    },
+    /// What should watch the target does not see it.
+    #[error("`{name}`: found {found}, expected {expected}")]
+    Probe {
+        /// The flag with its URL.
+        name: &'static str,
+        /// What it answered.
+        found: String,
+        /// What it should.
+        expected: &'static str,
+    },
+    /// More load than production ever saw.
+    #[error(
+        "found {found:.3} sessions/s at the peak, expected at most {factor} x {peak:.3}, the peak of the profile"
+    )]
+    Ceiling {
+        /// Sessions expected in the busiest second of the plan.
+        found: f64,
+        /// The same of the profile.
+        peak: f64,
+        /// How many times the profile's peak is allowed.
+        factor: f64,
+    },
     /// Nothing accepts connections at the target.
     #[error("cannot connect to target `{host}` at {address}")]
     Unreachable {
@@ -137,6 +169,11 @@ impl Error {
             Self::TargetRefused { refusal: Refusal::Alias { of }, .. } => {
                 Some(format!("if that may be loaded as well, add `--allow-target {of}`"))
             }
+            Self::Ceiling { found, peak, .. } => Some(format!(
+                "lower `--scale`, or add `--raise-ceiling {:.0}` if the target is meant to see that",
+                (found / peak).ceil()
+            )),
+            Self::Probe { .. } => Some("nothing was sent; a guard that sees nothing is none".to_owned()),
             Self::Unreachable { .. } => Some(
                 "start the service first, or `replayer target PROFILE` as a stand-in; nothing was sent"
                     .to_owned(),

@@ -13,6 +13,9 @@ use crate::timer::Timer;
 /// The header that tells the sessions of a replay apart, since all of them come from one address.
 pub const SESSION_HEADER: &str = "x-loadprint-session";
 
+/// The header that tells the requests of one run from those of others.
+pub const RUN_HEADER: &str = "x-load-run";
+
 /// What `User-Agent` says.
 const AGENT: &str = concat!("loadprint-replayer/", env!("CARGO_PKG_VERSION"));
 
@@ -21,6 +24,7 @@ const AGENT: &str = concat!("loadprint-replayer/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Envelope {
     pub(crate) site: Site,
     host: HeaderValue,
+    run: HeaderValue,
     /// How long a request may take, in nanoseconds.
     timeout_ns: u64,
 }
@@ -39,11 +43,12 @@ pub(crate) struct Order {
 }
 
 impl Envelope {
-    /// For requests to `site` that may take `timeout_ns` each.
-    pub(crate) fn new(site: Site, timeout_ns: u64) -> Self {
+    /// For requests of the run called `run` to `site` that may take `timeout_ns` each.
+    pub(crate) fn new(site: Site, run: &str, timeout_ns: u64) -> Self {
         // An authority that was parsed from a URL holds only characters that a header may hold.
         let host = HeaderValue::from_str(&site.authority).unwrap_or_else(|_| HeaderValue::from_static(""));
-        Self { site, host, timeout_ns }
+        let run = HeaderValue::from_str(run).expect("hexadecimal digits are allowed in headers");
+        Self { site, host, run, timeout_ns }
     }
 
     /// Sends `order` over `link` and waits for the end of the answer, however it ends.
@@ -92,6 +97,7 @@ impl Envelope {
         headers.insert(HOST, self.host.clone());
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(HeaderName::from_static(RUN_HEADER), self.run.clone());
         headers.insert(HeaderName::from_static(SESSION_HEADER), order.session);
         Ok(request)
     }

@@ -31,7 +31,8 @@
 //! |---|---|
 //! | [`config`] | settings, resolved once and checked |
 //! | [`plan`] | what will be sent when: pure, no clock, no network |
-//! | `guard` | which targets and methods are allowed |
+//! | [`condition`] | the grammar of thresholds and stop rules |
+//! | `guard` | which targets and methods are allowed, how much, and when to stop |
 //! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
 //! | `dispatch`, `session`, `exchange`, `connect` | begins sessions when due; a walk in progress; one request; its connection |
 //! | `record` | samples, histograms, counts |
@@ -40,6 +41,7 @@
 
 mod alarm;
 mod clock;
+pub mod condition;
 pub mod config;
 mod connect;
 mod dispatch;
@@ -58,7 +60,8 @@ mod timer;
 
 pub use config::Settings;
 pub use dispatch::Wish;
-pub use error::Error;
-pub use exchange::SESSION_HEADER;
+pub use error::{Error, Refusal};
+pub use exchange::{RUN_HEADER, SESSION_HEADER};
+pub use guard::{Budget, Safety, Stopped, StoppedBy};
 pub use record::Progress;
 pub use run::{Observer, Run, run};

@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     Spelling = 7,
     /// What the embedded target answers.
     Answer = 8,
+    /// Whether it is among the few that are sent first.
+    Canary = 32,
 }
 
 /// What a stream belongs to.

@@ -16,9 +16,9 @@ use crate::dispatch::{Wish, dispatch};
 use crate::error::Error;
 use crate::event_loop;
 use crate::exchange::Envelope;
-use crate::guard::Production;
 use crate::guard::targets::{Guard, Pinned, Site};
-use crate::plan::{Outline, Plan};
+use crate::guard::{Canary, Outbox, Production, Purse, Sentry, ceiling};
+use crate::plan::{self, Outline, Plan};
 use crate::record::{Live, Progress, Recorder, Snapshot};
 use crate::report::{Circumstances, RunReport};
 use crate::session::{Closing, Open, Stage};
@@ -48,6 +48,8 @@ pub struct Run<'a> {
     settings: Settings,
     plan: Arc<Plan>,
     target: Pinned,
+    /// What its requests are marked with.
+    name: String,
 }
 
 impl<'a> Run<'a> {
@@ -57,18 +59,23 @@ impl<'a> Run<'a> {
     /// Whatever makes the run impossible, except that nobody answers at the target.
     pub fn prepare(profile: &'a Profile, settings: &Settings) -> Result<Self, Error> {
         settings.check()?;
-        let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
-        let target = {
-            let owned = settings.own_production.as_deref();
-            let production = Production::new(profile.source.hosts.as_ref(), owned)?;
-            Guard::new(&settings.allow_targets, production)?.target(&settings.target)?
-        };
+        let production = Production::new(profile.source.hosts.as_ref(), settings.own_production.as_deref())?;
+        let target = Guard::new(&settings.allow_targets, production)?.target(&settings.target)?;
         if target.location.secure {
-            let (found, expected) =
-                (settings.target.clone(), "`http://`: this version speaks plain HTTP/1.1, no TLS");
-            return Err(Error::TargetUrl { found, expected });
+            let expected = "`http://`: this version speaks plain HTTP/1.1, no TLS";
+            return Err(Error::TargetUrl { found: settings.target.clone(), expected });
         }
-        Ok(Self { profile, settings: settings.clone(), plan: Arc::new(plan), target })
+        let mut settings = settings.clone();
+        settings.schedule.canary = Canary::length(&settings, profile, target.is_loopback())?;
+        let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
+        let raised = settings.safety.ceiling;
+        if let Some(factor) = raised.or((!target.is_loopback()).then_some(ceiling::DEFAULT_FACTOR)) {
+            ceiling::check(plan.outline(), profile, factor)?;
+        }
+        // Wrong rules are found out now and not when the load is on.
+        Sentry::new(&settings, profile, &plan)?;
+        let name = name(profile, &settings);
+        Ok(Self { profile, settings, plan: Arc::new(plan), target, name })
     }
 
     /// The run in figures.
@@ -83,6 +90,8 @@ impl<'a> Run<'a> {
     /// A target that goes away later is no error but a result: failed requests.
     pub fn execute(&self, observer: &mut dyn Observer) -> Result<RunReport, Error> {
         let site = self.target.connect()?;
+        let mut sentry = Sentry::new(&self.settings, self.profile, &self.plan)?;
+        sentry.begin_to_ask()?;
         let clock = Clock::start_in(LEAD);
         let (wishes, wish) = watch::channel(Wish::GoOn);
         let live = Arc::new(Live::default());
@@ -91,7 +100,10 @@ impl<'a> Run<'a> {
             for shard in 0..self.settings.threads {
                 let (ended, wish, live, site) =
                     (ended.clone(), wish.clone(), Arc::clone(&live), site.clone());
-                let generate = move || drop(ended.send(self.generate(shard, clock, site, live, wish)));
+                let (purse, outbox) = (Arc::clone(&sentry.purse), Arc::clone(&sentry.outbox));
+                let generate = move || {
+                    drop(ended.send(self.generate(shard, clock, site, live, (purse, outbox), wish)));
+                };
                 let spawned =
                     thread::Builder::new().name(format!("generator {shard}")).spawn_scoped(scope, generate);
                 // Those that run already would go on for the whole duration.
@@ -101,26 +113,32 @@ impl<'a> Run<'a> {
                 })?;
             }
             drop(ended);
-            self.watch(&loops_ended, &wishes, || live.progress(clock::to_s(clock.now_ns())), observer)
+            let progress = || live.progress(clock::to_s(clock.now_ns()));
+            let mut look = || {
+                let progress = progress();
+                sentry.look(clock.now_ns(), &progress).max(observer.progress(&progress))
+            };
+            self.watch(&loops_ended, &wishes, &mut look)
         })?;
         let circumstances = Circumstances {
             target: self.settings.target.clone(),
             address: site.address,
             began_at_s: clock.since_epoch(0).as_secs_f64(),
             elapsed_s: clock::to_s(clock.now_ns()),
-            interrupted: *wish.borrow() > Wish::GoOn,
+            interrupted: *wish.borrow() > Wish::GoOn && sentry.stopped.is_none(),
+            stopped: sentry.stopped,
+            run: self.name.clone(),
             max_in_flight: self.settings.max_in_flight,
         };
         Ok(RunReport::new(circumstances, &self.plan, self.profile, &merged))
     }
 
-    /// Calls the observer until all event loops have ended, and adds up what they counted.
+    /// Looks what is wanted until all event loops have ended, and adds up what they counted.
     fn watch(
         &self,
         loops_ended: &mpsc::Receiver<io::Result<Snapshot>>,
         wishes: &watch::Sender<Wish>,
-        progress: impl Fn() -> Progress,
-        observer: &mut dyn Observer,
+        look: &mut dyn FnMut() -> Wish,
     ) -> Result<Snapshot, Error> {
         let mut merged = Snapshot::new(self.plan.endpoints.len());
         loop {
@@ -133,7 +151,7 @@ impl<'a> Run<'a> {
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(merged),
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    let wish = observer.progress(&progress());
+                    let wish = look();
                     wishes.send_if_modified(|present| {
                         let stronger = wish > *present;
                         *present = wish.max(*present);
@@ -151,6 +169,7 @@ impl<'a> Run<'a> {
         clock: Clock,
         site: Site,
         live: Arc<Live>,
+        (purse, outbox): (Arc<Purse>, Arc<Outbox>),
         wish: watch::Receiver<Wish>,
     ) -> io::Result<Snapshot> {
         let plan = Arc::clone(&self.plan);
@@ -158,11 +177,13 @@ impl<'a> Run<'a> {
         event_loop::block_on(clock, async |timer| {
             let stage = Rc::new(Stage {
                 plan: Arc::clone(&plan),
-                envelope: Envelope::new(site, clock::to_ns(self.settings.timeout)),
+                envelope: Envelope::new(site, &self.name, clock::to_ns(self.settings.timeout)),
                 timer,
                 recorder: RefCell::new(Recorder::new(plan.endpoints.len(), Arc::clone(&live))),
                 live,
                 max_in_flight: self.settings.max_in_flight,
+                purse,
+                outbox,
                 curtain_ns: plan.end_ns().saturating_add(clock::to_ns(self.settings.drain)),
                 closing: Closing::default(),
                 open: Open::default(),
@@ -174,6 +195,13 @@ impl<'a> Run<'a> {
             stage.recorder.borrow().snapshot()
         })
     }
+}
+
+/// What marks the requests of a run: the same for the same profile, schedule and seed, from which all else follows.
+fn name(profile: &Profile, settings: &Settings) -> String {
+    let plan = format!("{:?} {:?}", settings.schedule, settings.allow_methods);
+    let bytes = shared::io::to_yaml(profile).into_bytes().into_iter().chain(plan.into_bytes());
+    format!("{:016x}", plan::fnv(bytes))
 }
 
 /// Runs `profile` as `settings` say: [`Run::prepare`], then [`Run::execute`].

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::connect::Link;
 use crate::exchange::{Envelope, Order};
+use crate::guard::{Outbox, Purse};
 use crate::plan::{Plan, PlannedSession, Walk};
 use crate::record::{Live, Recorder};
 use crate::timer::Timer;
@@ -22,6 +23,8 @@ pub(crate) struct Stage {
     pub(crate) recorder: RefCell<Recorder>,
     pub(crate) live: Arc<Live>,
     pub(crate) max_in_flight: usize,
+    pub(crate) purse: Arc<Purse>,
+    pub(crate) outbox: Arc<Outbox>,
     /// Requests due later are cut.
     pub(crate) curtain_ns: u64,
     pub(crate) closing: Closing,
@@ -119,6 +122,9 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
                 stage.recorder.borrow_mut().dropped(plan, &places[at..]);
                 return;
             }
+            if !stage.purse.pay_request() {
+                return;
+            }
             stage.recorder.borrow_mut().sent(endpoint);
             let order = Order {
                 endpoint,
@@ -130,6 +136,8 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
             };
             let sample = stage.envelope.exchange(&stage.timer, &mut link, order).await;
             stage.recorder.borrow_mut().ended(&sample);
+            stage.outbox.leave(&sample);
+            stage.purse.pay_bytes(sample.body_bytes());
             completed_at = sample.completed_at;
             chain_completed_at = chain_due_ns.saturating_add(plan.expected_service_ns(endpoint));
         }

@@ -4,6 +4,7 @@ mod limits;
 mod output;
 mod plan;
 mod run;
+mod safety;
 mod schedule;
 mod signals;
 mod target;
@@ -17,6 +18,8 @@ use shared::Profile;
 
 use output::ClosedPipe;
 
+/// Ran, and what came of it is bad.
+const NEGATIVE: u8 = 1;
 /// Could not run: usage, input, profile, target.
 const COULD_NOT_RUN: u8 = 2;
 /// The generator did not keep its own plan.

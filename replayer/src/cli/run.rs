@@ -10,11 +10,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use replayer::plan::Outline;
 use replayer::report::{self, RunReport};
-use replayer::{Observer, Progress, Run, Settings, Wish};
+use replayer::{Observer, Progress, Run, Settings, StoppedBy, Wish};
 use shared::units::parse_duration;
 
 use super::limits;
 use super::output::{Format, OutputFlags, say};
+use super::safety::SafetyFlags;
 use super::schedule::ScheduleFlags;
 use super::signals::Interrupts;
 
@@ -35,6 +36,8 @@ pub(super) struct Flags {
     /// Load this host although the profile was made from its traffic: type its name again
     #[arg(long, value_name = "HOST", help_heading = "Safety")]
     i_own_this_production: Option<String>,
+    #[command(flatten)]
+    safety: SafetyFlags,
     /// Show the plan and stop there
     #[arg(long, help_heading = "Safety")]
     dry_run: bool,
@@ -67,6 +70,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         target: flags.target,
         allow_targets: flags.allow_target,
         own_production: flags.i_own_this_production,
+        safety: flags.safety.safety(),
         allow_methods: flags.schedule.allow_method.clone(),
         schedule: flags.schedule.schedule(),
         timeout: flags.timeout,
@@ -127,8 +131,11 @@ fn warn_of_too_few_files(outline: &Outline) {
 const ABOVE_MEAN: f64 = 1.5;
 
 fn exit_code(report: &RunReport) -> ExitCode {
+    let stopped = report.stopped.as_ref().map(|stopped| stopped.by);
     if report.interrupted {
         ExitCode::from(super::INTERRUPTED)
+    } else if matches!(stopped, Some(StoppedBy::Rule | StoppedBy::Canary)) {
+        ExitCode::from(super::NEGATIVE)
     } else if !report.verdict.valid {
         ExitCode::from(super::NOT_VALID)
     } else {

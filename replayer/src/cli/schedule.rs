@@ -37,8 +37,8 @@ pub(super) struct ScheduleFlags {
     /// What everything random follows from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Send this method too; repeat it or separate several by commas
-    #[arg(long, value_name = "METHOD", value_delimiter = ',', help_heading = "Safety")]
+    /// Send this method too, or to this endpoint; repeat it or separate several by commas
+    #[arg(long, value_name = "METHOD[:ENDPOINT]", value_delimiter = ',', help_heading = "Safety")]
     pub(super) allow_method: Vec<String>,
 }
 
@@ -52,6 +52,7 @@ impl ScheduleFlags {
             duration: self.duration,
             scale: self.scale,
             speedup: self.speedup,
+            canary: Duration::ZERO,
             ramp_up: self.ramp_up,
         }
     }

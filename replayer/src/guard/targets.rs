@@ -166,6 +166,11 @@ fn is_same_name(host: &Host, canonical: &Host) -> bool {
 }
 
 impl Pinned {
+    /// Is it this machine, by all of its addresses?
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.addresses.iter().all(|address| is_loopback(address.ip()))
+    }
+
     /// The first of the addresses that accepts a connection, and from then on the only one.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ pub use walk::{Gap, PlannedSession, Walk};
 
 use crate::config::Schedule;
 use crate::error::Error;
+use crate::guard::Canary;
 use crate::guard::methods::Methods;
 use crate::random::{Key, Purpose, Stream};
 use arrivals::Arrivals;
@@ -33,6 +34,7 @@ use value::PathMaker;
 #[derive(Debug, Clone)]
 pub struct Plan {
     course: Course,
+    canary: Canary,
     arrivals: Arrivals,
     chains: Chains,
     pub(crate) endpoints: Vec<PlannedEndpoint>,
@@ -56,14 +58,14 @@ impl Plan {
     /// [`Error::Setting`] for settings that make no sense, [`Error::Profile`] for a profile that was not validated.
     pub fn new(profile: &Profile, schedule: &Schedule, allow_methods: &[String]) -> Result<Self, Error> {
         schedule.check()?;
-        let methods = Methods::new(allow_methods)?;
+        let methods = Methods::new(allow_methods, profile)?;
         let curve = profile.arrivals.curve().ok_or(Error::Profile)?;
         let course = Course::resolve(schedule, &curve);
         let endpoints = profile.endpoints.iter().map(|endpoint| {
             let method: Method = endpoint.method.parse().map_err(|_| Error::Profile)?;
             Ok(PlannedEndpoint {
                 id: endpoint.id.clone(),
-                allowed: methods.allow(&method),
+                allowed: methods.allow(&method, &endpoint.id),
                 method,
                 mean_service_s: endpoint
                     .service_time_s
@@ -74,6 +76,7 @@ impl Plan {
         });
         let mut plan = Self {
             course,
+            canary: Canary::new(schedule.canary),
             arrivals: Arrivals::new(course, curve),
             chains: Chains::of(profile).ok_or(Error::Profile)?,
             endpoints: endpoints.collect::<Result<_, Error>>()?,
@@ -97,6 +100,9 @@ impl Plan {
                 starts.into_iter().enumerate().map(move |(index, at)| (block, index as u64, at))
             })
             .take_while(move |(_, _, starts_at_ns)| *starts_at_ns < end_ns)
+            .filter(|(block, index, _)| {
+                self.canary.admits(Key { seed: self.course.seed, block: *block, index: *index })
+            })
             .map(|(block, index, starts_at_ns)| {
                 let key = Key { seed: self.course.seed, block, index };
                 let class = self.chains.classes.pick(Stream::new(key, Purpose::Class).uniform());
@@ -128,6 +134,11 @@ impl Plan {
             Place::Endpoint(at) if self.endpoints[at].allowed => Some(at),
             Place::Endpoint(_) | Place::Other => None,
         }
+    }
+
+    /// Is what `endpoint` asks for made up, so that the target may well not know it?
+    pub(crate) fn is_invented(&self, endpoint: usize) -> bool {
+        self.endpoints.get(endpoint).is_some_and(|endpoint| endpoint.paths.is_invented())
     }
 
     /// What an answer of `endpoint` takes in production, in the mean; 0 where the profile does not know.
@@ -199,7 +210,7 @@ impl std::fmt::Display for Digest {
 }
 
 /// FNV-1a, 64 bits: for fingerprints, where nobody tries to find a collision.
-fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+pub(crate) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -21,6 +21,8 @@ pub struct Outline {
     pub speedup: f64,
     /// Multiple of the curve's rates.
     pub scale: f64,
+    /// How long only a hundredth of the load is sent at first.
+    pub canary_s: f64,
     /// How long the load takes to build up.
     pub ramp_up_s: f64,
     /// What everything random follows from.
@@ -59,7 +61,7 @@ impl Outline {
         let course = plan.course;
         let blocks = 0..course.duration_s.ceil() as u64;
         let (sessions, peak) = blocks.fold((0.0, 0.0_f64), |(sum, peak), block| {
-            let expected = plan.arrivals.expected_in(block);
+            let expected = plan.canary.share(block) * plan.arrivals.expected_in(block);
             (sum + expected, peak.max(expected))
         });
         let mean = MeanSession::of(plan, &plan.chains);
@@ -70,6 +72,7 @@ impl Outline {
             speedup: course.speedup,
             scale: course.scale,
             ramp_up_s: course.ramp_up_s,
+            canary_s: plan.canary.length_s(),
             seed: course.seed,
             sessions,
             requests: sessions * mean.requests,

@@ -48,6 +48,11 @@ impl PathMaker {
         Self { parts, query: query.collect() }
     }
 
+    /// Does the path hold values that were made up?
+    pub(crate) fn is_invented(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Placeholder(_)))
+    }
+
     /// A path with its query, drawn from `stream`.
     pub(crate) fn make(&self, stream: &mut Stream) -> String {
         let mut path = String::new();

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use shared::Profile;
 
+use crate::guard::Stopped;
 use crate::plan::{Outline, Plan};
 use crate::record::{EndpointSnapshot, Snapshot, Times};
 
@@ -25,6 +26,11 @@ pub struct RunReport {
     pub elapsed_s: f64,
     /// Whether somebody ended it early.
     pub interrupted: bool,
+    /// Why it ended before its time, where the run itself found a reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
+    /// The value of the header `X-Load-Run` on all its requests: the same for the same profile, schedule and seed.
+    pub run: String,
     /// Whether the generator kept its own plan; if not, the figures say nothing about the target.
     pub verdict: Verdict,
     /// What was planned.
@@ -168,6 +174,8 @@ pub(crate) struct Circumstances {
     pub(crate) began_at_s: f64,
     pub(crate) elapsed_s: f64,
     pub(crate) interrupted: bool,
+    pub(crate) stopped: Option<Stopped>,
+    pub(crate) run: String,
     pub(crate) max_in_flight: usize,
 }
 
@@ -195,6 +203,8 @@ impl RunReport {
             began_at_s: circumstances.began_at_s,
             elapsed_s: circumstances.elapsed_s,
             interrupted: circumstances.interrupted,
+            stopped: circumstances.stopped,
+            run: circumstances.run,
             plan: plan.outline().clone(),
             digest: counted.digest.to_string(),
             sessions: Sessions { planned: counted.sessions.planned, dropped: counted.sessions.dropped },

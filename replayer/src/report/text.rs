@@ -18,12 +18,16 @@ pub fn outline(outline: &Outline) -> String {
         ramp_up_s if ramp_up_s > 0.0 => format!(", of which ramp-up {}", seconds(ramp_up_s)),
         _ => String::new(),
     };
+    let canary = match outline.canary_s {
+        canary_s if canary_s > 0.0 => format!(", the first {} at 1 % of the load", seconds(canary_s)),
+        _ => String::new(),
+    };
     let mut lines = vec![
         format!(
             "curve      {} to {}, speedup {}, scale {}",
             outline.from, outline.to, outline.speedup, outline.scale
         ),
-        format!("duration   {}{ramp_up}", seconds(outline.duration_s)),
+        format!("duration   {}{ramp_up}{canary}", seconds(outline.duration_s)),
         format!(
             "sessions   {} expected, at most {}/s, about {} open at once",
             amount(outline.sessions),
@@ -79,7 +83,9 @@ show it in the response time. Send delay is how late the generator itself was.";
 fn heading(report: &RunReport, lines: &mut Vec<String>) {
     let took = format_duration(Duration::from_secs_f64(report.elapsed_s.max(0.0)));
     lines.push(format!("{} for {took}", report.target));
-    if report.interrupted {
+    if let Some(stopped) = &report.stopped {
+        lines.push(format!("STOPPED after {:.1} s by {}: {}", stopped.at_s, stopped.rule, stopped.found));
+    } else if report.interrupted {
         lines.push("INTERRUPTED: the figures cover the part that was sent".to_owned());
     }
     let Requests { sent, completed, .. } = report.requests;
@@ -275,6 +281,8 @@ mod tests {
             began_at_s: 0.0,
             elapsed_s: 1.0,
             interrupted: false,
+            stopped: None,
+            run: String::new(),
             max_in_flight: 1,
         };
         text(&RunReport::new(circumstances, &plan, &profile, &counted))

@@ -105,6 +105,8 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
         arrivals,
         background: background::background(reading, tally, routes, &named, gate),
         scenarios: BTreeMap::new(),
+        feeds: BTreeMap::new(),
+        login: None,
         thresholds: Vec::new(),
     };
     // What leaves can be executed; a profile that could not be read again would be found out too late.
@@ -289,6 +291,7 @@ fn endpoints(
                 response_bytes: sizes.and_then(|histogram| gate.summary(histogram, logged(&endpoint.sizes))),
                 service_time_s: durations
                     .and_then(|histogram| gate.summary(histogram, logged(&endpoint.durations))),
+                request: None,
                 companions: companions::published(companions.remove(number).unwrap_or_default()),
             };
             ((steps, mass), published)
