@@ -1,5 +1,7 @@
 //! Settings: what the command line says, resolved once and checked before anything happens.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use shared::arrivals::DAY_S;
@@ -19,6 +21,9 @@ pub struct Settings {
     pub own_production: Option<String>,
     /// Methods that may be sent besides `GET`, `HEAD` and `OPTIONS`: `POST`, or `POST:create_order` for one endpoint.
     pub allow_methods: Vec<String>,
+    /// Files of values, by the name that templates use: CSV with a line of names. Columns that are called like parameters
+    /// give their values.
+    pub feeds: BTreeMap<String, PathBuf>,
     /// How careful the run is.
     pub safety: Safety,
     /// What to send when.
@@ -40,6 +45,7 @@ impl Default for Settings {
             allow_targets: Vec::new(),
             own_production: None,
             allow_methods: Vec::new(),
+            feeds: BTreeMap::new(),
             safety: Safety::default(),
             schedule: Schedule::default(),
             timeout: Duration::from_secs(30),

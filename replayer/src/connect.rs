@@ -8,14 +8,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
-use hyper::Request;
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper::header::RETRY_AFTER;
 use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SECOND_NS};
 use crate::record::{Failure, Stamps};
 
 /// The connection of one session, open or not.
@@ -28,13 +29,24 @@ pub(crate) struct Link {
     /// When opening began and when it was done, if the present request had to wait for it.
     opening: Option<(u64, Option<u64>)>,
     first_byte_at: Option<u64>,
+    retry_after_ns: Option<u64>,
+    /// Whether to keep the next answer, and the one that was kept.
+    keeps: bool,
+    kept: Option<Kept>,
+}
+
+/// An answer in full.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 /// An open connection. It is driven by whoever uses it, not by a task of its own: that saves two changes of tasks per
 /// request, and with them their place in the queue, exactly where time is measured.
 #[derive(Debug)]
 struct Open {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     driver: Driver,
 }
 
@@ -55,16 +67,20 @@ impl Link {
             stamps: Rc::new(Stamps::new(clock)),
             opening: None,
             first_byte_at: None,
+            retry_after_ns: None,
+            keeps: false,
+            kept: None,
         }
     }
 
     /// Sends `request` and reads the answer, over a new connection if there is none or the target has closed it.
     ///
     /// A request is sent again only if not one byte of it had been written: then nobody can have acted on it.
-    pub(crate) async fn send(&mut self, mut request: Request<Empty<Bytes>>) -> Result<Answer, Failure> {
+    pub(crate) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
         self.stamps.clear();
         self.opening = None;
         self.first_byte_at = None;
+        self.retry_after_ns = None;
         loop {
             let fresh = self.make_ready().await.map_err(|_| Failure::Connect)?;
             let Open { sender, driver } = self.open.as_mut().ok_or(Failure::Connect)?;
@@ -72,7 +88,12 @@ impl Link {
             match driver.beside(reply).await {
                 Ok(response) => {
                     self.first_byte_at = Some(self.clock.now_ns());
-                    return driver.read(response).await.map_err(|_| Failure::Broken);
+                    self.retry_after_ns = retry_after_ns(response.status(), response.headers());
+                    let mut kept = std::mem::take(&mut self.keeps)
+                        .then(|| Kept { headers: response.headers().clone(), body: Vec::new() });
+                    let answer = driver.read(response, kept.as_mut()).await;
+                    self.kept = kept;
+                    return answer.map_err(|_| Failure::Broken);
                 }
                 Err(mut error) => {
                     let unsent = error.take_message().filter(|_| !fresh && self.stamps.sent_at().is_none());
@@ -86,6 +107,21 @@ impl Link {
     /// Ends the connection; the next request opens another.
     pub(crate) fn close(&mut self) {
         self.open = None;
+    }
+
+    /// Keeps the next answer in full.
+    pub(crate) fn keep_next(&mut self) {
+        (self.keeps, self.kept) = (true, None);
+    }
+
+    /// The answer that was kept.
+    pub(crate) fn take_kept(&mut self) -> Option<Kept> {
+        self.kept.take()
+    }
+
+    /// How long the last answer asked to wait before the next request.
+    pub(crate) fn retry_after_ns(&self) -> Option<u64> {
+        self.retry_after_ns
     }
 
     /// When the first byte of the last request was written.
@@ -129,7 +165,7 @@ impl Link {
 #[derive(Debug)]
 struct Driver {
     /// Gone when it has ended: only that tells whoever still waits for an answer on it.
-    connection: Option<Connection<Wire, Empty<Bytes>>>,
+    connection: Option<Connection<Wire, Full<Bytes>>>,
 }
 
 impl Driver {
@@ -149,16 +185,36 @@ impl Driver {
         .await
     }
 
-    /// Reads `response` to its end.
-    async fn read(&mut self, response: hyper::Response<hyper::body::Incoming>) -> hyper::Result<Answer> {
+    /// Reads `response` to its end, into `kept` as well if that is wanted.
+    async fn read(
+        &mut self,
+        response: hyper::Response<hyper::body::Incoming>,
+        mut kept: Option<&mut Kept>,
+    ) -> hyper::Result<Answer> {
         let status = response.status().as_u16();
         let mut body = response.into_body();
         let mut body_bytes = 0;
         while let Some(frame) = self.beside(body.frame()).await {
-            body_bytes += frame?.data_ref().map_or(0, |data| data.len() as u64);
+            let frame = frame?;
+            let data = frame.data_ref().map_or(&[][..], |data| &data[..]);
+            body_bytes += data.len() as u64;
+            if let Some(kept) = &mut kept {
+                kept.body.extend_from_slice(data);
+            }
         }
         Ok(Answer { status, body_bytes })
     }
+}
+
+/// How long an answer asks to wait: `Retry-After` in seconds on 429 and 503 (RFC 9110, 10.2.3), at most an hour. The
+/// other form, a date, is rare and needs the target's clock; it asks for nothing here.
+fn retry_after_ns(status: StatusCode, headers: &HeaderMap) -> Option<u64> {
+    const LONGEST_S: u64 = 3600;
+    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(seconds.min(LONGEST_S) * SECOND_NS)
 }
 
 /// A socket that notes when the first byte of a request is written: later than hyper is told to, and what counts.
@@ -194,5 +250,24 @@ impl Write for Wire {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overloaded_targets_say_how_long_to_wait() {
+        let asks = |status: u16, value: &str| {
+            let headers = [(RETRY_AFTER, value.parse().unwrap())].into_iter().collect();
+            retry_after_ns(StatusCode::from_u16(status).unwrap(), &headers)
+        };
+        assert_eq!(asks(429, "2"), Some(2 * SECOND_NS));
+        assert_eq!(asks(503, " 0 "), Some(0));
+        assert_eq!(asks(503, "99999999999"), Some(3600 * SECOND_NS));
+        assert_eq!(asks(200, "2"), None);
+        assert_eq!(asks(503, "Fri, 31 Dec 1999 23:59:59 GMT"), None);
+        assert_eq!(retry_after_ns(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new()), None);
     }
 }

@@ -104,6 +104,49 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file cannot be read.
+    #[error("cannot read `{path}`", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of values that cannot be used.
+    #[error("`{path}`{line}: found {found}, expected {expected}", path = path.display(), line = at_line(*line))]
+    Feed {
+        /// The file.
+        path: PathBuf,
+        /// The line, where it is one.
+        line: Option<u64>,
+        /// What is there, without a word of it.
+        found: String,
+        /// What should be.
+        expected: &'static str,
+    },
+    /// A template of the profile that cannot be filled in.
+    #[error("`{place}`{line}: found {found}, expected a template that can be filled in", line = at_line(line.map(|line| line as u64)))]
+    Template {
+        /// JSON pointer of the place in the profile.
+        place: String,
+        /// The line of the template, where it is one.
+        line: Option<usize>,
+        /// What is wrong, without a word of any value.
+        found: String,
+    },
+    /// A secret that is not there.
+    #[error("`{place}`: found {found} for the secret `{name}`, expected {expected}")]
+    Secret {
+        /// JSON pointer of the place in the profile.
+        place: String,
+        /// Its name, as the profile spells it.
+        name: String,
+        /// What was found.
+        found: &'static str,
+        /// What was looked for.
+        expected: &'static str,
+    },
     /// A file cannot be written.
     #[error("cannot write `{path}`", path = path.display())]
     Write {
@@ -154,6 +197,11 @@ pub enum Refusal {
         /// The name at the end of the aliases.
         of: String,
     },
+}
+
+/// `, line 3`, or nothing.
+fn at_line(line: Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!(", line {line}"))
 }
 
 impl Error {

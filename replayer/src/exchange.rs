@@ -1,11 +1,12 @@
 //! One HTTP exchange: a path in, a [`Sample`] out.
 
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::header::{ACCEPT, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Uri};
 
 use crate::connect::{Answer, Link};
+use crate::feed::template::Carried;
 use crate::guard::targets::Site;
 use crate::record::{Failure, Outcome, Sample};
 use crate::timer::Timer;
@@ -36,6 +37,8 @@ pub(crate) struct Order {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) session: HeaderValue,
+    /// Its headers and body; none if the values at hand give none.
+    pub(crate) carried: Option<Carried>,
     /// When it is due.
     pub(crate) scheduled_at: u64,
     /// When it would be due if all answers before it had taken what they take in production.
@@ -56,12 +59,12 @@ impl Envelope {
         let Order { endpoint, scheduled_at, chain_due_at, .. } = order;
         let released_at = timer.now_ns();
         let result = match self.request(order) {
-            Ok(request) => {
+            Ok(Some(request)) => {
                 let give_up_at = released_at.saturating_add(self.timeout_ns);
                 timer.limit(give_up_at, link.send(request)).await
             }
-            // A route edited by hand may hold what no request line can.
-            Err(_) => Some(Err(Failure::Broken)),
+            // A route edited by hand may hold what no request line can, and a feed what no header can.
+            Ok(None) | Err(_) => Some(Err(Failure::Broken)),
         };
         let completed_at = timer.now_ns();
         let outcome = match result {
@@ -88,17 +91,19 @@ impl Envelope {
         }
     }
 
-    fn request(&self, order: Order) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
+    fn request(&self, order: Order) -> Result<Option<Request<Full<Bytes>>>, hyper::http::Error> {
         let uri: Uri = format!("{}{}", self.site.prefix, order.path).parse()?;
-        let mut request = Request::new(Empty::new());
+        let Some(Carried { headers, body }) = order.carried else { return Ok(None) };
+        let mut request = Request::new(Full::new(body));
+        *request.headers_mut() = headers;
         *request.method_mut() = order.method;
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.insert(HeaderName::from_static(RUN_HEADER), self.run.clone());
         headers.insert(HeaderName::from_static(SESSION_HEADER), order.session);
-        Ok(request)
+        Ok(Some(request))
     }
 }

@@ -30,8 +30,9 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`config`] | settings, resolved once and checked |
-//! | [`plan`] | what will be sent when: pure, no clock, no network |
 //! | [`condition`] | the grammar of thresholds and stop rules |
+//! | [`plan`] | what will be sent when: pure, no clock, no network |
+//! | `feed` | values that people give: files, secrets, templates, what a login gives back |
 //! | `guard` | which targets and methods are allowed, how much, and when to stop |
 //! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
 //! | `dispatch`, `session`, `exchange`, `connect` | begins sessions when due; a walk in progress; one request; its connection |
@@ -48,6 +49,7 @@ mod dispatch;
 pub mod error;
 mod event_loop;
 mod exchange;
+mod feed;
 mod guard;
 pub mod plan;
 mod random;

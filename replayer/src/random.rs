@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     Answer = 8,
     /// Whether it is among the few that are sent first.
     Canary = 32,
+    /// Which rows of the feeds it keeps.
+    Feeds = 33,
 }
 
 /// What a stream belongs to.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use crate::dispatch::{Wish, dispatch};
 use crate::error::Error;
 use crate::event_loop;
 use crate::exchange::Envelope;
+use crate::feed::Feeds;
+use crate::feed::extract::Extracts;
+use crate::feed::template::Templates;
 use crate::guard::targets::{Guard, Pinned, Site};
 use crate::guard::{Canary, Outbox, Production, Purse, Sentry, ceiling};
 use crate::plan::{self, Outline, Plan};
@@ -41,6 +45,14 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Time for the event loops to be up before the first session is due.
 const LEAD: Duration = Duration::from_millis(50);
 
+/// What all event loops of a run count together.
+struct Shared {
+    live: Arc<Live>,
+    purse: Arc<Purse>,
+    outbox: Arc<Outbox>,
+    logins_failed: Arc<AtomicU64>,
+}
+
 /// A run that could begin.
 #[derive(Debug)]
 pub struct Run<'a> {
@@ -50,6 +62,8 @@ pub struct Run<'a> {
     target: Pinned,
     /// What its requests are marked with.
     name: String,
+    templates: Option<Arc<Templates>>,
+    extracts: Option<Arc<Extracts>>,
 }
 
 impl<'a> Run<'a> {
@@ -67,7 +81,15 @@ impl<'a> Run<'a> {
         }
         let mut settings = settings.clone();
         settings.schedule.canary = Canary::length(&settings, profile, target.is_loopback())?;
-        let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
+        let feeds = Feeds::read(&settings.feeds)?;
+        let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?.fed(&feeds);
+        if plan.login.is_some_and(|login| !plan.endpoints[login].allowed) {
+            let found = "nothing".to_owned();
+            let expected = "the method of the endpoint that logs in, such as POST:post_login";
+            return Err(Error::Setting { name: "--allow-method", found, expected });
+        }
+        let extracts = profile.login.as_ref().map(Extracts::new).transpose()?.map(Arc::new);
+        let templates = templates(profile, &plan, feeds, extracts.as_deref())?.map(Arc::new);
         let raised = settings.safety.ceiling;
         if let Some(factor) = raised.or((!target.is_loopback()).then_some(ceiling::DEFAULT_FACTOR)) {
             ceiling::check(plan.outline(), profile, factor)?;
@@ -75,7 +97,7 @@ impl<'a> Run<'a> {
         // Wrong rules are found out now and not when the load is on.
         Sentry::new(&settings, profile, &plan)?;
         let name = name(profile, &settings);
-        Ok(Self { profile, settings, plan: Arc::new(plan), target, name })
+        Ok(Self { profile, settings, plan: Arc::new(plan), target, name, templates, extracts })
     }
 
     /// The run in figures.
@@ -95,14 +117,20 @@ impl<'a> Run<'a> {
         let clock = Clock::start_in(LEAD);
         let (wishes, wish) = watch::channel(Wish::GoOn);
         let live = Arc::new(Live::default());
+        let logins_failed = Arc::<AtomicU64>::default();
         let merged = thread::scope(|scope| {
             let (ended, loops_ended) = mpsc::channel();
             for shard in 0..self.settings.threads {
                 let (ended, wish, live, site) =
                     (ended.clone(), wish.clone(), Arc::clone(&live), site.clone());
-                let (purse, outbox) = (Arc::clone(&sentry.purse), Arc::clone(&sentry.outbox));
+                let shared = Shared {
+                    live,
+                    purse: Arc::clone(&sentry.purse),
+                    outbox: Arc::clone(&sentry.outbox),
+                    logins_failed: Arc::clone(&logins_failed),
+                };
                 let generate = move || {
-                    drop(ended.send(self.generate(shard, clock, site, live, (purse, outbox), wish)));
+                    drop(ended.send(self.generate(shard, clock, site, shared, wish)));
                 };
                 let spawned =
                     thread::Builder::new().name(format!("generator {shard}")).spawn_scoped(scope, generate);
@@ -128,6 +156,7 @@ impl<'a> Run<'a> {
             interrupted: *wish.borrow() > Wish::GoOn && sentry.stopped.is_none(),
             stopped: sentry.stopped,
             run: self.name.clone(),
+            logins_failed: logins_failed.load(Ordering::Relaxed),
             max_in_flight: self.settings.max_in_flight,
         };
         Ok(RunReport::new(circumstances, &self.plan, self.profile, &merged))
@@ -168,10 +197,10 @@ impl<'a> Run<'a> {
         shard: usize,
         clock: Clock,
         site: Site,
-        live: Arc<Live>,
-        (purse, outbox): (Arc<Purse>, Arc<Outbox>),
+        shared: Shared,
         wish: watch::Receiver<Wish>,
     ) -> io::Result<Snapshot> {
+        let Shared { live, purse, outbox, logins_failed } = shared;
         let plan = Arc::clone(&self.plan);
         let threads = self.settings.threads as u64;
         event_loop::block_on(clock, async |timer| {
@@ -182,6 +211,9 @@ impl<'a> Run<'a> {
                 recorder: RefCell::new(Recorder::new(plan.endpoints.len(), Arc::clone(&live))),
                 live,
                 max_in_flight: self.settings.max_in_flight,
+                templates: self.templates.clone(),
+                extracts: self.extracts.clone(),
+                logins_failed,
                 purse,
                 outbox,
                 curtain_ns: plan.end_ns().saturating_add(clock::to_ns(self.settings.drain)),
@@ -195,6 +227,24 @@ impl<'a> Run<'a> {
             stage.recorder.borrow().snapshot()
         })
     }
+}
+
+/// The templates of `profile`, if it has any.
+fn templates(
+    profile: &Profile,
+    plan: &Plan,
+    feeds: Feeds,
+    extracts: Option<&Extracts>,
+) -> Result<Option<Templates>, Error> {
+    let requests = profile.endpoints.iter().enumerate();
+    let requests: Vec<_> = requests
+        .map(|(at, endpoint)| (endpoint.request.as_ref(), plan.placeholders(at).map(str::to_owned).collect()))
+        .collect();
+    if requests.iter().all(|(request, _)| request.is_none()) {
+        return Ok(None);
+    }
+    let variables: Vec<&str> = extracts.into_iter().flat_map(Extracts::names).collect();
+    Templates::new(&requests, feeds, &variables).map(Some)
 }
 
 /// What marks the requests of a run: the same for the same profile, schedule and seed, from which all else follows.

@@ -47,7 +47,8 @@ impl Watched {
     #[track_caller]
     fn run(&self, more: &[&str]) -> (Option<i32>, Value) {
         let (_directory, profile) = directory(&hurried());
-        let schedule = ["--scale", "600", "--duration", "20s", "--drain", "1s"];
+        let scale = if more.contains(&"--scale") { &[][..] } else { &["--scale", "600"] };
+        let schedule = [scale, &["--duration", "20s", "--drain", "1s"]].concat();
         run(&profile, &format!("http://{}", self.address), &[&schedule[..], more].concat())
     }
 }

@@ -10,3 +10,4 @@ mod stall;
 mod support;
 mod target;
 mod timing;
+mod values;

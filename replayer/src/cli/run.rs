@@ -1,7 +1,9 @@
 //! `replayer run`.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use replayer::plan::Outline;
 use replayer::report::{self, RunReport};
 use replayer::{Observer, Progress, Run, Settings, StoppedBy, Wish};
+use shared::Profile;
 use shared::units::parse_duration;
 
 use super::limits;
@@ -36,6 +39,11 @@ pub(super) struct Flags {
     /// Load this host although the profile was made from its traffic: type its name again
     #[arg(long, value_name = "HOST", help_heading = "Safety")]
     i_own_this_production: Option<String>,
+    /// Values for parameters: a CSV file whose columns are called like them; repeat it
+    ///
+    /// In templates it is called like the file, or NAME.
+    #[arg(long, value_name = "[NAME=]FILE", help_heading = "Sending")]
+    feed: Vec<String>,
     #[command(flatten)]
     safety: SafetyFlags,
     /// Show the plan and stop there
@@ -70,6 +78,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         target: flags.target,
         allow_targets: flags.allow_target,
         own_production: flags.i_own_this_production,
+        feeds: feeds(&profile, &flags.profile, &flags.feed)?,
         safety: flags.safety.safety(),
         allow_methods: flags.schedule.allow_method.clone(),
         schedule: flags.schedule.schedule(),
@@ -106,6 +115,25 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         Format::Json => report::json(&report),
     })?;
     Ok(exit_code(&report))
+}
+
+/// The feeds of `profile`, whose paths are seen from where it is, and those that flags name.
+fn feeds(profile: &Profile, path: &Path, flags: &[String]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let mut feeds: BTreeMap<String, PathBuf> =
+        profile.feeds.iter().map(|(name, file)| (name.clone(), beside.join(file))).collect();
+    for flag in flags {
+        let (name, file) = match flag.split_once('=') {
+            Some((name, file)) => (name.to_owned(), PathBuf::from(file)),
+            None => {
+                let file = PathBuf::from(flag);
+                let name = file.file_stem().and_then(OsStr::to_str).map(str::to_owned);
+                (name.with_context(|| format!("`--feed`: found `{flag}`, expected a file"))?, file)
+            }
+        };
+        feeds.insert(name, file);
+    }
+    Ok(feeds)
 }
 
 /// Says which parts of the profile are left out: never silently.

@@ -11,6 +11,8 @@ mod value;
 mod walk;
 mod zipf;
 
+use std::collections::BTreeMap;
+
 use hyper::Method;
 use shared::Profile;
 
@@ -22,6 +24,7 @@ pub use walk::{Gap, PlannedSession, Walk};
 
 use crate::config::Schedule;
 use crate::error::Error;
+use crate::feed::Feeds;
 use crate::guard::Canary;
 use crate::guard::methods::Methods;
 use crate::random::{Key, Purpose, Stream};
@@ -35,6 +38,8 @@ use value::PathMaker;
 pub struct Plan {
     course: Course,
     canary: Canary,
+    /// The endpoint that every session requests first.
+    pub(crate) login: Option<usize>,
     arrivals: Arrivals,
     chains: Chains,
     pub(crate) endpoints: Vec<PlannedEndpoint>,
@@ -77,6 +82,9 @@ impl Plan {
         let mut plan = Self {
             course,
             canary: Canary::new(schedule.canary),
+            login: profile.login.as_ref().and_then(|login| {
+                profile.endpoints.iter().position(|endpoint| endpoint.id == login.endpoint)
+            }),
             arrivals: Arrivals::new(course, curve),
             chains: Chains::of(profile).ok_or(Error::Profile)?,
             endpoints: endpoints.collect::<Result<_, Error>>()?,
@@ -84,6 +92,23 @@ impl Plan {
         };
         plan.outline = Some(Outline::of(&plan, profile));
         Ok(plan)
+    }
+
+    /// The same plan, with values from `feeds` where these have a column that is called like the parameter.
+    #[must_use]
+    pub(crate) fn fed(mut self, feeds: &Feeds) -> Self {
+        self.endpoints.iter_mut().for_each(|endpoint| endpoint.paths.feed(&endpoint.id, feeds));
+        self
+    }
+
+    /// The names of the placeholders in the path of `endpoint`.
+    pub(crate) fn placeholders(&self, endpoint: usize) -> impl Iterator<Item = &str> {
+        self.endpoints[endpoint].paths.placeholders()
+    }
+
+    /// Which rows of the feeds `session` keeps.
+    pub(crate) fn rows(&self, session: &PlannedSession) -> Stream {
+        Stream::new(session.key(self.course.seed), Purpose::Feeds)
     }
 
     /// The plan in figures.
@@ -112,7 +137,9 @@ impl Plan {
 
     /// Where `session` goes.
     pub fn walk(&self, session: &PlannedSession) -> Walk {
-        Walk::new(&self.chains, session.key(self.course.seed), session.class)
+        let mut walk = Walk::new(&self.chains, session.key(self.course.seed), session.class);
+        self.login.into_iter().for_each(|login| walk.places.insert(0, Place::Endpoint(login)));
+        walk
     }
 
     /// Draws the pause between two neighbouring places of `walk`; once per pair, in order.
@@ -177,7 +204,15 @@ pub(crate) struct Paths<'a> {
 impl Paths<'_> {
     /// The next path, which is one of `endpoint`.
     pub(crate) fn next(&mut self, endpoint: usize) -> String {
-        self.endpoints[endpoint].paths.make(&mut self.stream)
+        self.endpoints[endpoint].paths.make(&mut self.stream, &mut |_, _| ())
+    }
+
+    /// The next path, and what stands in its placeholders.
+    pub(crate) fn next_with_parameters(&mut self, endpoint: usize) -> (String, BTreeMap<String, String>) {
+        let mut parameters = BTreeMap::new();
+        let mut note = |name: &str, value: &str| drop(parameters.insert(name.to_owned(), value.to_owned()));
+        let path = self.endpoints[endpoint].paths.make(&mut self.stream, &mut note);
+        (path, parameters)
     }
 }
 

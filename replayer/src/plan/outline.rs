@@ -122,6 +122,11 @@ impl MeanSession {
                 }
             }
         }
+        // It comes before all else; the pause after it is one of those that are counted already, or as short.
+        if let Some(login) = plan.login.map(|login| &plan.endpoints[login]).filter(|login| login.allowed) {
+            mean.requests += 1.0;
+            mean.service_s += login.mean_service_s;
+        }
         mean
     }
 }

@@ -45,6 +45,9 @@ pub struct RunReport {
     pub failures: BTreeMap<String, u64>,
     /// Answers by status code.
     pub statuses: BTreeMap<String, u64>,
+    /// Sessions that ended because the answer to their login did not hold what it should.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub logins_failed: u64,
     /// Bytes of all bodies.
     pub body_bytes: u64,
     /// How late the generator was: from due to sent, without connecting.
@@ -166,6 +169,11 @@ pub struct Baseline {
     pub p95_s: Option<f64>,
 }
 
+/// Is it nothing that a result need say?
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What a report says besides what was counted.
 #[derive(Debug)]
 pub(crate) struct Circumstances {
@@ -176,6 +184,7 @@ pub(crate) struct Circumstances {
     pub(crate) interrupted: bool,
     pub(crate) stopped: Option<Stopped>,
     pub(crate) run: String,
+    pub(crate) logins_failed: u64,
     pub(crate) max_in_flight: usize,
 }
 
@@ -205,6 +214,7 @@ impl RunReport {
             interrupted: circumstances.interrupted,
             stopped: circumstances.stopped,
             run: circumstances.run,
+            logins_failed: circumstances.logins_failed,
             plan: plan.outline().clone(),
             digest: counted.digest.to_string(),
             sessions: Sessions { planned: counted.sessions.planned, dropped: counted.sessions.dropped },

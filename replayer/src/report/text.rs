@@ -88,6 +88,9 @@ fn heading(report: &RunReport, lines: &mut Vec<String>) {
     } else if report.interrupted {
         lines.push("INTERRUPTED: the figures cover the part that was sent".to_owned());
     }
+    if report.logins_failed > 0 {
+        lines.push(format!("{} sessions ended because their login failed", report.logins_failed));
+    }
     let Requests { sent, completed, .. } = report.requests;
     if sent > 0 && completed == 0 {
         let requests = if sent == 1 { "the one request" } else { &format!("all {sent} requests") };
@@ -283,6 +286,7 @@ mod tests {
             interrupted: false,
             stopped: None,
             run: String::new(),
+            logins_failed: 0,
             max_in_flight: 1,
         };
         text(&RunReport::new(circumstances, &plan, &profile, &counted))
