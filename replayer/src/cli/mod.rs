@@ -43,7 +43,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Send the load.
-    Run(run::Flags),
+    Run(Box<run::Flags>),
     /// Show what `run` would send; sends nothing.
     Plan(plan::Flags),
     /// Serve a profile's endpoints as slowly as they were.
@@ -61,7 +61,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let outcome = match arguments.command {
-        Command::Run(flags) => run::run(flags),
+        Command::Run(flags) => run::run(*flags),
         Command::Plan(flags) => plan::plan(&flags),
         Command::Target(flags) => target::target(flags),
     };

@@ -74,7 +74,8 @@ impl Probes {
         let failed = |source: std::io::Error| Error::EventLoop { source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         // Redirects of a health check lead to a login page as a rule, which always looks healthy.
-        let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build();
+        let client =
+            Client::builder().no_proxy().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build();
         let client = client.map_err(|error| failed(std::io::Error::other(error)))?;
         runtime.block_on(self.ask_once(&client))?;
         let findings = Findings::default();

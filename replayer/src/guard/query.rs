@@ -177,7 +177,7 @@ mod tests {
         let vector = br#"{"status":"success","data":{"resultType":"vector","result":[
             {"metric":{"cpu":"0"},"value":[1.5,"0.5"]},{"metric":{},"value":[1.5,"NaN"]}]}}"#;
         let found = values(vector).unwrap();
-        assert!(found.len() == 2 && found[0] == 0.5 && found[1].is_nan());
+        assert!(found.len() == 2 && (found[0] - 0.5).abs() < 1e-12 && found[1].is_nan());
         assert_eq!(values(br#"{"data":{"resultType":"scalar","result":[1,"3"]}}"#), Some(vec![3.0]));
         assert_eq!(values(br#"{"data":{"resultType":"vector","result":[]}}"#), Some(vec![]));
         for wrong in [&b"<html>"[..], b"{}", br#"{"data":{"resultType":"matrix","result":[]}}"#] {

@@ -40,13 +40,15 @@ pub(crate) struct Pinned {
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
+/// Hosts and ports that were resolved: their addresses, or why they may not be loaded.
+type Judged = BTreeMap<(Host, u16), Result<Vec<IpAddr>, Refusal>>;
+
 /// Says which URLs may be loaded.
 pub(crate) struct Guard {
     allowed: Vec<Allowed>,
     production: Production,
     resolver: Box<dyn Resolve>,
-    /// What was resolved, and found to be allowed or not.
-    pinned: Mutex<BTreeMap<(Host, u16), Result<Vec<IpAddr>, Refusal>>>,
+    pinned: Mutex<Judged>,
 }
 
 impl fmt::Debug for Guard {
