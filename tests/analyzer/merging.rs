@@ -220,11 +220,17 @@ fn log_with_hosts() -> Vec<u8> {
     let mut text = String::new();
     for minute in 0..50 {
         for client in 0..40 {
+            // Not by the clock, as programs are.
+            let dice = (minute * 7919 + client * 104_729 + minute * minute * 31 * (client + 3)) % 101;
+            if dice >= 12 {
+                continue;
+            }
+            let second = (dice * 7 + client) % 60;
             let host = if client % 4 == 0 { "Shop.Example:443" } else { "api.shop.example:443" };
             let host = if client == 7 { "typed-by-hand.example:80" } else { host };
-            let path = ["/", "/cart", "/items/4711", "/search"][(minute + client) % 4];
+            let path = ["/", "/cart", "/items/4711", "/search"][dice % 4];
             text.push_str(&format!(
-                "{host} 192.0.2.{client} - - [02/Nov/2026:10:{minute:02}:{client:02} +0000] \"GET {path} HTTP/1.1\" 200 512 \"-\" \"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0\"\n"
+                "{host} 192.0.2.{client} - - [02/Nov/2026:10:{minute:02}:{second:02} +0000] \"GET {path} HTTP/1.1\" 200 512 \"-\" \"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0\"\n"
             ));
         }
     }
