@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::connect::{Lanes, Stamps};
 use crate::exchange::{Order, Visitor};
+use crate::feed::template::Client;
 use crate::plan::{Paths, PlannedCall};
 use crate::session::{Presence, Stage, due, send};
 
@@ -20,15 +21,26 @@ pub(crate) fn begin(stage: &Rc<Stage>, shard: u64, shards: u64, from_ns: u64) {
     });
 }
 
+/// Somebody who calls by the clock.
+struct Caller<'a> {
+    visitor: Rc<Visitor>,
+    paths: Paths<'a>,
+    client: Option<Client>,
+}
+
 /// Makes `calls`, which are in the order of their moments, whether or not those before have been answered.
 async fn call(stage: &Rc<Stage>, calls: impl Iterator<Item = PlannedCall>) {
-    let mut callers = BTreeMap::<u64, (Rc<Visitor>, Paths<'_>)>::new();
+    let mut callers = BTreeMap::<u64, Caller<'_>>::new();
     for call in calls {
         if !due(stage, call.at_ns).await {
             return;
         }
         let mut recorder = stage.recorder.borrow_mut();
         recorder.planned_more(call.endpoint);
+        if !stage.purse.pay_request() {
+            recorder.cut_short(call.endpoint);
+            return;
+        }
         if !stage.live.has_room(stage.max_in_flight) {
             recorder.shed(call.endpoint, stage.timer.now_ns());
             continue;
@@ -37,17 +49,29 @@ async fn call(stage: &Rc<Stage>, calls: impl Iterator<Item = PlannedCall>) {
         let new = || {
             let lanes = Lanes::new(Rc::clone(&stage.station));
             let visitor = Visitor::new(format!("caller-{}", call.caller), lanes);
-            (Rc::new(visitor), stage.plan.paths_of_caller(call.caller))
+            let client = stage.templates.as_ref().map(|templates| {
+                templates.client(visitor.name.to_string(), &mut stage.plan.rows_of_caller(call.caller))
+            });
+            Caller { visitor: Rc::new(visitor), paths: stage.plan.paths_of_caller(call.caller), client }
         };
-        let (visitor, paths) = callers.entry(call.caller).or_insert_with(new);
-        let (visitor, path) = (Rc::clone(visitor), paths.next(call.endpoint));
+        let Caller { visitor, paths, client } = callers.entry(call.caller).or_insert_with(new);
+        let visitor = Rc::clone(visitor);
+        let (path, carried) = stage.dress(call.endpoint, paths, client.as_ref());
         let presence = Presence::new(Rc::clone(stage));
         tokio::task::spawn_local(async move {
             let stage = presence.stage();
             let PlannedCall { at_ns, endpoint, .. } = call;
             let method = stage.plan.endpoints[endpoint].method.clone();
             // Callers follow no chain: what production took before does not move them.
-            let order = Order { endpoint, method, path, scheduled_at: at_ns, chain_due_at: at_ns };
+            let order = Order {
+                endpoint,
+                method,
+                path,
+                carried,
+                keeps: false,
+                scheduled_at: at_ns,
+                chain_due_at: at_ns,
+            };
             send(stage, &visitor, order, Stamps::new(stage.timer.clock())).await;
         });
     }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::connect::Stamps;
 use crate::exchange::{Order, Visitor};
+use crate::feed::template::Carried;
 use crate::plan::PlannedCompanion;
 use crate::session::{Presence, Stage, due, send};
 
@@ -15,15 +16,15 @@ pub(crate) struct PageDue {
     pub(crate) chain_ns: u64,
 }
 
-/// Fetches `companions`, each with its path, for `visitor` beside whatever else the session does, over its own connections and as many at
+/// Fetches `companions`, each with its path and what the request carries, for `visitor` beside whatever else the session does, over its own connections and as many at
 /// once as a browser would open. Each is measured by itself, from the moment that it was due.
 pub(crate) fn fetch(
     stage: &Rc<Stage>,
     visitor: &Rc<Visitor>,
     page: PageDue,
-    companions: impl IntoIterator<Item = (PlannedCompanion, String)>,
+    companions: impl IntoIterator<Item = (PlannedCompanion, (String, Option<Carried>))>,
 ) {
-    for (companion, path) in companions {
+    for (companion, (path, carried)) in companions {
         stage.recorder.borrow_mut().planned_more(companion.endpoint);
         let (presence, visitor) = (Presence::new(Rc::clone(stage)), Rc::clone(visitor));
         tokio::task::spawn_local(async move {
@@ -41,8 +42,13 @@ pub(crate) fn fetch(
                 return;
             }
             let method = stage.plan.endpoints[companion.endpoint].method.clone();
+            if !stage.purse.pay_request() {
+                stage.recorder.borrow_mut().cut_short(companion.endpoint);
+                return;
+            }
             let endpoint = companion.endpoint;
-            send(stage, &visitor, Order { endpoint, method, path, scheduled_at, chain_due_at }, stamps).await;
+            let order = Order { endpoint, method, path, carried, keeps: false, scheduled_at, chain_due_at };
+            send(stage, &visitor, order, stamps).await;
         });
     }
 }
@@ -59,7 +65,10 @@ mod tests {
         // Each takes 50 ms: twenty over six connections take four rounds.
         let (counted, connections) = on_stage(50, async |stage| {
             let page = PageDue { at_ns: stage.timer.now_ns(), chain_ns: 0 };
-            let companion = (PlannedCompanion { endpoint: 0, offset_ns: 10 * MS }, "/".to_owned());
+            let companion = (
+                PlannedCompanion { endpoint: 0, offset_ns: 10 * MS },
+                ("/".to_owned(), Some(Carried::default())),
+            );
             fetch(stage, &visitor(stage), page, vec![companion; 20]);
             stage.open.none().await;
         });
@@ -75,7 +84,8 @@ mod tests {
     #[test]
     fn companions_that_exceed_the_cap_are_shed() {
         let (counted, _) = on_stage(50, async |stage| {
-            let companion = (PlannedCompanion { endpoint: 0, offset_ns: 0 }, "/".to_owned());
+            let companion =
+                (PlannedCompanion { endpoint: 0, offset_ns: 0 }, ("/".to_owned(), Some(Carried::default())));
             let page = PageDue { at_ns: stage.timer.now_ns(), chain_ns: 0 };
             // Three visitors with six connections each, where ten requests may wait.
             for _ in 0..3 {

@@ -1,5 +1,6 @@
 //! Settings: what the command line says, resolved once and checked before anything happens.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use shared::units::Weekday;
 use crate::condition::Condition;
 pub use crate::connect::settings::WireSettings;
 use crate::error::Error;
+use crate::guard::Safety;
 use crate::pace::Pace;
 
 /// How to run a profile against a target.
@@ -18,8 +20,15 @@ pub struct Settings {
     pub target: String,
     /// Hosts that may be loaded although they are not this machine.
     pub allow_targets: Vec<String>,
-    /// Methods that may be sent besides `GET`, `HEAD` and `OPTIONS`.
+    /// The host that may be loaded although the profile was made from it, typed again.
+    pub own_production: Option<String>,
+    /// Methods that may be sent besides `GET`, `HEAD` and `OPTIONS`: `POST`, or `POST:create_order` for one endpoint.
     pub allow_methods: Vec<String>,
+    /// Files of values, by the name that templates use: CSV with a line of names. Columns that are called like parameters
+    /// give their values.
+    pub feeds: BTreeMap<String, PathBuf>,
+    /// How careful the run is.
+    pub safety: Safety,
     /// What to send when.
     pub schedule: Schedule,
     /// How long one request may take, connecting included.
@@ -58,7 +67,10 @@ impl Default for Settings {
         Self {
             target: "http://127.0.0.1:8080".to_owned(),
             allow_targets: Vec::new(),
+            own_production: None,
             allow_methods: Vec::new(),
+            feeds: BTreeMap::new(),
+            safety: Safety::default(),
             schedule: Schedule::default(),
             timeout: Duration::from_secs(30),
             drain: Duration::from_secs(30),
@@ -81,6 +93,7 @@ impl Settings {
     /// [`Error::Setting`] for the first setting that makes no sense.
     pub fn check(&self) -> Result<(), Error> {
         self.schedule.check()?;
+        self.safety.check()?;
         let wrong = |name, found: &dyn std::fmt::Display, expected| {
             Err(Error::Setting { name, found: found.to_string(), expected })
         };
@@ -135,6 +148,8 @@ pub struct Schedule {
     pub scale: f64,
     /// How many times faster than the clock the curve is followed. Rates and think times stay as they are.
     pub speedup: Option<f64>,
+    /// How long only a hundredth of the load is sent at first, in whole seconds.
+    pub canary: Duration,
     /// How long the load takes to build up, linearly from 0.
     pub ramp_up: Option<Duration>,
     /// How long it takes to die away again, at the end.
@@ -277,6 +292,7 @@ impl Default for Schedule {
             duration: None,
             scale: 1.0,
             speedup: None,
+            canary: Duration::ZERO,
             ramp_up: None,
             ramp_down: Duration::ZERO,
             scenario: None,

@@ -1,7 +1,7 @@
 //! Why a run cannot happen.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// Why a run, a plan or a target cannot happen.
@@ -82,13 +82,45 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// The target is another machine, and nobody said that this is meant.
-    #[error("target `{host}` is {address}: found an address of another machine, expected loopback")]
-    TargetNotAllowed {
+    /// The target may not be loaded.
+    #[error("target `{host}`: {refusal}")]
+    TargetRefused {
         /// The host in the URL.
         host: String,
-        /// The first address that is not loopback.
-        address: SocketAddr,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A stop rule that is none.
+    #[error("`--stop {rule}`: found {found}, expected {expected}")]
+    StopRule {
+        /// The rule as it was given.
+        rule: String,
+        /// What is wrong with it.
+        found: String,
+        /// What could stand there.
+        expected: String,
+    },
+    /// What should watch the target does not see it.
+    #[error("`{name}`: found {found}, expected {expected}")]
+    Probe {
+        /// The flag with its URL.
+        name: &'static str,
+        /// What it answered.
+        found: String,
+        /// What it should.
+        expected: &'static str,
+    },
+    /// More load than production ever saw.
+    #[error(
+        "found {found:.3} sessions/s at the peak, expected at most {factor} x {peak:.3}, the peak of the profile"
+    )]
+    Ceiling {
+        /// Sessions expected in the busiest second of the plan.
+        found: f64,
+        /// The same of the profile.
+        peak: f64,
+        /// How many times the profile's peak is allowed.
+        factor: f64,
     },
     /// Nothing accepts connections at the target.
     #[error("cannot connect to target `{host}` at {address}")]
@@ -141,6 +173,49 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file cannot be read.
+    #[error("cannot read `{path}`", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of values that cannot be used.
+    #[error("`{path}`{line}: found {found}, expected {expected}", path = path.display(), line = at_line(*line))]
+    Feed {
+        /// The file.
+        path: PathBuf,
+        /// The line, where it is one.
+        line: Option<u64>,
+        /// What is there, without a word of it.
+        found: String,
+        /// What should be.
+        expected: &'static str,
+    },
+    /// A template of the profile that cannot be filled in.
+    #[error("`{place}`{line}: found {found}, expected a template that can be filled in", line = at_line(line.map(|line| line as u64)))]
+    Template {
+        /// JSON pointer of the place in the profile.
+        place: String,
+        /// The line of the template, where it is one.
+        line: Option<usize>,
+        /// What is wrong, without a word of any value.
+        found: String,
+    },
+    /// A secret that is not there.
+    #[error("`{place}`: found {found} for the secret `{name}`, expected {expected}")]
+    Secret {
+        /// JSON pointer of the place in the profile.
+        place: String,
+        /// Its name, as the profile spells it.
+        name: String,
+        /// What was found.
+        found: &'static str,
+        /// What was looked for.
+        expected: &'static str,
+    },
     /// A file cannot be written.
     #[error("cannot write `{path}`", path = path.display())]
     Write {
@@ -155,15 +230,6 @@ pub enum Error {
     StartIsOver {
         /// For how many seconds.
         ago_s: f64,
-    },
-    /// A file cannot be read.
-    #[error("cannot read `{path}`", path = path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        #[source]
-        source: io::Error,
     },
     /// A file is no interval log.
     #[error("`{path}`: found another kind of file, expected an interval log of a run", path = path.display())]
@@ -188,13 +254,63 @@ pub enum Error {
     },
 }
 
+/// Why a target may not be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It is another machine, and nobody said that this is meant.
+    #[error("found {address}, an address of another machine, expected loopback")]
+    NotAllowed {
+        /// The first address that is not loopback.
+        address: SocketAddr,
+    },
+    /// No service under test can be there, whatever is allowed.
+    #[error("found {address}, {why}, expected a service under test")]
+    Never {
+        /// The address.
+        address: IpAddr,
+        /// What is there.
+        why: &'static str,
+    },
+    /// The profile was made from its traffic.
+    #[error(
+        "found production: the profile was made from `{host}` or a host around it, expected a service under test"
+    )]
+    Production {
+        /// The host that was recognised, which may be what the target's name is an alias of.
+        host: String,
+    },
+    /// The host was named, but it is an alias of another that was not.
+    #[error("found an alias of `{of}`, expected a host of its own")]
+    Alias {
+        /// The name at the end of the aliases.
+        of: String,
+    },
+}
+
+/// `, line 3`, or nothing.
+fn at_line(line: Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!(", line {line}"))
+}
+
 impl Error {
     /// The one thing to do about it, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::TargetNotAllowed { host, .. } => Some(format!(
+            Self::TargetRefused { host, refusal: Refusal::NotAllowed { .. } } => Some(format!(
                 "if you are responsible for that machine and it may be loaded, add `--allow-target {host}`"
             )),
+            Self::TargetRefused { refusal: Refusal::Production { host }, .. } => Some(format!(
+                "load a copy of it; if you answer for what happens to its users, type `--i-own-this-production {host}`"
+            )),
+            Self::TargetRefused { refusal: Refusal::Alias { of }, .. } => {
+                Some(format!("if that may be loaded as well, add `--allow-target {of}`"))
+            }
+            Self::Ceiling { found, peak, .. } => Some(format!(
+                "lower `--scale`, or add `--raise-ceiling {:.0}` if the target is meant to see that",
+                (found / peak).ceil()
+            )),
+            Self::Probe { .. } => Some("nothing was sent; a guard that sees nothing is none".to_owned()),
             Self::Unreachable { .. } | Self::Socket { .. } => Some(
                 "start the service first, or `replayer target PROFILE` as a stand-in; nothing was sent"
                     .to_owned(),

@@ -32,7 +32,8 @@
 //! | [`config`] | settings, resolved once and checked |
 //! | [`condition`] | the grammar of thresholds and stop rules |
 //! | [`plan`] | what will be sent when: pure, no clock, no network |
-//! | `guard` | which targets and methods are allowed |
+//! | `feed` | values that people give: files, secrets, templates, what a login gives back |
+//! | `guard` | which targets and methods are allowed, how much, and when to stop |
 //! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
 //! | `pace`, `cores` | how early to wake, how fast to catch up; which core to stay on |
 //! | `dispatch`, `session`, `exchange`, `connect` | begins sessions when due; a walk in progress; one request; its connection |
@@ -56,6 +57,7 @@ mod dispatch;
 pub mod error;
 mod event_loop;
 mod exchange;
+mod feed;
 mod guard;
 mod http;
 pub mod intervals;
@@ -72,8 +74,9 @@ pub mod verdict;
 
 pub use config::Settings;
 pub use dispatch::Wish;
-pub use error::Error;
-pub use exchange::SESSION_HEADER;
+pub use error::{Error, Refusal};
+pub use exchange::{RUN_HEADER, SESSION_HEADER};
+pub use guard::{Budget, Safety, Stopped, StoppedBy};
 pub use pace::Pace;
 pub use record::{Failure, Progress};
 pub use run::{Observer, Run, run};

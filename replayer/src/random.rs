@@ -43,6 +43,10 @@ pub(crate) enum Purpose {
     Survey = 15,
     /// Moments inside a whole second.
     Unrounding = 16,
+    /// Whether it is among the few that are sent first.
+    Canary = 32,
+    /// Which rows of the feeds it keeps.
+    Feeds = 33,
     /// Which starts the self-check tests, where there are more than it needs.
     Thinning = 90,
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -20,8 +21,13 @@ use crate::dispatch::{Wish, dispatch};
 use crate::error::Error;
 use crate::event_loop;
 use crate::exchange::Envelope;
+use crate::feed::Feeds;
+use crate::feed::extract::Extracts;
+use crate::feed::template::Templates;
+use crate::guard::targets::Guard;
+use crate::guard::{Canary, Outbox, Production, Purse, Sentry, ceiling};
 use crate::pace::Pace;
-use crate::plan::{Outline, Plan, Trace};
+use crate::plan::{self, Outline, Plan, Trace};
 use crate::record::intervals::{Head, Writer};
 use crate::record::{Batch, Live, Progress, Recorder, Snapshot, keep};
 use crate::report::{Circumstances, Pacing, RunReport, thresholds};
@@ -62,6 +68,10 @@ pub struct Run<'a> {
     destination: Destination,
     /// Cores at hand, counted before an event loop is kept on one.
     cores: usize,
+    /// What its requests are marked with.
+    name: String,
+    templates: Option<Arc<Templates>>,
+    extracts: Option<Arc<Extracts>>,
 }
 
 impl<'a> Run<'a> {
@@ -71,9 +81,7 @@ impl<'a> Run<'a> {
     /// Whatever makes the run impossible, except that nobody answers at the target.
     pub fn prepare(profile: &'a Profile, settings: &Settings) -> Result<Self, Error> {
         settings.check()?;
-        start_clock(settings.start_at)?;
-        let plan = Plan::new(profile, &settings.schedule, &settings.allow_methods)?;
-        Self::of(profile, settings, plan)
+        Self::of(profile, settings, None)
     }
 
     /// The same for a log that is played as it was.
@@ -82,19 +90,48 @@ impl<'a> Run<'a> {
     /// Whatever makes the run impossible, except that nobody answers at the target.
     pub fn prepare_trace(trace: &'a Arc<Trace>, settings: &Settings) -> Result<Self, Error> {
         settings.check()?;
-        start_clock(settings.start_at)?;
-        let plan = Plan::of_trace(Arc::clone(trace), &settings.schedule, &settings.allow_methods)?;
-        Self::of(&trace.profile, settings, plan)
+        Self::of(&trace.profile, settings, Some(trace))
     }
 
-    fn of(profile: &'a Profile, settings: &Settings, plan: Plan) -> Result<Self, Error> {
+    fn of(profile: &'a Profile, settings: &Settings, trace: Option<&Arc<Trace>>) -> Result<Self, Error> {
+        start_clock(settings.start_at)?;
+        let production = Production::new(profile.source.hosts.as_ref(), settings.own_production.as_deref())?;
+        let destination = Destination::new(settings, &Guard::new(&settings.allow_targets, production)?)?;
+        let mut settings = settings.clone();
+        let feeds = Feeds::read(&settings.feeds)?;
+        let plan = match trace {
+            // It is played as it was, or not at all.
+            Some(trace) => Plan::of_trace(Arc::clone(trace), &settings.schedule, &settings.allow_methods)?,
+            None => {
+                let is_loopback = destination.is_loopback();
+                settings.schedule.canary = Canary::length(&settings, profile, is_loopback)?;
+                Plan::new(profile, &settings.schedule, &settings.allow_methods)?
+            }
+        };
+        let plan = plan.fed(&feeds);
+        if plan.login.is_some_and(|login| !plan.endpoints[login].allowed) {
+            let found = "nothing".to_owned();
+            let expected = "the method of the endpoint that logs in, such as POST:post_login";
+            return Err(Error::Setting { name: "--allow-method", found, expected });
+        }
+        let extracts = profile.login.as_ref().map(Extracts::new).transpose()?.map(Arc::new);
+        let templates = templates(profile, &plan, feeds, extracts.as_deref())?.map(Arc::new);
+        let raised = settings.safety.ceiling;
+        if let Some(factor) = raised.or((!destination.is_loopback()).then_some(ceiling::DEFAULT_FACTOR)) {
+            ceiling::check(plan.outline(), profile, factor)?;
+        }
+        // Wrong rules are found out now and not when the load is on.
+        Sentry::new(&settings, profile, &plan)?;
         Ok(Self {
-            profile,
-            settings: settings.clone(),
+            name: name(profile, &settings),
             thresholds: thresholds::of(profile, &settings.thresholds)?,
+            profile,
+            settings,
             plan: Arc::new(plan),
-            destination: Destination::new(settings)?,
+            destination,
             cores: cores::available(),
+            templates,
+            extracts,
         })
     }
 
@@ -112,12 +149,15 @@ impl<'a> Run<'a> {
     pub fn execute(&self, observer: &mut dyn Observer) -> Result<RunReport, Error> {
         let (site, way) = self.destination.connect()?;
         let way = Arc::new(way);
+        let mut sentry = Sentry::new(&self.settings, self.profile, &self.plan)?;
+        sentry.begin_to_ask()?;
         let log = self.interval_log()?;
         let meter = Meter::read();
         let clock = start_clock(self.settings.start_at)?;
         let joins_at_ns = if clock.now_ns() > 0 { clock.now_ns() + clock::to_ns(LEAD) } else { 0 };
         let (wishes, wish) = watch::channel(Wish::GoOn);
         let live = Arc::new(Live::default());
+        let logins_failed = Arc::<AtomicU64>::default();
         let ((merged, pacing), kept) = thread::scope(|scope| {
             let (ended, loops_ended) = mpsc::channel();
             let (reader, batches) = mpsc::sync_channel(UNREAD_BATCHES);
@@ -134,6 +174,9 @@ impl<'a> Run<'a> {
                     site: site.clone(),
                     way: Arc::clone(&way),
                     live: Arc::clone(&live),
+                    purse: Arc::clone(&sentry.purse),
+                    outbox: Arc::clone(&sentry.outbox),
+                    logins_failed: Arc::clone(&logins_failed),
                     reader: reader.clone(),
                     wish: wish.clone(),
                 };
@@ -149,7 +192,11 @@ impl<'a> Run<'a> {
             }
             drop((ended, reader));
             let progress = || live.progress(clock::to_s(clock.now_ns()));
-            let merged = self.watch(&loops_ended, &wishes, progress, observer)?;
+            let mut look = || {
+                let progress = progress();
+                sentry.look(clock.now_ns(), &progress).max(observer.progress(&progress))
+            };
+            let merged = self.watch(&loops_ended, &wishes, &mut look)?;
             // It ends with the last event loop, and panics only if it has a bug.
             let kept = keeper.join().expect("whoever reads along does not panic");
             Ok::<_, Error>((merged, kept))
@@ -161,6 +208,9 @@ impl<'a> Run<'a> {
             began_at_s: clock.since_epoch(0).as_secs_f64(),
             elapsed_s,
             wish: *wish.borrow(),
+            stopped: sentry.stopped,
+            run: self.name.clone(),
+            logins_failed: logins_failed.load(Ordering::Relaxed),
             max_in_flight: self.settings.max_in_flight,
             pacing,
             insecure: self.settings.wire.insecure && site.secure,
@@ -177,13 +227,12 @@ impl<'a> Run<'a> {
         self.settings.interval_log.as_ref().map(|path| Writer::create(path, head())).transpose()
     }
 
-    /// Calls the observer until all event loops have ended, and adds up what they counted.
+    /// Looks what is wanted until all event loops have ended, and adds up what they counted.
     fn watch(
         &self,
         loops_ended: &mpsc::Receiver<io::Result<(Snapshot, Pacing)>>,
         wishes: &watch::Sender<Wish>,
-        progress: impl Fn() -> Progress,
-        observer: &mut dyn Observer,
+        look: &mut dyn FnMut() -> Wish,
     ) -> Result<(Snapshot, Pacing), Error> {
         let mut merged = Snapshot::new(self.plan.endpoints.len());
         let mut paced = Pacing::new(self.pace());
@@ -200,7 +249,7 @@ impl<'a> Run<'a> {
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return Ok((merged, paced)),
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    let wish = observer.progress(&progress());
+                    let wish = look();
                     wishes.send_if_modified(|present| {
                         let stronger = wish > *present;
                         *present = wish.max(*present);
@@ -218,7 +267,8 @@ impl<'a> Run<'a> {
 
     /// Sends this shard's share of the sessions from one event loop.
     fn generate(&self, part: Part) -> io::Result<(Snapshot, Pacing)> {
-        let Part { shard, clock, joins_at_ns, site, way, live, reader, wish } = part;
+        let Part { shard, clock, joins_at_ns, site, way, live, purse, outbox, logins_failed, reader, wish } =
+            part;
         let plan = Arc::clone(&self.plan);
         let threads = self.settings.threads as u64;
         let wire = &self.settings.wire;
@@ -229,13 +279,24 @@ impl<'a> Run<'a> {
                 Recorder::new(plan.endpoints.len(), timeout_ns, Arc::clone(&live), Some((shard, reader)));
             let stage = Rc::new(Stage {
                 plan: Arc::clone(&plan),
-                envelope: Envelope::new(site, timeout_ns, wire.proxy.is_some(), wire.follow_redirects),
+                envelope: Envelope::new(
+                    site,
+                    &self.name,
+                    timeout_ns,
+                    wire.proxy.is_some(),
+                    wire.follow_redirects,
+                ),
                 station: Rc::new(Station { way, scratch: Scratch::default() }),
                 keep_alive_ns: clock::to_ns(wire.keep_alive),
                 timer,
                 recorder: RefCell::new(recorder),
                 live,
                 max_in_flight: self.settings.max_in_flight,
+                templates: self.templates.clone(),
+                extracts: self.extracts.clone(),
+                logins_failed,
+                purse,
+                outbox,
                 curtain_ns: plan.end_ns().saturating_add(clock::to_ns(self.settings.drain)),
                 closing: Closing::default(),
                 open: Open::default(),
@@ -266,6 +327,9 @@ struct Part {
     site: Site,
     way: Arc<Way>,
     live: Arc<Live>,
+    purse: Arc<Purse>,
+    outbox: Arc<Outbox>,
+    logins_failed: Arc<AtomicU64>,
     reader: mpsc::SyncSender<Batch>,
     wish: watch::Receiver<Wish>,
 }
@@ -289,6 +353,31 @@ async fn tell(stage: &Stage) {
         stage.timer.sleep_until(second * TELL_EVERY_NS).await;
         stage.recorder.borrow_mut().hand_over(stage.timer.now_ns());
     }
+}
+
+/// The templates of `profile`, if it has any.
+fn templates(
+    profile: &Profile,
+    plan: &Plan,
+    feeds: Feeds,
+    extracts: Option<&Extracts>,
+) -> Result<Option<Templates>, Error> {
+    let requests = profile.endpoints.iter().enumerate();
+    let requests: Vec<_> = requests
+        .map(|(at, endpoint)| (endpoint.request.as_ref(), plan.placeholders(at).map(str::to_owned).collect()))
+        .collect();
+    if requests.iter().all(|(request, _)| request.is_none()) {
+        return Ok(None);
+    }
+    let variables: Vec<&str> = extracts.into_iter().flat_map(Extracts::names).collect();
+    Templates::new(&requests, feeds, &variables).map(Some)
+}
+
+/// What marks the requests of a run: the same for the same profile, schedule and seed, from which all else follows.
+fn name(profile: &Profile, settings: &Settings) -> String {
+    let plan = format!("{:?} {:?}", settings.schedule, settings.allow_methods);
+    let bytes = shared::io::to_yaml(profile).into_bytes().into_iter().chain(plan.into_bytes());
+    format!("{:016x}", plan::fnv(bytes))
 }
 
 /// Runs `profile` as `settings` say: [`Run::prepare`], then [`Run::execute`].

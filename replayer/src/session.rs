@@ -3,14 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
 use crate::companions::{self, PageDue};
 use crate::connect::{Lanes, Stamps, Station};
 use crate::exchange::{Envelope, Exchanged, Order, Visitor};
-use crate::plan::{Place, Plan, PlannedSession, Walk};
-use crate::record::{Live, Recorder, Sample, Waiting};
+use crate::feed::extract::Extracts;
+use crate::feed::template::{Carried, Client, Templates};
+use crate::guard::{Outbox, Purse};
+use crate::http::response::Kept;
+use crate::plan::{Paths, Place, Plan, PlannedSession, Walk};
+use crate::record::{Live, Recorder, Waiting};
 use crate::timer::Timer;
 
 /// What the sessions of one event loop share.
@@ -25,10 +30,36 @@ pub(crate) struct Stage {
     pub(crate) recorder: RefCell<Recorder>,
     pub(crate) live: Arc<Live>,
     pub(crate) max_in_flight: usize,
+    /// Headers and bodies, where the profile has any.
+    pub(crate) templates: Option<Arc<Templates>>,
+    /// What is taken from the answer to the login, where there is one.
+    pub(crate) extracts: Option<Arc<Extracts>>,
+    /// Sessions that ended because the answer to their login did not hold what it should.
+    pub(crate) logins_failed: Arc<AtomicU64>,
+    pub(crate) purse: Arc<Purse>,
+    pub(crate) outbox: Arc<Outbox>,
     /// Requests due later are cut.
     pub(crate) curtain_ns: u64,
     pub(crate) closing: Closing,
     pub(crate) open: Open,
+}
+
+impl Stage {
+    /// The next path of a session at `endpoint`, and what the request carries besides; none if its values do not fit.
+    pub(crate) fn dress(
+        &self,
+        endpoint: usize,
+        paths: &mut Paths<'_>,
+        client: Option<&Client>,
+    ) -> (String, Option<Carried>) {
+        match (&self.templates, client) {
+            (Some(templates), Some(client)) if templates.has(endpoint) => {
+                let (path, parameters) = paths.next_with_parameters(endpoint);
+                (path, templates.fill(endpoint, client, &parameters).ok())
+            }
+            _ => (paths.next(endpoint), Some(Carried::default())),
+        }
+    }
 }
 
 /// Says that nothing new shall be sent.
@@ -115,9 +146,14 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
     let visitor = Rc::new(Visitor::new(plan.session_name(&session), Lanes::new(Rc::clone(&stage.station))));
     let places = Rc::clone(&walk.places);
     let mut paths = plan.paths(&session);
+    let mut client = stage
+        .templates
+        .as_ref()
+        .map(|templates| templates.client(plan.session_name(&session), &mut plan.rows(&session)));
     let mut due_ns = session.starts_at_ns;
     let mut chain_due_ns = due_ns;
     let mut before_ns = due_ns;
+    let mut retry_after_ns = None;
     for (at, place) in places.iter().enumerate() {
         if !reach(stage, &visitor, due_ns).await {
             stage.recorder.borrow_mut().cut(plan, &places[at..]);
@@ -130,22 +166,45 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
                 stage.recorder.borrow_mut().dropped(plan, &places[at..], stage.timer.now_ns());
                 return;
             }
+            if !stage.purse.pay_request() {
+                stage.recorder.borrow_mut().cut(plan, &places[at..]);
+                return;
+            }
             let page = PageDue { at_ns: due_ns, chain_ns: chain_due_ns };
-            let path = paths.next(endpoint);
+            let (path, carried) = stage.dress(endpoint, &mut paths, client.as_ref());
             let companions = plan.companions(&mut walk, at).into_iter();
-            let companions: Vec<_> =
-                companions.map(|companion| (companion, paths.next(companion.endpoint))).collect();
+            let companions: Vec<_> = companions
+                .map(|companion| (companion, stage.dress(companion.endpoint, &mut paths, client.as_ref())))
+                .collect();
             companions::fetch(stage, &visitor, page, companions);
+            let login = stage.extracts.as_ref().filter(|_| at == 0 && plan.login == Some(endpoint));
             let order = Order {
                 endpoint,
                 method: plan.endpoints[endpoint].method.clone(),
                 path,
+                carried,
+                keeps: login.is_some(),
                 scheduled_at: due_ns,
                 chain_due_at: chain_due_ns,
             };
-            let sample = send(stage, &visitor, order, Stamps::new(stage.timer.clock())).await;
-            if let Some(rank) = first_pause(stage, &walk, &places[..=at], before_ns, sample.released_at) {
+            let exchanged = send(stage, &visitor, order, Stamps::new(stage.timer.clock())).await;
+            let Exchanged { sample, kept, .. } = exchanged;
+            let was_as_planned = retry_after_ns.is_none();
+            retry_after_ns = exchanged.retry_after_ns;
+            if let Some(rank) = first_pause(stage, &walk, &places[..=at], before_ns, sample.released_at)
+                .filter(|_| was_as_planned)
+            {
                 stage.recorder.borrow_mut().paused(rank);
+            }
+            if let Some(extracts) = login {
+                let Kept { headers, body } = kept.map(|kept| *kept).unwrap_or_default();
+                let Ok(variables) = extracts.take(&headers, &body) else {
+                    // What follows would be the requests of somebody who is not logged in: another load than planned.
+                    stage.logins_failed.fetch_add(1, Ordering::Relaxed);
+                    stage.recorder.borrow_mut().cut(plan, &places[at + 1..]);
+                    return;
+                };
+                client = client.map(|client| client.after_login(&variables));
             }
             completed_at = sample.completed_at;
             chain_completed_at = chain_due_ns.saturating_add(plan.expected_service_ns(endpoint));
@@ -154,6 +213,9 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
         if let Some(next) = places.get(at + 1) {
             let gap = plan.gap_between(&mut walk, *place, *next);
             due_ns = gap.due_ns(due_ns, completed_at);
+            if let Some(wait_ns) = retry_after_ns {
+                due_ns = due_ns.max(completed_at.saturating_add(wait_ns));
+            }
             chain_due_ns = gap.due_ns(chain_due_ns, chain_completed_at);
         }
     }
@@ -168,16 +230,18 @@ fn first_pause(stage: &Stage, walk: &Walk, places: &[Place], from_ns: u64, to_ns
 }
 
 /// Sends one request and has it recorded.
-pub(crate) async fn send(stage: &Stage, visitor: &Visitor, order: Order, stamps: Stamps) -> Sample {
+pub(crate) async fn send(stage: &Stage, visitor: &Visitor, order: Order, stamps: Stamps) -> Exchanged {
     let Order { scheduled_at, chain_due_at, endpoint, .. } = order;
     stage.recorder.borrow_mut().sent(Waiting { scheduled_at, chain_due_at, endpoint });
     // On the heap, and so gone as soon as it is over: sessions spend most of their time thinking, and there are many.
     let exchange = Box::pin(stage.envelope.exchange(&stage.timer, visitor, order, stamps));
-    let Exchanged { sample, redirects } = exchange.await;
+    let exchanged = exchange.await;
     let mut recorder = stage.recorder.borrow_mut();
-    recorder.ended(&sample);
-    recorder.redirected(redirects);
-    sample
+    recorder.ended(&exchanged.sample);
+    recorder.redirected(exchanged.redirects);
+    stage.outbox.leave(&exchanged.sample);
+    stage.purse.pay_bytes(exchanged.sample.body_bytes());
+    exchanged
 }
 
 /// Waits until `due_ns`, as a browser does: connections that are not used for too long are closed. False if the
@@ -218,6 +282,8 @@ pub(crate) mod tests {
     use crate::config::{Schedule, Settings};
     use crate::connect::{Destination, Scratch};
     use crate::event_loop;
+    use crate::guard::targets::Guard;
+    use crate::guard::{Budget, Production};
     use crate::pace::Pace;
     use crate::record::Snapshot;
 
@@ -263,11 +329,14 @@ pub(crate) mod tests {
         });
         let profile = shared::io::from_yaml(shared::profile::EXAMPLE).unwrap();
         let plan = Arc::new(Plan::new(&profile, &Schedule::default(), &[]).unwrap());
-        let (site, way) = Destination::new(&settings).unwrap().connect().unwrap();
+        let (site, way) = Destination::new(&settings, &Guard::new(&[], Production::default()).unwrap())
+            .unwrap()
+            .connect()
+            .unwrap();
         let counted = event_loop::block_on(Clock::start(), Pace::Eco, async |timer| {
             let live = Arc::new(Live::default());
             let stage = Rc::new(Stage {
-                envelope: Envelope::new(site, 10_000_000_000, false, false),
+                envelope: Envelope::new(site, "", 10_000_000_000, false, false),
                 station: Rc::new(Station { way: Arc::new(way), scratch: Scratch::default() }),
                 keep_alive_ns: u64::MAX,
                 timer,
@@ -279,6 +348,11 @@ pub(crate) mod tests {
                 )),
                 live,
                 max_in_flight: 10,
+                templates: None,
+                extracts: None,
+                logins_failed: Arc::default(),
+                purse: Arc::new(Purse::new(Budget::default())),
+                outbox: Arc::new(Outbox::new(false)),
                 curtain_ns: u64::MAX,
                 closing: Closing::default(),
                 open: Open::default(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::distribution::LogHistogram;
 use crate::flow;
+use crate::request::RequestTemplate;
 
 /// A method and a route template, with all that was measured on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +39,9 @@ pub struct Endpoint {
     /// Time the service took, first byte read to last byte sent: the production baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_time_s: Option<Summary>,
+    /// What its requests carry besides method and path; written by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestTemplate>,
     /// Requests that the page makes, in parallel, not the person: files, calls for data, what a redirect leads to.
     /// Most frequent first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -12,6 +12,8 @@
 //! | [`profile`] | what is in the file |
 //! | [`endpoint`], [`session`], [`think`], [`arrivals`] | its parts |
 //! | [`distribution`] | histograms and laws: quantiles, and sampling by inversion |
+//! | [`request`] | what people add: bodies, headers, feeds, the login |
+//! | [`hosts`] | fingerprints of the hosts that must not be loaded |
 //! | [`validate`], [`shape`] | everything wrong with a profile, at once |
 //! | [`io`] | reading and writing YAML |
 //! | [`schema`] | the JSON Schema, made from the types |
@@ -27,8 +29,10 @@ pub mod distribution;
 pub mod endpoint;
 pub mod error;
 mod flow;
+pub mod hosts;
 pub mod io;
 pub mod profile;
+pub mod request;
 pub mod schema;
 pub mod session;
 pub mod shape;

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::arrivals::Arrivals;
 use crate::endpoint::Endpoint;
 use crate::flow;
+use crate::hosts::Hosts;
+use crate::request::Login;
 use crate::session::Class;
 use crate::think::ThinkTime;
 
@@ -41,6 +43,12 @@ pub struct Profile {
     /// Named ways to run the profile.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scenarios: BTreeMap<String, Scenario>,
+    /// Files of values (CSV with a line of names), by the name that templates use; paths are seen from the profile.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub feeds: BTreeMap<String, String>,
+    /// What a session does before everything else; written by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
     /// Conditions that a run must meet, such as `p95(response_time) < 2 x baseline`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<String>,
@@ -131,6 +139,9 @@ pub struct Source {
     /// How requests became sessions.
     #[serde(serialize_with = "flow::map")]
     pub session_rule: SessionRule,
+    /// Fingerprints of the hosts that most of the traffic was for, where the log says: a replay refuses to load them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Hosts>,
 }
 
 /// How routes were known, as shares of requests that add up to 1.

@@ -7,6 +7,7 @@ use crate::distribution::LogHistogram;
 use crate::endpoint::{Endpoint, Summary};
 use crate::error::{Violation, nearest};
 use crate::profile::Profile;
+use crate::request::{Extract, Login, RequestTemplate};
 use crate::session::{Class, END, LEADS_TO, OTHER};
 use crate::units::Weekday;
 
@@ -27,6 +28,13 @@ pub fn validate(profile: &Profile) -> Vec<Violation> {
     }
     if let Some(share) = profile.source.shared_clients_share {
         check.share("/source/shared_clients_share", share);
+    }
+    if profile.source.hosts.as_ref().is_some_and(|hosts| !hosts.is_proper()) {
+        check.wrong(
+            "/source/hosts",
+            "other text",
+            "a salt of 32 and hashes of 12 hexadecimal digits, in lower case",
+        );
     }
     if let Some(routes) = &profile.source.routes {
         let shares = [("given", routes.given), ("export", routes.export), ("inferred", routes.inferred)];
@@ -62,6 +70,12 @@ pub fn validate(profile: &Profile) -> Vec<Violation> {
             .for_each(|histogram| check.histogram(&format!("{place}/histogram"), histogram));
     }
     check.arrivals(&profile.arrivals);
+    if let Some(login) = &profile.login {
+        check.login(login, &ids);
+    }
+    for name in profile.feeds.keys().filter(|name| !is_name(name)) {
+        check.wrong(&format!("/feeds/{name}"), format!("`{name}`"), NAME);
+    }
     for (i, background) in profile.background.iter().enumerate() {
         let place = format!("/background/{i}");
         check.reference(&format!("{place}/endpoint"), &background.endpoint, &ids, "endpoint");
@@ -71,6 +85,33 @@ pub fn validate(profile: &Profile) -> Vec<Violation> {
         }
     }
     check.violations
+}
+
+/// Headers that follow from the connection, the target and the run.
+const OWN_HEADERS: [&str; 9] = [
+    "Host",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Upgrade",
+    "TE",
+    "User-Agent",
+    "X-Load-Run",
+    "X-Loadprint-Session",
+];
+
+/// What a name in a template may be.
+const NAME: &str = "a name of letters, digits and `_` that begins with a letter";
+
+/// Can templates use it as a name?
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Is it a token of HTTP (RFC 9110, 5.6.2)?
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }
 
 #[derive(Default)]
@@ -108,8 +149,7 @@ impl Check {
                     expected,
                 );
             }
-            let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-            if endpoint.method.is_empty() || !endpoint.method.chars().all(token) {
+            if !is_token(&endpoint.method) {
                 self.wrong(&format!("{place}/method"), format!("`{}`", endpoint.method), "an HTTP method");
             }
             self.share(&format!("{place}/weight"), endpoint.weight);
@@ -118,6 +158,9 @@ impl Check {
                 [("response_bytes", &endpoint.response_bytes), ("service_time_s", &endpoint.service_time_s)]
             {
                 summary.iter().for_each(|summary| self.summary(&format!("{place}/{name}"), summary));
+            }
+            if let Some(request) = &endpoint.request {
+                self.request(&format!("{place}/request"), request);
             }
             for (j, companion) in endpoint.companions.iter().enumerate() {
                 let here = format!("{place}/companions/{j}");
@@ -137,6 +180,50 @@ impl Check {
                         self.wrong(&here, format!("`{quantile}`"), "`p50` or `p95`");
                     }
                 }
+            }
+        }
+    }
+
+    fn request(&mut self, place: &str, request: &RequestTemplate) {
+        for name in request.headers.keys() {
+            let here = format!("{place}/headers/{name}");
+            let found = || format!("`{}`", name.escape_debug());
+            if !is_token(name) {
+                self.wrong(&here, found(), "the name of a header");
+            } else if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+                self.wrong(&here, found(), "a header that the replayer does not write itself");
+            }
+        }
+        if request.body.is_some() && request.graphql.is_some() {
+            self.wrong(place, "`body` and `graphql`", "one of them");
+        }
+        if let Some(graphql) = &request.graphql
+            && !graphql.document.contains(graphql.operation.as_str())
+        {
+            let found = format!("`{}`", graphql.operation);
+            self.wrong(&format!("{place}/graphql/operation"), found, "an operation of the document");
+        }
+    }
+
+    fn login(&mut self, login: &Login, ids: &BTreeSet<&str>) {
+        self.reference("/login/endpoint", &login.endpoint, ids, "endpoint");
+        for (name, extract) in &login.extract {
+            let here = format!("/login/extract/{name}");
+            if !is_name(name) {
+                self.wrong(&here, format!("`{name}`"), NAME);
+            }
+            match extract {
+                Extract::Json(pointer) if !pointer.is_empty() && !pointer.starts_with('/') => {
+                    self.wrong(&here, format!("`{pointer}`"), "a JSON pointer such as `/data/token`");
+                }
+                Extract::Header(header) | Extract::Cookie(header) if !is_token(header) => {
+                    self.wrong(
+                        &here,
+                        format!("`{}`", header.escape_debug()),
+                        "the name of a header or cookie",
+                    );
+                }
+                Extract::Json(_) | Extract::Regex(_) | Extract::Header(_) | Extract::Cookie(_) => {}
             }
         }
     }
@@ -552,6 +639,49 @@ mod tests {
             profile.endpoints[1].route = route.into();
             assert!(validate(&profile).is_empty(), "{route}");
         }
+    }
+
+    #[test]
+    fn what_people_add_is_checked_as_well() {
+        use crate::request::{Extract, GraphqlOperation, Login, RequestTemplate};
+        let request = |edit: fn(&mut RequestTemplate)| {
+            move |p: &mut Profile| edit(p.endpoints[0].request.get_or_insert_default())
+        };
+        let header = |name: &'static str| {
+            move |p: &mut Profile| {
+                let request = p.endpoints[0].request.get_or_insert_default();
+                request.headers.insert(name.to_owned(), "x".to_owned());
+            }
+        };
+        check(header("X Y"), "/endpoints/0/request/headers/X Y`: found `X Y`");
+        check(header("content-length"), "does not write itself");
+        check(
+            request(|r| {
+                r.body = Some(String::new());
+                let document = "query Home { a }".to_owned();
+                r.graphql =
+                    Some(GraphqlOperation { operation: "Item".to_owned(), document, variables: None });
+            }),
+            "`body` and `graphql`",
+        );
+        let graphql = |r: &mut RequestTemplate| {
+            let (operation, document) = ("Item".to_owned(), "query Home { a }".to_owned());
+            r.graphql = Some(GraphqlOperation { operation, document, variables: None });
+        };
+        check(request(graphql), "an operation of the document");
+        let login = |extract: Extract| {
+            move |p: &mut Profile| {
+                let extract = [("token".to_owned(), extract.clone())].into();
+                p.login = Some(Login { endpoint: "get_home".to_owned(), extract });
+            }
+        };
+        check(login(Extract::Json("token".to_owned())), "a JSON pointer");
+        check(login(Extract::Cookie("a b".to_owned())), "a header or cookie");
+        check(|p| drop(p.feeds.insert("1st".to_owned(), "a.csv".to_owned())), "/feeds/1st");
+        let nowhere = Login { endpoint: "get_nothing".to_owned(), extract: Default::default() };
+        check(move |p| p.login = Some(nowhere.clone()), "/login/endpoint");
+        let hosts = crate::hosts::Hosts { salt: "x".to_owned(), hashes: vec![] };
+        check(move |p| p.source.hosts = Some(hosts.clone()), "/source/hosts");
     }
 
     #[test]

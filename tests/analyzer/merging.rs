@@ -214,3 +214,49 @@ fn what_is_no_part_or_does_not_belong_is_refused() {
     refused(std::slice::from_ref(&half), "of 2 shards, number 2 is there 0 times");
     refused(&[part, half], "found: shard 1/2");
 }
+
+/// A log of Debian's `vhost_combined`: 40 clients of a shop under two names, and one who types a host of their own.
+fn log_with_hosts() -> Vec<u8> {
+    let mut text = String::new();
+    for minute in 0..50 {
+        for client in 0..40 {
+            // Not by the clock, as programs are.
+            let dice = (minute * 7919 + client * 104_729 + minute * minute * 31 * (client + 3)) % 101;
+            if dice >= 12 {
+                continue;
+            }
+            let second = (dice * 7 + client) % 60;
+            let host = if client % 4 == 0 { "Shop.Example:443" } else { "api.shop.example:443" };
+            let host = if client == 7 { "typed-by-hand.example:80" } else { host };
+            let path = ["/", "/cart", "/items/4711", "/search"][dice % 4];
+            text.push_str(&format!(
+                "{host} 192.0.2.{client} - - [02/Nov/2026:10:{minute:02}:{second:02} +0000] \"GET {path} HTTP/1.1\" 200 512 \"-\" \"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0\"\n"
+            ));
+        }
+    }
+    text.into_bytes()
+}
+
+#[test]
+fn the_hosts_of_a_log_become_fingerprints_that_do_not_depend_on_how_it_was_cut() {
+    let parts = Parts::new(&[]);
+    let text = log_with_hosts();
+    let expected = parts.profile(&parts.file("all.log", &text));
+    let profile = shared::io::from_yaml(&expected).unwrap();
+    let hosts = profile.source.hosts.unwrap();
+    let knows = |host: &str| hosts.contain(shared::hosts::HostDigest::of(host).unwrap());
+    assert!(knows("shop.example") && knows("api.shop.example") && !knows("typed-by-hand.example"));
+    assert_eq!(hosts.hashes.len(), 2);
+    assert!(!expected.to_lowercase().contains("shop.example"), "{expected}");
+    let mut tallies = Vec::new();
+    for (number, slice) in slices(&text, 3).iter().enumerate() {
+        let file = parts.file(&format!("{number}.log"), slice);
+        for shard in ["1/2", "2/2"] {
+            let name = format!("{number}.{}.tally", &shard[..1]);
+            tallies.push(parts.tally(std::slice::from_ref(&file), shard, &name));
+        }
+    }
+    check(&expected, &merged(&tallies, &[]), "parts");
+    tallies.reverse();
+    check(&expected, &merged(&tallies, &[]), "parts in another order");
+}

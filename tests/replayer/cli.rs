@@ -100,12 +100,14 @@ fn a_target_that_hangs_up_on_every_request_does_not_look_fine() {
 #[test]
 fn other_machines_are_refused_before_anything_is_sent() {
     // Addresses of TEST-NET-3, which belong to nobody: were one contacted, this would take until a timeout.
-    for host in ["203.0.113.7", "0.0.0.0", "[2001:db8::1]"] {
+    for host in ["203.0.113.7", "[2001:db8::1]"] {
         let url = format!("http://{host}:8080");
         let arguments = ["run", "PROFILE", "--target", &url, "--dry-run"];
         check(EXAMPLE, &arguments, 2, &["another machine", "loopback", &format!("--allow-target {host}")]);
         check(EXAMPLE, &[&arguments[..], &["--allow-target", host]].concat(), 0, &["sessions"]);
     }
+    let nobody = ["run", "PROFILE", "--target", "http://0.0.0.0:8080", "--allow-target", "0.0.0.0"];
+    check(EXAMPLE, &nobody, 2, &["no machine's address", "127.0.0.1"]);
     let arguments = ["target", "PROFILE", "--listen", "0.0.0.0:0"];
     check(EXAMPLE, &arguments, 2, &["--listen", "loopback", "--allow-listen"]);
 }

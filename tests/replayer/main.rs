@@ -5,6 +5,7 @@
 mod cli;
 mod connections;
 mod faults;
+mod guard;
 mod interrupted;
 mod measured;
 mod schema;
@@ -12,4 +13,5 @@ mod stall;
 mod support;
 mod target;
 mod timing;
+mod values;
 mod wessbas;

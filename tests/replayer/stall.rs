@@ -44,8 +44,9 @@ fn a_stall_weighs_as_much_as_the_requests_that_were_due_in_it() {
     assert!(number(&report, "/send_delay_s/p90_s") < 0.1, "{report:#}");
 }
 
-/// What the target of the next test takes, and when it takes nothing, counted from its first request.
-const ANSWER_S: f64 = 0.040;
+/// What the target of the next test takes, and when it takes nothing, counted from its first request. Long enough that
+/// what a busy machine adds to it, some milliseconds, is less than 5 % of it.
+const ANSWER_S: f64 = 0.2;
 const STALL_S: std::ops::Range<f64> = 1.0..3.0;
 
 /// How long it takes to answer a request that comes `into_s` seconds after the first one.

@@ -12,6 +12,7 @@ use crate::format::Description;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::local::SecondPasses;
+use crate::privacy::host::HostCounts;
 use crate::query::QueryCounts;
 use crate::read::{InputSummary, OrderKey, Reading, sampling};
 use crate::reject::Rejects;
@@ -29,6 +30,7 @@ pub(super) struct Header {
     pub(super) counts: Counts,
     pub(super) resources: Vec<Resource>,
     pub(super) queries: QueryCounts,
+    pub(super) hosts: HostCounts,
     pub(super) requested: Vec<[Requested; Kind::ALL.len()]>,
 }
 
@@ -92,6 +94,7 @@ impl Header {
             counts: reading.counts.clone(),
             resources: reading.resources.clone(),
             queries: reading.queries.clone(),
+            hosts: reading.hosts.clone(),
             requested: reading.requested.clone(),
         }
     }

@@ -11,6 +11,7 @@ use super::{MAGIC, PartError, Shard, VERSION};
 use crate::counts::Counts;
 use crate::error::Error;
 use crate::event::{EVENT_BYTES, Event};
+use crate::privacy::host::{self, HostCounts};
 use crate::query::{self, QueryCounts};
 use crate::read::{InputSummary, Reading, ranks};
 use crate::resource;
@@ -57,10 +58,12 @@ pub(crate) fn merge(paths: &[PathBuf], settings: &mut ReadSettings, k: u64) -> R
     let mut counts = Counts::default();
     let mut inputs: Vec<InputSummary> = Vec::new();
     let (mut resources, mut requested_of, mut queries_of) = (Vec::new(), Vec::new(), Vec::new());
+    let mut hosts = HostCounts::new();
     for header in headers {
         let first = header.shard.is_first();
         if first {
             counts.merge(header.counts);
+            host::merge(&mut hosts, &header.hosts, k);
         }
         inputs.extend(header.inputs.into_iter().map(|input| input.into_summary(first)));
         resources.push(header.resources);
@@ -75,7 +78,7 @@ pub(crate) fn merge(paths: &[PathBuf], settings: &mut ReadSettings, k: u64) -> R
         .zip(&numbers)
         .for_each(|(from, numbers)| query::merge(&mut queries, from, numbers, k));
     let events = store.finish(&ranks(&inputs), numbers);
-    Reading::of_parts(inputs, counts, resources, requested, queries, events)
+    Reading::of_parts(inputs, counts, resources, requested, queries, hosts, events)
 }
 
 /// Takes the events of the part at `path` into `store`, and gives what it says of itself.

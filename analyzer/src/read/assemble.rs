@@ -12,6 +12,7 @@ use crate::counts::{Counts, Hour};
 use crate::duplicate::{self, Identified};
 use crate::format::builtin::Evidence;
 use crate::local::SecondPasses;
+use crate::privacy::host::{self, HostCounts};
 use crate::query;
 use crate::record::Record;
 use crate::reject::Rejects;
@@ -33,6 +34,8 @@ pub(super) fn assemble(
 ) -> Reading {
     let mut counts = Counts::default();
     let (mut interners, mut requested_of, mut queries) = (Vec::new(), Vec::new(), Vec::new());
+    let mut hosts = HostCounts::new();
+    let k = settings.queries.as_ref().map_or(0, |queries| queries.k);
     for worker in workers {
         let statuses = worker.statuses.iter().enumerate().filter(|(_, count)| **count > 0);
         let statuses = statuses.map(|(status, count)| (status as u16, *count)).collect();
@@ -40,6 +43,7 @@ pub(super) fn assemble(
         interners.push(worker.interner);
         requested_of.push(worker.requested);
         queries.extend(worker.queries);
+        worker.hosts.into_iter().for_each(|seen| host::merge(&mut hosts, &seen.into_counts(), k));
     }
     let (resources, numbers) = resource::unify(interners);
     let mut requested = Requested::unite(&requested_of, &numbers, resources.len());
@@ -143,7 +147,17 @@ pub(super) fn assemble(
     }
     let mut events = store.finish(&ranks, numbers);
     events.change(changes.into_iter());
-    Reading { inputs, passed_over: Vec::new(), counts, resources, requested, queries, duplicates, events }
+    Reading {
+        inputs,
+        passed_over: Vec::new(),
+        counts,
+        resources,
+        requested,
+        queries,
+        hosts,
+        duplicates,
+        events,
+    }
 }
 
 /// The rank of each input among all. Inside a second the order of lines is the only order there is, so the parts of a

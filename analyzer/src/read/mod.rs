@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::format::Cache;
 use crate::kind::Kind;
+use crate::privacy::host::HostCounts;
 use crate::privacy::pseudonym::Key;
 use crate::query::QueryCounts;
 use crate::resource::Resource;
@@ -47,6 +48,8 @@ pub struct Reading {
     pub(crate) requested: Vec<[Requested; Kind::ALL.len()]>,
     /// The query parameters of `resources`; empty unless they were asked for.
     pub(crate) queries: QueryCounts,
+    /// The hosts that requests were for; empty unless queries were asked for.
+    pub(crate) hosts: HostCounts,
     /// Input, block and line of the requests that another record tells of as well.
     pub(crate) duplicates: HashSet<(usize, u64, u64)>,
     events: Events,
@@ -73,11 +76,12 @@ impl Reading {
         resources: Vec<Resource>,
         requested: Vec<[Requested; Kind::ALL.len()]>,
         queries: QueryCounts,
+        hosts: HostCounts,
         events: Events,
     ) -> Result<Self, Error> {
         let (passed_over, duplicates) = (Vec::new(), HashSet::new());
         let mut reading =
-            Self { inputs, passed_over, counts, resources, requested, queries, duplicates, events };
+            Self { inputs, passed_over, counts, resources, requested, queries, hosts, duplicates, events };
         reading.check_stamps()?;
         Ok(reading)
     }

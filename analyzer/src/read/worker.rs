@@ -13,6 +13,7 @@ use crate::format::{self, Cache, Format, Reader};
 use crate::given::Given;
 use crate::kind::{self, Kind};
 use crate::local::{LocalStamps, Understood};
+use crate::privacy::host::HostCounter;
 use crate::privacy::pseudonym::{ClientResolver, Key};
 use crate::query::Queries;
 use crate::record::Record;
@@ -63,6 +64,7 @@ pub(super) struct Worker<'k> {
     clients: ClientResolver<'k>,
     pub(super) interner: Interner,
     pub(super) queries: Option<Queries>,
+    pub(super) hosts: Option<HostCounter>,
     pub(super) requested: Vec<[Requested; Kind::ALL.len()]>,
     pub(super) counts: Counts,
     pub(super) statuses: Box<[u64; 1000]>,
@@ -87,6 +89,7 @@ impl<'k> Worker<'k> {
             clients: ClientResolver::new(key, &settings.identity),
             interner: Interner::new(settings.templates, settings.routes.clone()),
             queries: settings.queries.as_ref().map(Queries::new),
+            hosts: settings.queries.as_ref().map(|queries| HostCounter::new(queries.k)),
             requested: Vec::new(),
             counts: Counts::default(),
             statuses: Box::new([0; 1000]),
@@ -224,6 +227,11 @@ impl<'k> Worker<'k> {
             && let Some(query) = request.query()
         {
             queries.add(asked.resource, query, client);
+        }
+        if let Some(hosts) = &mut self.hosts
+            && let Some(host) = request.host
+        {
+            hosts.add(host, client);
         }
         let event = Event::new(request, client, asked.resource, kind);
         self.partitions.push((client >> 56) as u8);

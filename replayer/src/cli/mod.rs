@@ -7,6 +7,7 @@ mod output;
 mod plan;
 mod rank;
 mod run;
+mod safety;
 mod schedule;
 mod signals;
 mod target;
@@ -22,7 +23,7 @@ use shared::Profile;
 
 use output::ClosedPipe;
 
-/// Ran, and a threshold was missed, or not everything measured could be written.
+/// Ran, and what came of it is bad: a threshold was missed, a rule stopped it, or not everything could be written.
 const NEGATIVE: u8 = 1;
 /// Could not run: usage, input, profile, target.
 const COULD_NOT_RUN: u8 = 2;

@@ -1,7 +1,9 @@
 //! `replayer run`.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +15,13 @@ use replayer::condition::{self, Condition};
 use replayer::config::StartAt;
 use replayer::plan::Outline;
 use replayer::report::{self, RunReport};
-use replayer::{Observer, Pace, Progress, Run, Settings, Wish};
+use replayer::{Observer, Pace, Progress, Run, Settings, StoppedBy, Wish};
+use shared::Profile;
 use shared::units::parse_duration;
 
 use super::limits;
 use super::output::{Format, OutputFlags, say};
+use super::safety::SafetyFlags;
 use super::schedule::ScheduleFlags;
 use super::signals::Interrupts;
 use super::wire::WireFlags;
@@ -32,9 +36,20 @@ pub(super) struct Flags {
     target: String,
     #[command(flatten)]
     schedule: ScheduleFlags,
-    /// Load this host although it is another machine; repeat it or separate several by commas
-    #[arg(long, value_name = "HOST", value_delimiter = ',', help_heading = "Safety")]
+    /// Load this host, or machines of this network, although they are not this machine; repeat it or separate several
+    /// by commas
+    #[arg(long, value_name = "HOST[:PORT]|NETWORK", value_delimiter = ',', help_heading = "Safety")]
     allow_target: Vec<String>,
+    /// Load this host although the profile was made from its traffic: type its name again
+    #[arg(long, value_name = "HOST", help_heading = "Safety")]
+    i_own_this_production: Option<String>,
+    /// Values for parameters: a CSV file whose columns are called like them; repeat it
+    ///
+    /// In templates it is called like the file, or NAME.
+    #[arg(long, value_name = "[NAME=]FILE", help_heading = "Sending")]
+    feed: Vec<String>,
+    #[command(flatten)]
+    safety: SafetyFlags,
     /// Show the plan and stop there
     #[arg(long, help_heading = "Safety")]
     dry_run: bool,
@@ -100,12 +115,23 @@ impl From<PaceFlag> for Pace {
 
 /// Sends the load and writes the result.
 pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
-    let is_trace = flags.schedule.trace;
+    let schedule = flags.schedule.schedule()?;
+    let trace = match flags.schedule.trace {
+        true => Some(Arc::new(super::read_trace(&flags.profile, schedule.seed)?)),
+        false => None,
+    };
+    let profile = match &trace {
+        Some(trace) => trace.profile.clone(),
+        None => super::read_profile(&flags.profile)?,
+    };
     let settings = Settings {
         target: flags.target,
         allow_targets: flags.allow_target,
+        own_production: flags.i_own_this_production,
+        feeds: feeds(&profile, &flags.profile, &flags.feed)?,
+        safety: flags.safety.safety(),
         allow_methods: flags.schedule.allow_method.clone(),
-        schedule: flags.schedule.schedule()?,
+        schedule,
         timeout: flags.timeout,
         drain: flags.drain,
         max_in_flight: flags.max_in_flight,
@@ -117,13 +143,9 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         thresholds: flags.threshold,
         interval_log: flags.out.as_ref().map(|directory| directory.join(replayer::intervals::FILE_NAME)),
     };
-    let (profile, trace);
-    let run = if is_trace {
-        trace = Arc::new(super::read_trace(&flags.profile, settings.schedule.seed)?);
-        Run::prepare_trace(&trace, &settings)?
-    } else {
-        profile = super::read_profile(&flags.profile)?;
-        Run::prepare(&profile, &settings)?
+    let run = match &trace {
+        Some(trace) => Run::prepare_trace(trace, &settings)?,
+        None => Run::prepare(&profile, &settings)?,
     };
     let outline = run.outline();
     warn_of_plan(outline);
@@ -166,6 +188,25 @@ fn parse_moment(text: &str) -> Result<Duration, String> {
     moment.as_duration().try_into().map_err(|_| wrong())
 }
 
+/// The feeds of `profile`, whose paths are seen from where it is, and those that flags name.
+fn feeds(profile: &Profile, path: &Path, flags: &[String]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let mut feeds: BTreeMap<String, PathBuf> =
+        profile.feeds.iter().map(|(name, file)| (name.clone(), beside.join(file))).collect();
+    for flag in flags {
+        let (name, file) = match flag.split_once('=') {
+            Some((name, file)) => (name.to_owned(), PathBuf::from(file)),
+            None => {
+                let file = PathBuf::from(flag);
+                let name = file.file_stem().and_then(OsStr::to_str).map(str::to_owned);
+                (name.with_context(|| format!("`--feed`: found `{flag}`, expected a file"))?, file)
+            }
+        };
+        feeds.insert(name, file);
+    }
+    Ok(feeds)
+}
+
 /// Says what is left out of the profile, and what of the plan is unlike production: never silently.
 pub(super) fn warn_of_plan(outline: &Outline) {
     outline.artificial.iter().for_each(|hides| say(&format!("warning: {hides}")));
@@ -203,8 +244,11 @@ fn parse_condition(text: &str) -> Result<Condition, condition::Malformed> {
 /// A load that was not the planned one says nothing, not even that a threshold was met.
 fn exit_code(report: &RunReport) -> ExitCode {
     let incomplete = report.interval_log.as_ref().is_some_and(|log| log.lost > 0);
+    let stopped = report.stopped.as_ref().map(|stopped| stopped.by);
     if report.interrupted {
         ExitCode::from(super::INTERRUPTED)
+    } else if matches!(stopped, Some(StoppedBy::Rule | StoppedBy::Canary)) {
+        ExitCode::from(super::NEGATIVE)
     } else if !report.verdict.valid {
         ExitCode::from(super::NOT_VALID)
     } else if incomplete || report.thresholds.iter().any(|threshold| !threshold.met) {

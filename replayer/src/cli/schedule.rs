@@ -86,8 +86,8 @@ pub(super) struct ScheduleFlags {
         ]
     )]
     pub(super) trace: bool,
-    /// Send this method too; repeat it or separate several by commas
-    #[arg(long, value_name = "METHOD", value_delimiter = ',', help_heading = "Safety")]
+    /// Send this method too, or to this endpoint; repeat it or separate several by commas
+    #[arg(long, value_name = "METHOD[:ENDPOINT]", value_delimiter = ',', help_heading = "Safety")]
     pub(super) allow_method: Vec<String>,
 }
 
@@ -105,6 +105,7 @@ impl ScheduleFlags {
             duration: self.duration,
             scale: self.scale,
             speedup: self.speedup,
+            canary: Duration::ZERO,
             ramp_up: self.ramp_up,
             ramp_down: self.ramp_down,
             scenario: self.scenario.clone(),

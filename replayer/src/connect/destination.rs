@@ -10,7 +10,8 @@ use super::settings::WireSettings;
 use super::way::{Address, Way};
 use crate::config::Settings;
 use crate::error::Error;
-use crate::guard::targets::Resolved;
+use crate::guard::location::Location;
+use crate::guard::targets::{Guard, Pinned};
 
 /// What the target is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +36,13 @@ impl Site {
 #[derive(Debug)]
 pub(crate) struct Destination {
     place: Place,
-    proxy: Option<Resolved>,
+    proxy: Option<Pinned>,
     settings: WireSettings,
 }
 
 #[derive(Debug)]
 enum Place {
-    Host(Resolved),
+    Host(Pinned),
     /// A socket in the file system: this machine, whatever it is called.
     File(PathBuf),
 }
@@ -54,7 +55,7 @@ impl Destination {
     ///
     /// # Errors
     /// [`Error::Setting`], and what the guard says of target and proxy.
-    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn new(settings: &Settings, guard: &Guard) -> Result<Self, Error> {
         let wire = &settings.wire;
         let wrong =
             |name, found: &str, expected| Err(Error::Setting { name, found: format!("`{found}`"), expected });
@@ -64,17 +65,25 @@ impl Destination {
         if let Some(host) = wire.host.as_deref().filter(|host| !is_authority(host)) {
             return wrong("--host", host, "a host, and a port if needed");
         }
-        let resolved = |url: &str| Resolved::new(url, &settings.allow_targets);
         let place = match settings.target.strip_prefix("unix:") {
             Some(path) if path.starts_with('/') => Place::File(path.into()),
             Some(path) => return wrong("--target", path, "a path from the root, as in `unix:/run/app.sock`"),
-            None => Place::Host(resolved(&settings.target)?),
+            None => Place::Host(guard.target(&settings.target)?),
         };
-        let proxy = wire.proxy.as_deref().map(resolved).transpose()?;
+        let proxy = wire.proxy.as_deref().map(|url| guard.target(url)).transpose()?;
         if let Some(proxy) = wire.proxy.as_deref().filter(|url| !url.starts_with("http://")) {
             return wrong("--proxy", proxy, "a URL that starts with `http://`");
         }
         Ok(Self { place, proxy, settings: wire.clone() })
+    }
+
+    /// Is it this machine, and nobody between?
+    pub(crate) fn is_loopback(&self) -> bool {
+        let is_here = match &self.place {
+            Place::Host(pinned) => pinned.is_loopback(),
+            Place::File(_) => true,
+        };
+        is_here && self.proxy.as_ref().is_none_or(Pinned::is_loopback)
     }
 
     /// Sees whether somebody answers, and keeps to the address that does.
@@ -83,7 +92,7 @@ impl Destination {
     /// [`Error::Unreachable`], [`Error::Socket`], [`Error::Setting`], [`Error::Certificate`], [`Error::Tls`].
     pub(crate) fn connect(&self) -> Result<(Site, Way), Error> {
         let proxy: Option<SocketAddr> = match &self.proxy {
-            Some(proxy) => Some(proxy.connect()?.address),
+            Some(proxy) => Some(proxy.connect()?),
             None => None,
         };
         let (mut site, address) = match &self.place {
@@ -92,11 +101,11 @@ impl Destination {
                 let site = Site { secure: false, authority: LOCAL.to_owned(), prefix: String::new() };
                 (site, Address::Unix(path.clone()))
             }
-            Place::Host(resolved) => {
+            Place::Host(pinned) => {
                 // Behind a proxy this machine may have no way to the target of its own.
-                let found = if proxy.is_some() { resolved.first()? } else { resolved.connect()? };
-                let site = Site { secure: found.secure, authority: found.authority, prefix: found.prefix };
-                (site, Address::Tcp(found.address))
+                let address = if proxy.is_some() { pinned.first() } else { pinned.connect()? };
+                let Location { secure, authority, prefix, .. } = pinned.location.clone();
+                (Site { secure, authority, prefix }, Address::Tcp(address))
             }
         };
         if let Some(host) = &self.settings.host {
@@ -125,6 +134,7 @@ fn probe(_path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::Production;
 
     #[test]
     fn a_site_knows_its_host() {
@@ -139,16 +149,20 @@ mod tests {
         check("[::1]", "[::1]");
     }
 
+    fn destination(settings: &Settings) -> Result<Destination, Error> {
+        Destination::new(settings, &Guard::new(&[], Production::default())?)
+    }
+
     #[test]
     fn settings_that_do_not_go_together_are_named() {
         #[track_caller]
         fn check(expected: &str, edit: impl Fn(&mut Settings)) {
             let mut settings = Settings::default();
             edit(&mut settings);
-            let message = Destination::new(&settings).unwrap_err().to_string();
+            let message = destination(&settings).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
-        assert!(Destination::new(&Settings::default()).is_ok());
+        assert!(destination(&Settings::default()).is_ok());
         check("--cert", |s| s.wire.key = Some("key.pem".into()));
         check("--host", |s| s.wire.host = Some("a b".to_owned()));
         check("--host", |s| s.wire.host = Some("me@shop.test".to_owned()));

@@ -46,17 +46,17 @@ pub(crate) async fn write(wire: &mut Wire, request: &[u8], stamps: &Stamps) -> R
     poll_fn(|context| Pin::new(&mut *wire).poll_flush(context)).await.map_err(|error| (error, true))
 }
 
-/// Reads the answer to a request with this `method`: its head, and how many bytes its body had.
+/// Reads the answer to a request with this method: its head, and how many bytes its body had. It can be kept in full.
 ///
 /// # Errors
 /// The system's, `UnexpectedEof` when the connection ends before the answer, `InvalidData` when that is no HTTP.
 pub(crate) async fn read(
     wire: &mut Wire,
-    method: &Method,
+    (method, keeps): (&Method, bool),
     scratch: &Scratch,
     stamps: &Stamps,
 ) -> io::Result<(Head, u64)> {
-    let mut reading = Reading::new(method);
+    let mut reading = Reading::new(method, keeps);
     poll_fn(|context| {
         let mut scratch = scratch.0.borrow_mut();
         loop {

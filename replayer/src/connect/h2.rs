@@ -4,20 +4,20 @@ use std::future::Future;
 use std::io;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper::header::{HeaderMap, LOCATION, SET_COOKIE};
+use hyper::header::{HeaderMap, LOCATION, RETRY_AFTER, SET_COOKIE};
 use hyper_util::rt::TokioIo;
 
 use super::stamps::Stamps;
 use super::wire::Wire;
-use crate::http::response::Head;
+use crate::http::response::{Head, Kept, retry_after_ns};
 
 /// The sending end of a connection; clones share it.
-pub(crate) type Sender = SendRequest<Empty<Bytes>>;
+pub(crate) type Sender = SendRequest<Full<Bytes>>;
 
 /// A request as HTTP/2 has it.
-pub(crate) type Request = hyper::Request<Empty<Bytes>>;
+pub(crate) type Request = hyper::Request<Full<Bytes>>;
 
 /// Tasks of a connection run on the event loop that opened it.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,7 @@ pub(crate) async fn begin(wire: Wire) -> io::Result<Sender> {
 pub(crate) async fn exchange(
     sender: &mut Sender,
     request: Request,
+    keeps: bool,
     stamps: &Stamps,
 ) -> Result<(Head, u64), (io::Error, Option<Request>)> {
     let broken = |error: hyper::Error| (io::Error::other(error), None);
@@ -62,14 +63,20 @@ pub(crate) async fn exchange(
     stamps.read();
     let mut head = Head { status: response.status().as_u16(), keeps_alive: true, ..Head::default() };
     remember(&mut head, response.headers());
+    head.kept = keeps.then(|| Box::new(Kept { headers: response.headers().clone(), body: Vec::new() }));
     let (mut body, mut body_bytes) = (response.into_body(), 0);
     while let Some(frame) = body.frame().await {
-        body_bytes += frame.map_err(broken)?.data_ref().map_or(0, |data| data.len() as u64);
+        let frame = frame.map_err(broken)?;
+        let data = frame.data_ref().map_or(&[][..], |data| &data[..]);
+        body_bytes += data.len() as u64;
+        head.kept.iter_mut().for_each(|kept| kept.body.extend_from_slice(data));
     }
     Ok((head, body_bytes))
 }
 
 fn remember(head: &mut Head, headers: &HeaderMap) {
+    let retry = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    head.retry_after_ns = retry.and_then(|value| retry_after_ns(head.status, value));
     head.location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(Into::into);
     let cookies = headers.get_all(SET_COOKIE).iter();
     head.set_cookies = cookies.filter_map(|value| value.to_str().ok()).map(Into::into).collect();

@@ -60,14 +60,14 @@ impl Lanes {
         self.shared.borrow_mut().take();
     }
 
-    /// Sends `bytes`, a request with this `method`, and reads the answer: its head, and how many bytes its body had.
+    /// Sends `bytes`, a request with this method, and reads the answer: its head, and how many bytes its body had.
     ///
     /// A request is sent again, over another connection, only if not one byte of it had been written on one that was
     /// used before: then nobody can have acted on it. A connection on which anything went wrong is closed, as it is
     /// when nobody waits for the answer any more.
     pub(crate) async fn exchange(
         &self,
-        method: &Method,
+        (method, keeps): (&Method, bool),
         bytes: &[u8],
         stamps: &Stamps,
     ) -> Result<(Head, u64), Failure> {
@@ -90,7 +90,7 @@ impl Lanes {
                 }
                 Err((error, _)) => return Err(Failure::of_exchange(&error)),
             }
-            let answer = h1::read(&mut wire, method, &self.station.scratch, stamps).await;
+            let answer = h1::read(&mut wire, (method, keeps), &self.station.scratch, stamps).await;
             let (head, body_bytes) = answer.map_err(|error| Failure::of_exchange(&error))?;
             if head.keeps_alive {
                 self.idle.borrow_mut().push(wire);
@@ -103,6 +103,7 @@ impl Lanes {
     pub(crate) async fn exchange2(
         &self,
         mut request: Request2,
+        keeps: bool,
         stamps: &Stamps,
     ) -> Result<(Head, u64), Failure> {
         loop {
@@ -120,7 +121,7 @@ impl Lanes {
                 }
             };
             stamps.connected();
-            match h2::exchange(&mut sender, request, stamps).await {
+            match h2::exchange(&mut sender, request, keeps, stamps).await {
                 Ok(answer) => return Ok(answer),
                 Err((_, Some(unsent))) if !fresh => {
                     stamps.unsent();

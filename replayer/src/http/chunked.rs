@@ -28,15 +28,20 @@ impl Chunks {
         Self::Size { bytes: 0, digits: 0 }
     }
 
-    /// Reads on in `bytes`: how many of them belong to the body, and how many of those are data.
+    /// Reads on in `bytes`: how many of them belong to the body, and how many of those are data, which `each` gets.
     ///
     /// # Errors
     /// [`Malformed`] for what is no chunk.
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(usize, u64), Malformed> {
+    pub(crate) fn take(
+        &mut self,
+        bytes: &[u8],
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(usize, u64), Malformed> {
         let (mut at, mut data) = (0, 0);
         while at < bytes.len() && *self != Self::Done {
             if let Self::Data { left } = *self {
                 let here = left.min((bytes.len() - at) as u64);
+                each(&bytes[at..at + here as usize]);
                 at += here as usize;
                 data += here;
                 *self = if here == left { Self::DataEnd } else { Self::Data { left: left - here } };
@@ -85,7 +90,7 @@ mod tests {
         let read = |parts: Vec<&[u8]>| {
             let (mut chunks, mut used, mut data) = (Chunks::new(), 0, 0);
             for part in parts {
-                let (here, of_data) = chunks.take(part)?;
+                let (here, of_data) = chunks.take(part, |_| {})?;
                 (used, data) = (used + here, data + of_data);
             }
             Ok((used, data, chunks == Chunks::Done))

@@ -1,6 +1,9 @@
 //! The bytes of a request.
 
 use hyper::Method;
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, USER_AGENT};
+
+use crate::feed::template::Carried;
 
 /// A request, in the parts that it is put together from.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +15,13 @@ pub(crate) struct Request<'a> {
     pub(crate) common: &'a [u8],
     /// Names and values that only this one has.
     pub(crate) own: &'a [(&'a str, &'a str)],
+    /// What the profile wants it to carry.
+    pub(crate) carried: &'a Carried,
+}
+
+/// Headers that belong to the connection, to the run or to the length of the body, whatever a profile says.
+pub(crate) fn is_ours(name: &HeaderName) -> bool {
+    [HOST, USER_AGENT, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(name)
 }
 
 impl Request<'_> {
@@ -36,11 +46,22 @@ impl Request<'_> {
             bytes.extend_from_slice(value.as_bytes());
             bytes.extend_from_slice(b"\r\n");
         }
-        // A method that may have a body says that this one has none (RFC 9110, 8.6).
-        if matches!(*self.method, Method::POST | Method::PUT | Method::PATCH) {
-            bytes.extend_from_slice(b"content-length: 0\r\n");
+        let Carried { headers, body } = self.carried;
+        if !headers.contains_key(ACCEPT) {
+            bytes.extend_from_slice(b"accept: */*\r\n");
+        }
+        for (name, value) in headers.iter().filter(|(name, _)| !is_ours(name)) {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        // A method that may have a body says so when this one has none (RFC 9110, 8.6).
+        if !body.is_empty() || matches!(*self.method, Method::POST | Method::PUT | Method::PATCH) {
+            bytes.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
         }
         bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(body);
         Some(bytes)
     }
 }
@@ -51,21 +72,41 @@ mod tests {
 
     #[track_caller]
     fn check(method: Method, target: &str, own: &[(&str, &str)], expected: Option<&str>) {
-        let request = Request { method: &method, target, common: b"host: a\r\n", own };
+        let carried = Carried::default();
+        let request = Request { method: &method, target, common: b"host: a\r\n", own, carried: &carried };
         let bytes = request.bytes().map(|bytes| String::from_utf8(bytes).unwrap());
         assert_eq!(bytes.as_deref(), expected);
     }
 
     #[test]
     fn a_request_is_its_line_and_its_headers() {
-        check(Method::GET, "/a?b=1", &[], Some("GET /a?b=1 HTTP/1.1\r\nhost: a\r\n\r\n"));
+        check(Method::GET, "/a?b=1", &[], Some("GET /a?b=1 HTTP/1.1\r\nhost: a\r\naccept: */*\r\n\r\n"));
         let cookie = [("cookie", "id=1; theme=dark")];
         check(
             Method::POST,
             "/",
             &cookie,
-            Some("POST / HTTP/1.1\r\nhost: a\r\ncookie: id=1; theme=dark\r\ncontent-length: 0\r\n\r\n"),
+            Some(
+                "POST / HTTP/1.1\r\nhost: a\r\ncookie: id=1; theme=dark\r\naccept: */*\r\ncontent-length: 0\r\n\r\n",
+            ),
         );
+    }
+
+    #[test]
+    fn a_request_carries_what_the_profile_says_but_nothing_of_the_connection() {
+        let mut carried = Carried { body: "{}".into(), ..Carried::default() };
+        for (name, value) in [("accept", "text/html"), ("host", "elsewhere"), ("content-length", "9")] {
+            carried.headers.insert(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        let request = Request {
+            method: &Method::PUT,
+            target: "/",
+            common: b"host: a\r\n",
+            own: &[],
+            carried: &carried,
+        };
+        let expected = "PUT / HTTP/1.1\r\nhost: a\r\naccept: text/html\r\ncontent-length: 2\r\n\r\n{}";
+        assert_eq!(String::from_utf8(request.bytes().unwrap()).unwrap(), expected);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Reading an answer: its head, and how many bytes its body has.
 
 use hyper::Method;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Malformed;
 use super::chunked::Chunks;
+use crate::clock::SECOND_NS;
 
 /// A longer head is refused, as servers and browsers do.
 const LONGEST_HEAD: usize = 64 * 1024;
@@ -20,12 +22,32 @@ pub(crate) struct Head {
     pub(crate) location: Option<Box<str>>,
     /// What it wants to have remembered, as it spells it.
     pub(crate) set_cookies: Vec<Box<str>>,
+    /// How long an overloaded target asks to wait.
+    pub(crate) retry_after_ns: Option<u64>,
+    /// The answer in full, where somebody wants it.
+    pub(crate) kept: Option<Box<Kept>>,
+}
+
+/// An answer in full.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// How long an answer asks to wait: `Retry-After` in seconds on 429 and 503 (RFC 9110, 10.2.3), at most an hour. The
+/// other form, a date, is rare and needs the target's clock; it asks for nothing here.
+pub(crate) fn retry_after_ns(status: u16, value: &str) -> Option<u64> {
+    const LONGEST_S: u64 = 3600;
+    let seconds: u64 = value.trim().parse().ok().filter(|_| matches!(status, 429 | 503))?;
+    Some(seconds.min(LONGEST_S) * SECOND_NS)
 }
 
 /// An answer that is being read.
 #[derive(Debug)]
 pub(crate) struct Reading {
     asked_for_head: bool,
+    keeps: bool,
     /// What was read of a head that has not ended yet: rarely anything, since heads come in one piece.
     unfinished: Vec<u8>,
     head: Head,
@@ -48,10 +70,11 @@ enum Body {
 }
 
 impl Reading {
-    /// An answer to a request with this method, of which nothing has been read.
-    pub(crate) fn new(method: &Method) -> Self {
+    /// An answer to a request with this method, of which nothing has been read, and which may be kept in full.
+    pub(crate) fn new(method: &Method, keeps: bool) -> Self {
         Self {
             asked_for_head: *method == Method::HEAD,
+            keeps,
             unfinished: Vec::new(),
             head: Head::default(),
             body: Body::Head,
@@ -133,6 +156,7 @@ impl Reading {
     ) -> Result<(), Malformed> {
         let (mut length, mut chunked, mut coded) = (None, false, false);
         self.head = Head { status, keeps_alive: newer, ..Head::default() };
+        self.head.kept = self.keeps.then(|| Box::new(Kept { headers: map(headers), body: Vec::new() }));
         for httparse::Header { name, value } in headers {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
             if is("content-length") {
@@ -152,6 +176,8 @@ impl Reading {
                         self.head.keeps_alive = true;
                     }
                 }
+            } else if is("retry-after") {
+                self.head.retry_after_ns = retry_after_ns(status, text(value));
             } else if is("location") {
                 self.head.location = Some(text(value).into());
             } else if is("set-cookie") {
@@ -173,6 +199,10 @@ impl Reading {
         let used = match &mut self.body {
             Body::Length(left) => {
                 let here = (*left).min(bytes.len() as u64);
+                self.head
+                    .kept
+                    .iter_mut()
+                    .for_each(|kept| kept.body.extend_from_slice(&bytes[..here as usize]));
                 *left -= here;
                 self.body_bytes += here;
                 if *left == 0 {
@@ -181,7 +211,10 @@ impl Reading {
                 here as usize
             }
             Body::Chunked(chunks) => {
-                let (used, data) = chunks.take(bytes)?;
+                let kept = &mut self.head.kept;
+                let (used, data) = chunks.take(bytes, |data| {
+                    kept.iter_mut().for_each(|kept| kept.body.extend_from_slice(data));
+                })?;
                 self.body_bytes += data;
                 if *chunks == Chunks::Done {
                     self.body = Body::Done;
@@ -189,6 +222,7 @@ impl Reading {
                 used
             }
             Body::UntilClose => {
+                self.head.kept.iter_mut().for_each(|kept| kept.body.extend_from_slice(bytes));
                 self.body_bytes += bytes.len() as u64;
                 bytes.len()
             }
@@ -196,6 +230,15 @@ impl Reading {
         };
         if used < bytes.len() { Err(Malformed) } else { Ok(self.body == Body::Done) }
     }
+}
+
+/// Headers as a map, without those that are none.
+fn map(headers: &[httparse::Header<'_>]) -> HeaderMap {
+    let pair = |header: &httparse::Header<'_>| {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_bytes(header.value).ok()?))
+    };
+    headers.iter().filter_map(pair).collect()
 }
 
 /// A header's value; what is no text has nothing to say to us.
@@ -215,7 +258,7 @@ mod tests {
     /// Reads `parts`, then the end of the connection if the answer is not complete: status, bytes of body, whether
     /// the connection stays; none if the end came too early.
     fn read(method: &Method, parts: &[&[u8]]) -> Result<Option<(u16, u64, bool)>, Malformed> {
-        let mut reading = Reading::new(method);
+        let mut reading = Reading::new(method, false);
         let mut done = false;
         for part in parts.iter().filter(|part| !part.is_empty()) {
             done = reading.take(part)?;
@@ -286,12 +329,39 @@ mod tests {
 
     #[test]
     fn cookies_and_where_to_go_are_kept() {
-        let mut reading = Reading::new(&Method::GET);
+        let mut reading = Reading::new(&Method::GET, false);
         let text = "HTTP/1.1 302 Found\r\nSet-Cookie: a=1\r\nset-cookie: b=2; Path=/\r\nLocation: /next\r\n\
                     content-length: 0\r\n\r\n";
         assert_eq!(reading.take(text.as_bytes()), Ok(true));
         let (head, _) = reading.finish();
         assert_eq!(head.location.as_deref(), Some("/next"));
         assert_eq!(head.set_cookies, ["a=1".into(), "b=2; Path=/".into()]);
+    }
+
+    #[test]
+    fn an_answer_can_be_kept_in_full() {
+        let mut reading = Reading::new(&Method::GET, true);
+        for part in [
+            &b"HTTP/1.1 200 OK\r\nX-Token: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab"[..],
+            b"c\r\n1\r\nd\r\n",
+        ] {
+            assert_eq!(reading.take(part), Ok(false));
+        }
+        assert_eq!(reading.take(b"0\r\n\r\n"), Ok(true));
+        let kept = reading.finish().0.kept.unwrap();
+        assert_eq!(
+            (&kept.body[..], &kept.headers["x-token"]),
+            (&b"abcd"[..], &HeaderValue::from_static("t"))
+        );
+    }
+
+    #[test]
+    fn overloaded_targets_say_how_long_to_wait() {
+        assert_eq!(retry_after_ns(429, "2"), Some(2 * SECOND_NS));
+        assert_eq!(retry_after_ns(503, " 0 "), Some(0));
+        assert_eq!(retry_after_ns(503, "99999999999"), Some(3600 * SECOND_NS));
+        assert_eq!(retry_after_ns(200, "2"), None);
+        assert_eq!(retry_after_ns(503, "Fri, 31 Dec 1999 23:59:59 GMT"), None);
+        assert_eq!(retry_after_ns(429, ""), None);
     }
 }

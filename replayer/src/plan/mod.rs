@@ -22,6 +22,7 @@ mod walk;
 mod warm;
 mod zipf;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub use walk::{Gap, PlannedSession, Walk};
 use crate::clock::SECOND_NS;
 use crate::config::{Busy, Counts, Schedule, Share, WarmStart};
 use crate::error::Error;
+use crate::feed::Feeds;
+use crate::guard::Canary;
 use crate::guard::methods::Methods;
 use crate::random::{Key, Purpose, Stream};
 use arrivals::{Arrivals, block_name};
@@ -58,6 +61,9 @@ use value::PathMaker;
 #[derive(Debug, Clone)]
 pub struct Plan {
     course: Course,
+    canary: Canary,
+    /// The endpoint that every session requests first.
+    pub(crate) login: Option<usize>,
     arrivals: Arrivals,
     chains: Chains,
     companions: Companions,
@@ -89,7 +95,7 @@ impl Plan {
     /// [`Error::Scenario`] for settings that make no sense; [`Error::Flattened`] for a curve followed too fast.
     pub fn new(profile: &Profile, schedule: &Schedule, allow_methods: &[String]) -> Result<Self, Error> {
         schedule.check()?;
-        let methods = Methods::new(allow_methods)?;
+        let methods = Methods::new(allow_methods, profile)?;
         let curve = profile.arrivals.curve().ok_or(Error::Profile)?;
         let resolved = scenario::resolve(schedule, profile, &curve)?;
         let course = Course {
@@ -103,7 +109,7 @@ impl Plan {
             let method: Method = endpoint.method.parse().map_err(|_| Error::Profile)?;
             Ok(PlannedEndpoint {
                 id: endpoint.id.clone(),
-                allowed: methods.allow(&method),
+                allowed: methods.allow(&method, &endpoint.id),
                 method,
                 mean_service_s: endpoint
                     .service_time_s
@@ -120,6 +126,10 @@ impl Plan {
         let mut plan = Self {
             arrivals: arrivals(profile, schedule, course.clone(), curve)?,
             course,
+            canary: Canary::new(schedule.canary),
+            login: profile.login.as_ref().and_then(|login| {
+                profile.endpoints.iter().position(|endpoint| endpoint.id == login.endpoint)
+            }),
             chains: chains(profile, schedule)?,
             companions: Companions::of(profile, |at| endpoints[at].allowed).ok_or(Error::Profile)?,
             background: background.collect::<Option<_>>().ok_or(Error::Profile)?,
@@ -130,7 +140,11 @@ impl Plan {
             outline: None,
         };
         let builds_up = plan.course.envelope.between(0.0, 0.0)[0] <= 0.0;
-        if schedule.warm_start == WarmStart::On || schedule.warm_start == WarmStart::Auto && !builds_up {
+        // Whoever is already there would be more than the hundredth that is to come first.
+        let is_careful = plan.canary.ends_ns().is_some();
+        let wants_warmth =
+            schedule.warm_start == WarmStart::On || schedule.warm_start == WarmStart::Auto && !builds_up;
+        if wants_warmth && !is_careful {
             plan.warm = warm::sessions(&plan);
         }
         let outline = Outline::of(&plan, profile, schedule, &resolved);
@@ -163,6 +177,23 @@ impl Plan {
     /// Whether the plan is a trace: its starts follow no law.
     pub fn is_literal(&self) -> bool {
         self.trace.is_some()
+    }
+
+    /// The same plan, with values from `feeds` where these have a column that is called like the parameter.
+    #[must_use]
+    pub(crate) fn fed(mut self, feeds: &Feeds) -> Self {
+        self.endpoints.iter_mut().for_each(|endpoint| endpoint.paths.feed(&endpoint.id, feeds));
+        self
+    }
+
+    /// The names of the placeholders in the path of `endpoint`.
+    pub(crate) fn placeholders(&self, endpoint: usize) -> impl Iterator<Item = &str> {
+        self.endpoints[endpoint].paths.placeholders()
+    }
+
+    /// Which rows of the feeds `session` keeps.
+    pub(crate) fn rows(&self, session: &PlannedSession) -> Stream {
+        Stream::new(session.key(self.course.seed), Purpose::Feeds)
     }
 
     /// The plan in figures.
@@ -208,6 +239,7 @@ impl Plan {
             })
             .map(|(block, index, within_ns)| (block_name(block), index, block as u64 * SECOND_NS + within_ns))
             .filter(move |(block, index, starts_at_ns)| share.has(*block, *index) && is_within(*starts_at_ns))
+            .filter(|(block, index, _)| self.canary.admits(self.key(*block, *index)))
             .map(|(block, index, starts_at_ns)| self.session(block, index, starts_at_ns))
             .peekable();
         std::iter::from_fn(move || match (warm.peek(), fresh.peek()) {
@@ -219,9 +251,12 @@ impl Plan {
 
     /// The session of this place in the plan.
     fn session(&self, block: u64, index: u64, starts_at_ns: u64) -> PlannedSession {
-        let key = Key { seed: self.course.seed, block, index };
-        let class = self.chains.classes.pick(Stream::new(key, Purpose::Class).uniform());
+        let class = self.chains.classes.pick(Stream::new(self.key(block, index), Purpose::Class).uniform());
         PlannedSession { block, index, starts_at_ns, class, begun: 0 }
+    }
+
+    fn key(&self, block: u64, index: u64) -> Key {
+        Key { seed: self.course.seed, block, index }
     }
 
     /// What the visit at `position` of `walk` fetches besides the page, the earliest first; draw it once per visit, in
@@ -237,18 +272,19 @@ impl Plan {
     pub fn background_calls(&self, shard: u64, shards: u64) -> impl Iterator<Item = PlannedCall> + '_ {
         let share = self.share.part(shard, shards);
         let calls = background::calls(&self.background, self.course.seed, share, self.end_ns());
-        calls.filter(|call| self.endpoints[call.endpoint].allowed)
+        let begin_ns = self.canary.ends_ns().unwrap_or(0);
+        calls.filter(move |call| call.at_ns >= begin_ns && self.endpoints[call.endpoint].allowed)
     }
 
     /// Sessions expected to begin in `block` before `into_s` seconds of it have passed, over all shards and given what the
     /// modulator does: starts rescaled by the sum over time are a Poisson process of rate 1.
     pub fn expected_starts(&self, block: u64, into_s: f64) -> f64 {
-        self.arrivals.expected_within(block as i64, into_s)
+        self.canary.share(block) * self.arrivals.expected_within(block as i64, into_s)
     }
 
     /// Sessions expected to begin in `block`, as far as it lies before the run's end, over all shards.
     pub(crate) fn expected_in(&self, block: u64) -> f64 {
-        self.arrivals.expected_in(block as i64)
+        self.canary.share(block) * self.arrivals.expected_in(block as i64)
     }
 
     /// The index of dispersion that counts of starts in windows of this length have, at this rate of starts.
@@ -262,7 +298,14 @@ impl Plan {
             return Walk::literal(session.key(self.course.seed), trace.steps(session));
         }
         let mut walk = Walk::new(&self.chains, session.key(self.course.seed), session.class);
+        if let Some(login) = self.login.map(Place::Endpoint) {
+            walk.begin_at(login);
+        }
         walk.pass(&self.chains, session.begun);
+        // Whoever is under way at the start has to log in here as well.
+        if let Some(login) = self.login.filter(|_| session.is_under_way()).map(Place::Endpoint) {
+            walk.begin_at(login);
+        }
         walk
     }
 
@@ -285,6 +328,11 @@ impl Plan {
             Place::Endpoint(at) if self.endpoints[at].allowed => Some(at),
             Place::Endpoint(_) | Place::Other => None,
         }
+    }
+
+    /// Is what `endpoint` asks for made up, so that the target may well not know it?
+    pub(crate) fn is_invented(&self, endpoint: usize) -> bool {
+        self.endpoints.get(endpoint).is_some_and(|endpoint| endpoint.paths.is_invented())
     }
 
     /// What an answer of `endpoint` takes in production, in the mean; 0 where the profile does not know.
@@ -310,6 +358,9 @@ impl Plan {
             let sent =
                 visits.iter_mut().zip(of_class).zip(&self.endpoints).filter(|(_, endpoint)| endpoint.allowed);
             sent.for_each(|((sum, of_class), _)| *sum += weight * of_class);
+        }
+        if let Some(login) = self.login.filter(|login| self.endpoints[*login].allowed) {
+            visits[login] += 1.0;
         }
         Some(visits)
     }
@@ -338,6 +389,11 @@ impl Plan {
     pub(crate) fn paths_of_caller(&self, caller: u64) -> Paths<'_> {
         let key = Key { seed: self.course.seed, block: CALLERS, index: caller };
         Paths { endpoints: &self.endpoints, stream: Stream::new(key, Purpose::Values) }
+    }
+
+    /// Which rows of the feeds a periodic caller keeps.
+    pub(crate) fn rows_of_caller(&self, caller: u64) -> Stream {
+        Stream::new(Key { seed: self.course.seed, block: CALLERS, index: caller }, Purpose::Feeds)
     }
 
     /// The name that marks the requests of `session`: no secret, and the same in every run of this plan.
@@ -399,7 +455,15 @@ pub(crate) struct Paths<'a> {
 impl Paths<'_> {
     /// The next path, which is one of `endpoint`.
     pub(crate) fn next(&mut self, endpoint: usize) -> String {
-        self.endpoints[endpoint].paths.make(&mut self.stream)
+        self.endpoints[endpoint].paths.make(&mut self.stream, &mut |_, _| ())
+    }
+
+    /// The next path, and what stands in its placeholders.
+    pub(crate) fn next_with_parameters(&mut self, endpoint: usize) -> (String, BTreeMap<String, String>) {
+        let mut parameters = BTreeMap::new();
+        let mut note = |name: &str, value: &str| drop(parameters.insert(name.to_owned(), value.to_owned()));
+        let path = self.endpoints[endpoint].paths.make(&mut self.stream, &mut note);
+        (path, parameters)
     }
 }
 
@@ -442,7 +506,7 @@ impl std::fmt::Display for Digest {
 }
 
 /// FNV-1a, 64 bits: for fingerprints, where nobody tries to find a collision.
-fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+pub(crate) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -46,6 +46,8 @@ pub struct Outline {
     pub flattening: Option<Flattening>,
     /// Multiple of the curve's rates.
     pub scale: f64,
+    /// How long only a hundredth of the load is sent at first.
+    pub canary_s: f64,
     /// How long the load takes to build up.
     pub ramp_up_s: f64,
     /// How long it takes to die away at the end.
@@ -148,7 +150,7 @@ impl Outline {
         let course = &plan.course;
         let blocks = 0..course.duration_s.ceil() as i64;
         let (sessions, peak) = blocks.fold((0.0, 0.0_f64), |(sum, peak), block| {
-            let expected = plan.arrivals.expected_in(block);
+            let expected = plan.canary.share(block as u64) * plan.arrivals.expected_in(block);
             (sum + expected, peak.max(expected))
         });
         let mean = MeanSession::of(plan, &plan.chains);
@@ -167,6 +169,7 @@ impl Outline {
             speedup: course.speedup(),
             flattening: Flattening::of(plan),
             scale: course.scale,
+            canary_s: plan.canary.length_s(),
             ramp_up_s: resolved.ramp_up_s,
             ramp_down_s: if schedule.artificial.instant_step {
                 0.0
@@ -295,6 +298,11 @@ impl MeanSession {
                     mean.service_s += visits * plan.endpoints[endpoint].mean_service_s;
                 }
             }
+        }
+        // It comes before all else; the pause after it is one of those that are counted already, or as short.
+        if let Some(login) = plan.login.map(|login| &plan.endpoints[login]).filter(|login| login.allowed) {
+            mean.requests += 1.0;
+            mean.service_s += login.mean_service_s;
         }
         mean
     }

@@ -6,6 +6,7 @@
 use shared::endpoint::{Cardinality, Endpoint, Parameter, Popularity, QueryParameter, ValueKind};
 
 use super::zipf::Zipf;
+use crate::feed::{Column, Feeds};
 use crate::random::{Key, Purpose, Stream};
 
 /// A route, ready to be filled in.
@@ -18,11 +19,12 @@ pub(crate) struct PathMaker {
 #[derive(Debug, Clone)]
 enum Part {
     Literal(String),
-    Placeholder(ValueMaker),
+    Placeholder(String, ValueMaker),
 }
 
 #[derive(Debug, Clone)]
 struct QueryMaker {
+    plain_name: String,
     name: String,
     presence: f64,
     value: ValueMaker,
@@ -36,11 +38,13 @@ impl PathMaker {
         while let Some((before, name, after)) = next_placeholder(rest) {
             parts.push(Part::Literal(before.to_owned()));
             let parameter = endpoint.parameters.get(name);
-            parts.push(Part::Placeholder(ValueMaker::new(&endpoint.id, name, parameter)));
+            let value = ValueMaker::new(&endpoint.id, name, parameter);
+            parts.push(Part::Placeholder(name.to_owned(), value));
             rest = after;
         }
         parts.push(Part::Literal(rest.to_owned()));
         let query = endpoint.query.iter().map(|query| QueryMaker {
+            plain_name: query.name.clone(),
             name: escape(&query.name),
             presence: query.presence,
             value: ValueMaker::of_query(&endpoint.id, query),
@@ -48,20 +52,57 @@ impl PathMaker {
         Self { parts, query: query.collect() }
     }
 
-    /// A path with its query, drawn from `stream`.
-    pub(crate) fn make(&self, stream: &mut Stream) -> String {
+    /// From now on values come from `feeds` where these have a column that is called like the parameter.
+    pub(crate) fn feed(&mut self, endpoint: &str, feeds: &Feeds) {
+        for part in &mut self.parts {
+            if let Part::Placeholder(name, value) = part {
+                value.fed = feeds.column(endpoint, name);
+            }
+        }
+        for query in &mut self.query {
+            query.value.fed = feeds.column(endpoint, &query.plain_name);
+        }
+    }
+
+    /// The names of the placeholders.
+    pub(crate) fn placeholders(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Placeholder(name, _) => Some(name.as_str()),
+            Part::Literal(_) => None,
+        })
+    }
+
+    /// Does the path hold values that were made up?
+    pub(crate) fn is_invented(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Placeholder(_, value) if value.fed.is_none()))
+    }
+
+    /// A path with its query, drawn from `stream`. Tells `tell` of each placeholder what stands there.
+    ///
+    /// Columns of one feed are of one row: a product stands in its own category.
+    pub(crate) fn make(&self, stream: &mut Stream, tell: &mut dyn FnMut(&str, &str)) -> String {
         let mut path = String::new();
+        let mut rows = Vec::new();
         for part in &self.parts {
             match part {
                 Part::Literal(text) => path.push_str(text),
-                Part::Placeholder(value) => path.push_str(&value.draw(stream)),
+                Part::Placeholder(name, maker) => {
+                    let value = maker.draw(stream, &mut rows);
+                    tell(name, &value);
+                    match &maker.fed {
+                        Some(_) => path.push_str(&escape(&value)),
+                        None => path.push_str(&value),
+                    }
+                }
             }
         }
         let mut separator = '?';
         for query in &self.query {
             if stream.uniform() < query.presence {
                 path.push(separator);
-                path.push_str(&format!("{}={}", query.name, query.value.draw(stream)));
+                let value = query.value.draw(stream, &mut rows);
+                let value = if query.value.fed.is_some() { escape(&value) } else { value };
+                path.push_str(&format!("{}={value}", query.name));
                 separator = '&';
             }
         }
@@ -82,6 +123,8 @@ struct ValueMaker {
     kind: ValueKind,
     length: usize,
     ranks: Ranks,
+    /// Where values come from instead of being made up.
+    fed: Option<Column>,
     /// Separates this parameter's spellings from those of others.
     name: u64,
 }
@@ -113,7 +156,7 @@ impl ValueMaker {
         };
         let typical = parameter.and_then(|p| p.length.get("p50")).copied();
         let length = typical.map_or(default_length(kind), |length| length.clamp(1.0, LONGEST) as usize);
-        Self { kind, length, ranks, name: digest(&[endpoint, name]) }
+        Self { kind, length, ranks, fed: None, name: digest(&[endpoint, name]) }
     }
 
     fn of_query(endpoint: &str, query: &QueryParameter) -> Self {
@@ -127,12 +170,22 @@ impl ValueMaker {
         Self::new(endpoint, &format!("?{}", query.name), Some(&parameter))
     }
 
-    fn draw(&self, stream: &mut Stream) -> String {
+    /// A value; `rows` are the ranks that the feeds of this request have been asked for.
+    fn draw(&self, stream: &mut Stream, rows: &mut Vec<(usize, u64)>) -> String {
+        if let Some(column) = &self.fed
+            && let Some((_, rank)) = rows.iter().find(|(feed, _)| *feed == column.feed)
+        {
+            return column.value(*rank).to_owned();
+        }
         let rank = match &self.ranks {
             Ranks::Fresh => stream.bits(),
             Ranks::Even { distinct } => stream.below(*distinct),
             Ranks::Zipf(zipf) => zipf.draw(stream) - 1,
         };
+        if let Some(column) = &self.fed {
+            rows.push((column.feed, rank));
+            return column.value(rank).to_owned();
+        }
         // Not keyed by the run's seed: two runs against one target ask for the same items.
         let spelling = Stream::new(Key { seed: self.name, block: rank, index: 0 }, Purpose::Spelling);
         spell(self.kind, self.length, rank, spelling)
@@ -255,7 +308,7 @@ mod tests {
     fn paths(endpoint: &Endpoint, count: u64) -> Vec<String> {
         let maker = PathMaker::new(endpoint);
         let mut stream = Stream::new(Key { seed: 1, block: 0, index: 0 }, Purpose::Values);
-        (0..count).map(|_| maker.make(&mut stream)).collect()
+        (0..count).map(|_| maker.make(&mut stream, &mut |_, _| ())).collect()
     }
 
     #[test]
@@ -303,6 +356,38 @@ mod tests {
         let several = endpoint("/a/{x}/b/{y}.json", "x: {kind: int, cardinality: one}");
         let path = &paths(&several, 1)[0];
         assert!(path.starts_with("/a/1/b/") && path.ends_with(".json"), "{path}");
+    }
+
+    #[test]
+    fn rows_of_a_feed_come_as_often_as_their_rank() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("items.csv");
+        let rows: String = (0..50).map(|i| format!("item/{i},{i} %\n")).collect();
+        fs_err::write(&file, format!("x,page no\n{rows}")).unwrap();
+        let feeds = Feeds::read(&[("items".to_owned(), file)].into()).unwrap();
+        let mut endpoint =
+            endpoint("/items/{x}", "x: {kind: int, distinct: 50, popularity: {law: zipf, exponent: 1.0}}");
+        endpoint.query = vec![QueryParameter {
+            name: "page no".to_owned(),
+            presence: 1.0,
+            kind: ValueKind::Int,
+            cardinality: Some(Cardinality::Few),
+        }];
+        let mut maker = PathMaker::new(&endpoint);
+        assert!(maker.is_invented());
+        maker.feed(&endpoint.id, &feeds);
+        assert!(!maker.is_invented());
+        let mut stream = Stream::new(Key { seed: 1, block: 0, index: 0 }, Purpose::Values);
+        let mut first = 0;
+        for _ in 0..5000 {
+            let mut told = String::new();
+            let path = maker.make(&mut stream, &mut |_, value| told = value.to_owned());
+            let number = told.strip_prefix("item/").unwrap();
+            assert_eq!(path, format!("/items/item%2F{number}?page%20no={number}%20%25"), "one row");
+            first += u32::from(number == "0");
+        }
+        // The first of 50 with exponent 1 has the share 1/H(50) = 0.2223.
+        assert!((f64::from(first) / 5000.0 - 0.2223).abs() < 0.03, "{first}");
     }
 
     #[test]

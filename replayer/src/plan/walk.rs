@@ -123,6 +123,11 @@ impl Walk {
         }
     }
 
+    /// Has it begin at `place`, before all else.
+    pub(crate) fn begin_at(&mut self, place: Place) {
+        self.places = std::iter::once(place).chain(self.places.iter().copied()).collect();
+    }
+
     /// Leaves out the first `places`, whose pauses are over.
     pub(crate) fn pass(&mut self, chains: &Chains, places: usize) {
         if places > 0 {

@@ -148,6 +148,14 @@ impl Sample {
         self.completed_at.saturating_sub(self.scheduled_at)
     }
 
+    /// Bytes of the body of the answer; 0 without one.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        match self.outcome {
+            Outcome::Completed { body_bytes, .. } => body_bytes,
+            Outcome::Failed(_) | Outcome::TimedOut => 0,
+        }
+    }
+
     /// What the target took: from the first byte written. None if nothing was.
     pub(crate) fn service_time(&self) -> Option<u64> {
         self.sent_at.map(|sent_at| self.completed_at.saturating_sub(sent_at))

@@ -11,6 +11,7 @@ use super::thresholds::{self, Threshold};
 use crate::clock::to_s;
 use crate::condition::Condition;
 use crate::dispatch::Wish;
+use crate::guard::Stopped;
 use crate::pace::Pace;
 use crate::plan::{Outline, Plan};
 use crate::record::{Bound, EndpointSnapshot, Kept, Snapshot, Times, Waits};
@@ -32,6 +33,11 @@ pub struct RunReport {
     pub elapsed_s: f64,
     /// Whether somebody ended it early.
     pub interrupted: bool,
+    /// Why it ended before its time, where the run itself found a reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
+    /// The value of the header `X-Load-Run` on all its requests: the same for the same profile, schedule and seed.
+    pub run: String,
     /// Whether the load was the one that was planned; if not, the figures say nothing about the target under that load.
     pub verdict: Verdict,
     /// How the generator kept its moments.
@@ -56,6 +62,9 @@ pub struct RunReport {
     pub insecure: bool,
     /// Answers by status code.
     pub statuses: BTreeMap<String, u64>,
+    /// Sessions that ended because the answer to their login did not hold what it should.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub logins_failed: u64,
     /// Bytes of all bodies.
     pub body_bytes: u64,
     /// How late the generator was: from due to sent, without connecting.
@@ -258,6 +267,11 @@ pub struct Ratio {
     pub interval: [Option<f64>; 2],
 }
 
+/// Is it nothing that a result need say?
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What a report says besides what was counted.
 #[derive(Debug)]
 pub(crate) struct Circumstances {
@@ -266,6 +280,9 @@ pub(crate) struct Circumstances {
     pub(crate) began_at_s: f64,
     pub(crate) elapsed_s: f64,
     pub(crate) wish: Wish,
+    pub(crate) stopped: Option<Stopped>,
+    pub(crate) run: String,
+    pub(crate) logins_failed: u64,
     pub(crate) max_in_flight: usize,
     pub(crate) pacing: Pacing,
     pub(crate) insecure: bool,
@@ -309,8 +326,11 @@ impl RunReport {
             address: circumstances.address,
             began_at_s: circumstances.began_at_s,
             elapsed_s: circumstances.elapsed_s,
-            interrupted: circumstances.wish > Wish::GoOn,
+            interrupted: circumstances.wish > Wish::GoOn && circumstances.stopped.is_none(),
             pacing: circumstances.pacing,
+            stopped: circumstances.stopped,
+            run: circumstances.run,
+            logins_failed: circumstances.logins_failed,
             plan: plan.outline().clone(),
             digest: counted.digest.to_string(),
             sessions: Sessions {

@@ -34,9 +34,13 @@ pub fn outline(outline: &Outline) -> String {
             format!("level      {level} sessions/s, scale {}", outline.scale)
         }
     };
+    let canary = match outline.canary_s {
+        canary_s if canary_s > 0.0 => format!(", the first {} at 1 % of the load", seconds(canary_s)),
+        _ => String::new(),
+    };
     lines.extend([
         followed,
-        format!("duration   {}{ramps}", seconds(outline.duration_s)),
+        format!("duration   {}{ramps}{canary}", seconds(outline.duration_s)),
         format!(
             "sessions   {} expected, at most {}/s, about {} open at once",
             amount(outline.sessions),
@@ -133,8 +137,13 @@ stands before what a time is at least. Send delay is how late the generator was.
 fn heading(report: &RunReport, lines: &mut Vec<String>) {
     let took = format_duration(Duration::from_secs_f64(report.elapsed_s.max(0.0)));
     lines.push(format!("{} for {took}", report.target));
-    if report.interrupted {
+    if let Some(stopped) = &report.stopped {
+        lines.push(format!("STOPPED after {:.1} s by {}: {}", stopped.at_s, stopped.rule, stopped.found));
+    } else if report.interrupted {
         lines.push("INTERRUPTED: the figures cover the part that was sent".to_owned());
+    }
+    if report.logins_failed > 0 {
+        lines.push(format!("{} sessions ended because their login failed", report.logins_failed));
     }
     let Requests { sent, completed, .. } = report.requests;
     if sent > 0 && completed == 0 {
@@ -465,6 +474,9 @@ mod tests {
             began_at_s: 0.0,
             elapsed_s: 1.0,
             wish: Wish::GoOn,
+            stopped: None,
+            run: String::new(),
+            logins_failed: 0,
             max_in_flight: 1,
             pacing: Pacing::new(Pace::Spin),
             insecure: false,

@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::config::check_threads;
 use crate::error::Error;
 use crate::event_loop;
-use crate::guard::targets::is_loopback;
+use crate::guard::address::is_loopback;
 use crate::pace::Pace;
 use access_log::AccessLog;
 use answer::Answers;

@@ -25,6 +25,7 @@ use chain::Flow;
 use classes::Kinds;
 
 use super::gate::Gate;
+use super::host;
 use crate::Counted;
 use crate::error::Error;
 use crate::event::SIZE_RELATIVE_ERROR;
@@ -104,6 +105,8 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
         arrivals,
         background: background::background(reading, tally, routes, &named, gate),
         scenarios: BTreeMap::new(),
+        feeds: BTreeMap::new(),
+        login: None,
         thresholds: Vec::new(),
     };
     // What leaves can be executed; a profile that could not be read again would be found out too late.
@@ -148,7 +151,7 @@ fn source(
         }
     }
     rejected.insert("total".to_owned(), rejected.values().sum());
-    Source {
+    let mut source = Source {
         format: labels.into_iter().collect::<Vec<_>>().join(" + "),
         stamp,
         stamp_check: stamp_check(reading),
@@ -171,7 +174,13 @@ fn source(
             gap_rule: settings.model.gap_rule,
             sensitivity: sensitivity(tally),
         },
-    }
+        hosts: None,
+    };
+    // What the same input gives again, and another one hardly.
+    let Source { from, to, lines, requests, sessions, .. } = &source;
+    let salted_with = format!("{from} {to} {lines} {requests} {sessions}");
+    source.hosts = host::fingerprints(&reading.hosts, &salted_with);
+    source
 }
 
 /// How the number of sessions depends on the gap. A return within another gap would not have been one with twice the gap.
@@ -294,6 +303,7 @@ fn endpoints(
                 response_bytes: sizes.and_then(|histogram| gate.summary(histogram, logged(&endpoint.sizes))),
                 service_time_s: durations
                     .and_then(|histogram| gate.summary(histogram, logged(&endpoint.durations))),
+                request: None,
                 companions: companions::published(companions.remove(number).unwrap_or_default()),
             };
             ((steps, mass), published)

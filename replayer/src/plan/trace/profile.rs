@@ -32,6 +32,7 @@ pub(super) fn of(events: &Events) -> Profile {
             let share = |count: u64, of: u64| count as f64 / of.max(1) as f64;
             let quantile = |q| times.quantile(q);
             Endpoint {
+                request: None,
                 id: id.clone(),
                 method: method.clone(),
                 route: route.clone(),
@@ -56,6 +57,8 @@ pub(super) fn of(events: &Events) -> Profile {
     let end = State { visits: rows, next: [(END.to_owned(), 1.0)].into() };
     Profile {
         loadprint: VERSION,
+        feeds: BTreeMap::new(),
+        login: None,
         source: source(rows),
         privacy: Privacy { k: 1, pseudonyms: "none".to_owned(), suppressed: Suppressed::default() },
         endpoints,
@@ -98,6 +101,7 @@ pub(super) fn of(events: &Events) -> Profile {
 
 fn source(rows: u64) -> Source {
     Source {
+        hosts: None,
         format: "events".to_owned(),
         stamp: Stamp::Start,
         stamp_check: None,
