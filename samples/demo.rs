@@ -107,6 +107,8 @@ fn replay_settings(profile: &Profile, target: &Target) -> Result<replayer::Setti
     settings.schedule.duration = Some(DURATION);
     settings.schedule.speedup = Some(speedup);
     settings.schedule.allow_flattening = true;
+    // The log is read back with every request as a step.
+    settings.schedule.steps_only = true;
     settings.schedule.scale = SESSIONS / (per_day / speedup);
     Ok(settings)
 }

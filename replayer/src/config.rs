@@ -164,6 +164,8 @@ pub struct Schedule {
     pub warm_start: WarmStart,
     /// Shares of classes that shall not be as measured; the others keep their proportions.
     pub class_mix: Vec<(String, f64)>,
+    /// Whether only what people decide on is sent: nothing that pages bring along, no calls by the clock.
+    pub steps_only: bool,
     /// Whether a curve may be followed so fast that sessions blur it.
     pub allow_flattening: bool,
     /// What shall be unlike any production.
@@ -300,6 +302,7 @@ impl Default for Schedule {
             counts: Counts::Random,
             warm_start: WarmStart::Off,
             class_mix: Vec::new(),
+            steps_only: false,
             allow_flattening: false,
             artificial: Artificial::default(),
             share: Share::ALL,

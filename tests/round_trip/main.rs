@@ -44,6 +44,8 @@ fn replay(profile: &Profile, directory: &tempfile::TempDir) -> (RunReport, PathB
     settings.schedule.duration = Some(Duration::from_secs(10));
     settings.schedule.speedup = Some(8640.0);
     settings.schedule.allow_flattening = true;
+    // The log is read back with every request as a step.
+    settings.schedule.steps_only = true;
     settings.schedule.scale = 100.0 / (profile.arrivals.peak.rate_per_s * 0.5);
     let report = replayer::run(profile, &settings, &mut ()).unwrap();
     target.stop().unwrap();

@@ -44,6 +44,9 @@ pub(super) struct ScheduleFlags {
     /// Another share of the sessions for a class, such as `browse=0.5`; the others keep their proportions
     #[arg(long, value_name = "CLASS=SHARE", value_parser = parse_mix)]
     class: Vec<(String, f64)>,
+    /// Send only what people decide on: nothing that pages bring along, no calls by the clock
+    #[arg(long)]
+    steps_only: bool,
     /// Follow the curve at a speedup at which sessions blur it
     #[arg(long)]
     allow_flattening: bool,
@@ -82,7 +85,7 @@ pub(super) struct ScheduleFlags {
         long,
         conflicts_with_all = [
             "duration", "scale", "speedup", "ramp_up", "ramp_down", "scenario", "busy", "counts", "warm_start", "class",
-            "allow_flattening", "constant_rate", "instant_step", "one_class", "think_time", "day", "window"
+            "allow_flattening", "steps_only", "constant_rate", "instant_step", "one_class", "think_time", "day", "window"
         ]
     )]
     pub(super) trace: bool,
@@ -120,6 +123,7 @@ impl ScheduleFlags {
                 WarmStartName::Off => WarmStart::Off,
             },
             class_mix: self.class.clone(),
+            steps_only: self.steps_only,
             allow_flattening: self.allow_flattening,
             artificial: Artificial {
                 constant_rate_per_s: self.constant_rate,

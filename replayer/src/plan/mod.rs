@@ -119,7 +119,7 @@ impl Plan {
             })
         });
         let endpoints: Vec<PlannedEndpoint> = endpoints.collect::<Result<_, Error>>()?;
-        let background = profile.background.iter().map(|callers| {
+        let background = profile.background.iter().filter(|_| !schedule.steps_only).map(|callers| {
             let endpoint = profile.endpoints.iter().position(|endpoint| endpoint.id == callers.endpoint);
             Some(Callers::new(callers, endpoint?, schedule.scale))
         });
@@ -131,7 +131,8 @@ impl Plan {
                 profile.endpoints.iter().position(|endpoint| endpoint.id == login.endpoint)
             }),
             chains: chains(profile, schedule)?,
-            companions: Companions::of(profile, |at| endpoints[at].allowed).ok_or(Error::Profile)?,
+            companions: Companions::of(profile, |at| endpoints[at].allowed && !schedule.steps_only)
+                .ok_or(Error::Profile)?,
             background: background.collect::<Option<_>>().ok_or(Error::Profile)?,
             endpoints,
             warm: Vec::new(),
