@@ -237,7 +237,9 @@ fn exponentials(powers: Lanes) -> Lanes {
         1.0 / 2.0,
         1.0,
     ];
-    powers.map(|power| {
+    let mut all = [0.0; MOST_CLASSES];
+    // A loop, because a closure per lane is not always inlined, and then no two lanes are computed at once.
+    for (lane, power) in powers.into_iter().enumerate() {
         let within = if power > HOPELESS { power } else { HOPELESS };
         let rounded = within * std::f64::consts::LOG2_E + ROUND;
         let twos = rounded - ROUND;
@@ -245,8 +247,9 @@ fn exponentials(powers: Lanes) -> Lanes {
         let series = TAYLOR.iter().fold(0.0, |sum, term| sum * rest + term) * rest + 1.0;
         // The exponent's bits of a double, 1023 for 2^0.
         let scale = f64::from_bits((rounded.to_bits() << 52).wrapping_add(1023 << 52));
-        if power > HOPELESS { series * scale } else { 0.0 }
-    })
+        all[lane] = if power > HOPELESS { series * scale } else { 0.0 };
+    }
+    all
 }
 
 #[derive(Debug)]
