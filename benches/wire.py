@@ -39,8 +39,8 @@ def replay(directory, url, sessions, drain_s, *more, cores):
     """Its result, and the processor time that it took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = pinned(cores, REPLAYER, "run", f"{directory}/profile.yaml", "--target", url, "--scale", str(sessions),
-                 "--duration", "1s", "--drain", f"{drain_s}s", "--quiet", "--format", "json", *more,
-                 stdout=subprocess.PIPE)
+                 "--duration", "1s", "--drain", f"{drain_s}s", "--warm-start", "off", "--quiet", "--format", "json",
+                 *more, stdout=subprocess.PIPE)
     report = json.loads(run.communicate()[0])
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return report, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -49,7 +49,8 @@ def replay(directory, url, sessions, drain_s, *more, cores):
 def planned(directory, sessions, until_s):
     """Session to the moments in seconds at which its requests are due."""
     shown = subprocess.run([REPLAYER, "plan", f"{directory}/profile.yaml", "--scale", str(sessions), "--duration", "1s",
-                            "--sessions", "1000000", "--format", "json"], capture_output=True, text=True, check=True)
+                            "--warm-start", "off", "--sessions", "1000000", "--format", "json"],
+                           capture_output=True, text=True, check=True)
     moments = {}
     for session in json.loads(shown.stdout)["first"]:
         at, due = session["starts_at_s"], []
@@ -129,8 +130,8 @@ def memory(directory):
     profile(directory, 3600.0, "think", 0.05)
     recorder = pinned(1, RECORDER, "60", "/dev/null", stdout=subprocess.PIPE)
     run = subprocess.Popen([REPLAYER, "run", f"{directory}/profile.yaml", "--scale", str(sessions * 1.06 / 20), "--duration",
-                            "20s", "--drain", "24h", "--keep-alive", "1s", "--format", "json", "--quiet", "--target",
-                            f"http://{recorder.stdout.readline().strip()}"], stdout=subprocess.PIPE, text=True)
+                            "20s", "--warm-start", "off", "--drain", "24h", "--keep-alive", "1s", "--format", "json",
+                            "--quiet", "--target", f"http://{recorder.stdout.readline().strip()}"], stdout=subprocess.PIPE, text=True)
     time.sleep(26)
     status = open(f"/proc/{run.pid}/status").read()
     resident = int(re.search(r"VmRSS:\s+(\d+)", status)[1])

@@ -47,7 +47,7 @@ pub fn of_counts(expected: &[f64], counts: &[f64]) -> Distance {
 /// How far the traffic of `found` is from the profile `expected`, of which it should be a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fidelity {
-    /// Share of requests to other endpoints.
+    /// Share of steps at other endpoints.
     pub endpoint_mix: Distance,
     /// Share of steps that continue differently.
     pub flows: Distance,
@@ -62,12 +62,15 @@ pub struct Fidelity {
 /// Both are single-class. `other` is no part of it: a replay does not send what has no name.
 pub fn fidelity(expected: &Profile, found: &Profile) -> Option<Fidelity> {
     let (class, found_class) = (expected.classes.first()?, found.classes.first()?);
+    // Weights are shares of steps: what comes along with a page has none, in neither of the two.
     let mix: BTreeMap<&str, f64> = expected.endpoints.iter().map(|e| (e.id.as_str(), e.weight)).collect();
-    let requests: BTreeMap<&str, f64> =
-        found.endpoints.iter().map(|e| (e.id.as_str(), e.requests as f64)).collect();
+    let steps: u64 =
+        found.classes.iter().flat_map(|class| class.chain.values()).map(|state| state.visits).sum();
+    let steps: BTreeMap<&str, f64> =
+        found.endpoints.iter().map(|e| (e.id.as_str(), e.weight * steps as f64)).collect();
     let (gaps, found_gaps) = (Gaps::of(expected)?, Gaps::of(found)?);
     Some(Fidelity {
-        endpoint_mix: of_maps(&mix, &requests),
+        endpoint_mix: of_maps(&mix, &steps),
         flows: flows(class, found_class),
         think_time: think_time(&gaps, &found_gaps),
         think_time_ratio: found_gaps.quantile(0.5) / gaps.quantile(0.5),
@@ -181,8 +184,9 @@ mod tests {
         assert!(found.think_time.beyond_chance() > 0.15 && found.flows.beyond_chance() < 0.01, "{found:?}");
         assert!((found.think_time_ratio - 0.5_f64.exp()).abs() < 0.01);
         let mut other_mix = example();
-        other_mix.endpoints[0].requests = 15_000;
-        other_mix.endpoints[1].requests = 25_000;
+        (other_mix.endpoints[0].weight, other_mix.endpoints[1].weight) = (0.375, 0.625);
+        // Requests that are no steps are none of a mix of steps.
+        other_mix.endpoints[0].requests *= 9;
         assert!((fidelity(&example(), &other_mix).unwrap().endpoint_mix.share - 0.25).abs() < 1e-9);
     }
 

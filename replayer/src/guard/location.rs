@@ -79,7 +79,7 @@ impl Location {
     ///
     /// # Errors
     /// [`Error::TargetUrl`].
-    pub(crate) fn of(url: &Url) -> Result<Self, Error> {
+    fn of(url: &Url) -> Result<Self, Error> {
         let wrong = |expected| Err(wrong(url.as_str(), expected));
         let secure = match url.scheme() {
             "http" => false,

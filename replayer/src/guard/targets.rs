@@ -1,7 +1,7 @@
 //! Which machine may be loaded: this one, unless another is named.
 //!
 //! A URL is taken apart, its name resolved once, and every address of it must pass. What passed is pinned: a name that
-//! changes its mind during the run changes nothing. Redirects ask the same guard.
+//! changes its mind during the run changes nothing. Redirects that lead elsewhere are not followed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,8 +9,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-use url::Url;
 
 use super::address::{is_loopback, never};
 use super::allowed::Allowed;
@@ -71,24 +69,6 @@ impl Guard {
     /// [`Error::TargetUrl`], [`Error::Resolve`], [`Error::TargetRefused`].
     pub(crate) fn target(&self, target: &str) -> Result<Pinned, Error> {
         self.pin(Location::of_target(target)?)
-    }
-
-    /// Where `url`, to which the target redirects, leads, if it may be loaded.
-    ///
-    /// Asks the resolver only for a host and port it has not been asked for; that may take as long as the network does,
-    /// so an event loop asks from another thread.
-    ///
-    /// # Errors
-    /// [`Error::TargetUrl`], [`Error::Resolve`], [`Error::TargetRefused`].
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "redirects are followed on the same site only; those to others are judged here"
-        )
-    )]
-    pub(crate) fn allows(&self, url: &Url) -> Result<Pinned, Error> {
-        self.pin(Location::of(url)?)
     }
 
     fn pin(&self, location: Location) -> Result<Pinned, Error> {
@@ -264,10 +244,8 @@ mod tests {
                 allow.split_once('!').map_or((allow, None), |(allow, owned)| (allow, Some(owned)));
             let guard = guard(allow, scripted(dns), Production::new(fingerprints, owned).unwrap());
             let found = outcome(guard.target(url));
-            // As where a target redirects to, too.
-            let redirected = Url::parse(url).map_or(found, |url| outcome(guard.allows(&url)));
-            if (found, redirected) != (expected, expected) {
-                wrong.push(format!("{line}: {found}, {redirected}"));
+            if found != expected {
+                wrong.push(format!("{line}: {found}"));
             }
             if expected == "allowed" { allowed += 1 } else { refused += 1 }
         }

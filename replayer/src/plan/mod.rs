@@ -9,11 +9,13 @@ mod busyness;
 mod chain;
 mod companions;
 mod course;
+mod digest;
 mod feasible;
 mod memory;
 mod mix;
 mod modulator;
 mod outline;
+mod paths;
 mod scenario;
 mod survey;
 mod trace;
@@ -22,7 +24,6 @@ mod walk;
 mod warm;
 mod zipf;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +35,11 @@ pub use background::PlannedCall;
 pub(crate) use chain::Choice;
 pub use chain::Place;
 pub use companions::PlannedCompanion;
+pub use digest::Digest;
+pub(crate) use digest::fnv;
 pub use feasible::{Machine, Obstacle, obstacles};
 pub use outline::{Flattening, Outline, SkippedEndpoint};
+pub(crate) use paths::Paths;
 pub use scenario::derived as derived_scenarios;
 pub use trace::{Form, Trace, TraceSummary};
 pub(crate) use value::next_placeholder;
@@ -383,13 +387,13 @@ impl Plan {
     /// Paths of `session`, to be drawn in the order of its requests.
     pub(crate) fn paths(&self, session: &PlannedSession) -> Paths<'_> {
         let stream = Stream::new(session.key(self.course.seed), Purpose::Values);
-        Paths { endpoints: &self.endpoints, stream }
+        Paths::new(&self.endpoints, stream)
     }
 
     /// Paths of a periodic caller, to be drawn in the order of its calls.
     pub(crate) fn paths_of_caller(&self, caller: u64) -> Paths<'_> {
         let key = Key { seed: self.course.seed, block: CALLERS, index: caller };
-        Paths { endpoints: &self.endpoints, stream: Stream::new(key, Purpose::Values) }
+        Paths::new(&self.endpoints, Stream::new(key, Purpose::Values))
     }
 
     /// Which rows of the feeds a periodic caller keeps.
@@ -444,71 +448,6 @@ fn chains(profile: &Profile, schedule: &Schedule) -> Result<Chains, Error> {
     let weights = mix::weights(profile, schedule)?;
     let chains = Chains::of(profile).and_then(|chains| chains.weighted(weights)).ok_or(Error::Profile)?;
     Ok(if schedule.artificial.no_think_time { chains.without_pauses() } else { chains })
-}
-
-/// The paths of one session.
-#[derive(Debug, Clone)]
-pub(crate) struct Paths<'a> {
-    endpoints: &'a [PlannedEndpoint],
-    stream: Stream,
-}
-
-impl Paths<'_> {
-    /// The next path, which is one of `endpoint`.
-    pub(crate) fn next(&mut self, endpoint: usize) -> String {
-        self.endpoints[endpoint].paths.make(&mut self.stream, &mut |_, _| ())
-    }
-
-    /// The next path, and what stands in its placeholders.
-    pub(crate) fn next_with_parameters(&mut self, endpoint: usize) -> (String, BTreeMap<String, String>) {
-        let mut parameters = BTreeMap::new();
-        let mut note = |name: &str, value: &str| drop(parameters.insert(name.to_owned(), value.to_owned()));
-        let path = self.endpoints[endpoint].paths.make(&mut self.stream, &mut note);
-        (path, parameters)
-    }
-}
-
-/// A fingerprint of sessions, the same in whichever order they are added: two people can see that they ran one plan.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Digest(u64);
-
-impl Digest {
-    /// Adds a session: when it starts and where it goes.
-    pub fn add(&mut self, session: &PlannedSession, walk: &Walk) {
-        let head = [session.block, session.index, session.starts_at_ns, session.class as u64];
-        let places = walk.places.iter().map(|place| match place {
-            Place::Endpoint(at) => *at as u64,
-            Place::Other => u64::MAX,
-        });
-        let words = head.into_iter().chain(places);
-        self.0 = self.0.wrapping_add(fnv(words.flat_map(u64::to_le_bytes)));
-    }
-
-    /// The fingerprint as a number.
-    pub(crate) fn bits(self) -> u64 {
-        self.0
-    }
-
-    /// The fingerprint that is this number.
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-
-    /// Adds everything that was added to `other`.
-    pub fn merge(&mut self, other: Self) {
-        self.0 = self.0.wrapping_add(other.0);
-    }
-}
-
-impl std::fmt::Display for Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// FNV-1a, 64 bits: for fingerprints, where nobody tries to find a collision.
-pub(crate) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
