@@ -54,6 +54,8 @@ struct Signatures {
 const NOTHING: u32 = 0;
 /// 1,024 ways to write a query: most sites have fewer.
 const RECENT_BITS: u32 = 10;
+/// Ways with a dozen names are longer, and rare.
+const RECENT_BYTES: u16 = 160;
 /// Parameters of one query that are looked at.
 const MOST_PARAMETERS: usize = 32;
 
@@ -63,7 +65,7 @@ impl Queries {
         Self {
             k: settings.k,
             kinds: Kind::ALL.map(|kind| settings.kinds.contains(&kind)),
-            signatures: Signatures { recent: Recent::new(RECENT_BITS), numbers },
+            signatures: Signatures { recent: Recent::new(RECENT_BITS, RECENT_BYTES), numbers },
             counts: HashMap::default(),
             key: Vec::new(),
         }

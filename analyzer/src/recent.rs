@@ -12,30 +12,31 @@ use foldhash::fast::FixedState;
 #[derive(Debug)]
 pub(crate) struct Recent<V> {
     slots: Vec<Slot<V>>,
+    /// The texts of the slots, each in its own `longest` bytes: where one stands follows from the number of the slot,
+    /// so that both are fetched from memory at once.
+    texts: Vec<u8>,
+    longest: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Slot<V> {
     hash: u64,
     salt: u64,
-    text: Vec<u8>,
     value: V,
+    length: u16,
 }
 
-/// The longest text that is kept.
-const LONGEST: usize = 512;
-
 impl<V: Copy + Default> Recent<V> {
-    /// A table of `1 << bits` texts.
-    pub(crate) fn new(bits: u32) -> Self {
-        let empty = Slot { hash: 0, salt: 0, text: Vec::new(), value: V::default() };
-        Self { slots: vec![empty; 1 << bits] }
+    /// A table of `1 << bits` texts of at most `longest` bytes; longer ones are not kept.
+    pub(crate) fn new(bits: u32, longest: u16) -> Self {
+        let longest = usize::from(longest);
+        Self { slots: vec![Slot::default(); 1 << bits], texts: vec![0; longest << bits], longest }
     }
 
     /// The value of `text` in the context `salt`, worked out by `make` when it is not at hand.
     #[inline]
     pub(crate) fn get(&mut self, salt: u64, text: &[u8], make: impl FnOnce() -> V) -> V {
-        if text.len() > LONGEST {
+        if text.len() > self.longest {
             return make();
         }
         // Zero marks a place that was never used.
@@ -43,23 +44,27 @@ impl<V: Copy + Default> Recent<V> {
         let first = (hash >> 32) as usize & (self.slots.len() - 1);
         for place in [first, first ^ 1] {
             let slot = &self.slots[place];
-            if slot.hash == hash && slot.salt == salt && slot.text == text {
+            if slot.hash == hash && slot.salt == salt && self.text(place) == text {
                 return slot.value;
             }
         }
         let value = make();
-        self.keep(first, Slot { hash, salt, text: Vec::new(), value }, text);
+        self.keep(first, Slot { hash, salt, value, length: text.len() as u16 }, text);
         value
     }
 
-    /// Takes the place that was not filled last.
+    fn text(&self, place: usize) -> &[u8] {
+        &self.texts[place * self.longest..][..usize::from(self.slots[place].length)]
+    }
+
+    /// Takes the first place; what was there moves to the second.
     fn keep(&mut self, first: usize, new: Slot<V>, text: &[u8]) {
-        self.slots.swap(first, first ^ 1);
-        let slot = &mut self.slots[first];
-        let mut kept = std::mem::replace(slot, new).text;
-        kept.clear();
-        kept.extend_from_slice(text);
-        slot.text = kept;
+        let (from, to) = (first * self.longest, (first ^ 1) * self.longest);
+        let length = usize::from(self.slots[first].length);
+        self.texts.copy_within(from..from + length, to);
+        self.slots[first ^ 1] = self.slots[first];
+        self.texts[from..from + text.len()].copy_from_slice(text);
+        self.slots[first] = new;
     }
 }
 
@@ -69,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_text_has_the_value_that_was_made_of_it_however_many_others_come() {
-        let mut recent: Recent<u64> = Recent::new(4);
+        let mut recent: Recent<u64> = Recent::new(4, 8);
         let mut made = 0;
         for round in 0..3 {
             for number in 0..200_u64 {
@@ -94,9 +99,9 @@ mod tests {
 
     #[test]
     fn salt_tells_contexts_apart_and_long_texts_are_not_kept() {
-        let mut recent: Recent<u8> = Recent::new(1);
+        let mut recent: Recent<u8> = Recent::new(1, 100);
         assert_eq!([recent.get(1, b"a", || 1), recent.get(2, b"a", || 2)], [1, 2]);
-        let long = vec![b'x'; LONGEST + 1];
+        let long = [b'x'; 101];
         assert_eq!([recent.get(0, &long, || 3), recent.get(0, &long, || 4)], [3, 4]);
     }
 }

@@ -34,11 +34,13 @@ pub(crate) struct Asked {
 
 /// 8,192 paths: more than most sites have pages that are asked for often.
 const RECENT_BITS: u32 = 13;
+/// Longer paths are rare.
+const RECENT_BYTES: u16 = 128;
 
 impl Interner {
     /// No numbers yet; given routes and shapes of other paths are resources, or without `templates` paths are.
     pub(crate) fn new(templates: bool, given: Arc<GivenRoutes>) -> Self {
-        let (numbers, recent) = (HashMap::default(), Recent::new(RECENT_BITS));
+        let (numbers, recent) = (HashMap::default(), Recent::new(RECENT_BITS, RECENT_BYTES));
         Self { templates, given, numbers, recent, key: Vec::new() }
     }
 

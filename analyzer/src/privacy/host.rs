@@ -27,6 +27,8 @@ pub(crate) struct HostCounter {
 
 /// 256 spellings: most logs have a handful.
 const RECENT_BITS: u32 = 8;
+/// A name in the DNS has 253 at most, and few have half of that.
+const RECENT_BYTES: u16 = 128;
 /// A host with a smaller share of the requests is not the site but something that points at it.
 const SMALLEST_SHARE: f64 = 0.01;
 /// Fingerprints of one profile: each takes a moment to make, and to check.
@@ -35,7 +37,7 @@ const MOST: usize = 16;
 impl HostCounter {
     /// Tells apart up to `k` clients of a host.
     pub(crate) fn new(k: u64) -> Self {
-        Self { k, recent: Recent::new(RECENT_BITS), counts: HostCounts::new() }
+        Self { k, recent: Recent::new(RECENT_BITS, RECENT_BYTES), counts: HostCounts::new() }
     }
 
     /// Counts a request of `client` for `host`.

@@ -41,6 +41,8 @@ impl Default for Agent {
 
 /// 32,768 user agents: to tell bots apart costs more than all else that is done to a line.
 const AGENTS_BITS: u32 = 15;
+/// Those of applications that embed a browser come near it.
+const AGENT_BYTES: u16 = 320;
 
 impl<'k> ClientResolver<'k> {
     /// A resolver that recognises clients by `identity`.
@@ -48,7 +50,7 @@ impl<'k> ClientResolver<'k> {
         Self {
             key,
             with_user_agent: *identity != Identity::Ip,
-            agents: Recent::new(AGENTS_BITS),
+            agents: Recent::new(AGENTS_BITS, AGENT_BYTES),
             name: Vec::new(),
         }
     }

@@ -20,7 +20,8 @@ const DONE: f64 = 0.5;
 /// Patterns that one thread takes at a time.
 const PART: usize = 1024;
 
-/// One number per class; those beyond the last class are not looked at.
+/// One number per class; those beyond the last class are not looked at. The inner loops go over two,
+/// four or all lanes, as many as there are classes, which the compiler knows: processors then take several at once.
 pub(super) type Lanes = [f64; MOST_CLASSES];
 
 /// The parameters, as logarithms, because every step of every session adds them up.
@@ -45,14 +46,14 @@ impl Expected {
     fn add(&mut self, other: &Self) {
         let tables = [(&mut self.start, &other.start), (&mut self.step, &other.step)];
         for (ours, theirs) in tables {
-            ours.iter_mut().zip(theirs).for_each(|(ours, theirs)| add(ours, theirs));
+            ours.iter_mut().zip(theirs).for_each(|(ours, theirs)| add::<MOST_CLASSES>(ours, theirs));
         }
-        add(&mut self.weight, &other.weight);
+        add::<MOST_CLASSES>(&mut self.weight, &other.weight);
     }
 }
 
-fn add(ours: &mut Lanes, theirs: &Lanes) {
-    (0..MOST_CLASSES).for_each(|lane| ours[lane] += theirs[lane]);
+fn add<const WIDTH: usize>(ours: &mut Lanes, theirs: &Lanes) {
+    (0..WIDTH).for_each(|lane| ours[lane] += theirs[lane]);
 }
 
 impl Chains {
@@ -103,19 +104,24 @@ impl Chains {
 
     /// The share that each class has in the sessions of `pattern`, and the log-likelihood of one of them.
     pub(super) fn share(&self, pool: &Pool, pattern: &Pattern) -> (Lanes, f64) {
+        self.share_of::<MOST_CLASSES>(pool, pattern)
+    }
+
+    #[inline]
+    fn share_of<const WIDTH: usize>(&self, pool: &Pool, pattern: &Pattern) -> (Lanes, f64) {
         let mut share = self.weight;
         if let Some(start) = pattern.start {
-            add(&mut share, &self.start[start]);
+            add::<WIDTH>(&mut share, &self.start[start]);
         }
         for (cell, count) in &pool.steps[pattern.steps.clone()] {
             let step = &self.step[*cell as usize];
-            (0..MOST_CLASSES).for_each(|lane| share[lane] += count * step[lane]);
+            (0..WIDTH).for_each(|lane| share[lane] += count * step[lane]);
         }
         let most = share[..self.classes].iter().copied().fold(f64::NEG_INFINITY, f64::max);
         for (lane, share) in share.iter_mut().enumerate() {
             *share = if lane < self.classes { *share - most } else { f64::NEG_INFINITY };
         }
-        share = exponentials(share);
+        share = exponentials::<WIDTH>(share);
         let all: f64 = share.iter().sum();
         share.iter_mut().for_each(|share| *share /= all);
         (share, most + all.ln())
@@ -143,6 +149,14 @@ impl Chains {
     }
 
     fn expected_of(&self, pool: &Pool, patterns: &[Pattern]) -> (Expected, f64) {
+        match self.classes {
+            ..=2 => self.expected_in::<2>(pool, patterns),
+            3..=4 => self.expected_in::<4>(pool, patterns),
+            _ => self.expected_in::<MOST_CLASSES>(pool, patterns),
+        }
+    }
+
+    fn expected_in<const WIDTH: usize>(&self, pool: &Pool, patterns: &[Pattern]) -> (Expected, f64) {
         let mut expected = Expected {
             weight: [0.0; MOST_CLASSES],
             start: vec![[0.0; MOST_CLASSES]; self.start.len()],
@@ -150,16 +164,16 @@ impl Chains {
         };
         let mut log_likelihood = 0.0;
         for pattern in patterns {
-            let (share, each) = self.share(pool, pattern);
+            let (share, each) = self.share_of::<WIDTH>(pool, pattern);
             log_likelihood += pattern.sessions * each;
             let sessions = share.map(|share| share * pattern.sessions);
-            add(&mut expected.weight, &sessions);
+            add::<WIDTH>(&mut expected.weight, &sessions);
             if let Some(start) = pattern.start {
-                add(&mut expected.start[start], &sessions);
+                add::<WIDTH>(&mut expected.start[start], &sessions);
             }
             for (cell, count) in &pool.steps[pattern.steps.clone()] {
                 let step = &mut expected.step[*cell as usize];
-                (0..MOST_CLASSES).for_each(|lane| step[lane] += count * sessions[lane]);
+                (0..WIDTH).for_each(|lane| step[lane] += count * sessions[lane]);
             }
         }
         (expected, log_likelihood)
@@ -211,13 +225,12 @@ impl Chains {
     }
 }
 
-/// Where a climb ended.
-/// e to each of `powers`, none of them above 0; 0 below [`HOPELESS`].
+/// e to each of the first `WIDTH` of `powers`, none of them above 0; 0 below [`HOPELESS`], and in the other lanes.
 ///
 /// Written so that the lanes are computed side by side, a fifth of the time of one call after the other, and with the
 /// same digits on every machine: e^x = 2^n e^r with |r| <= ln 2 / 2, of which Taylor's series has twelve terms left of
 /// interest. Relative error below 1e-14.
-fn exponentials(powers: Lanes) -> Lanes {
+fn exponentials<const WIDTH: usize>(powers: Lanes) -> Lanes {
     /// Adding it leaves the nearest whole number in the last bits of a double.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     /// ln 2 in two parts: the first has zeros at its end, so that a small multiple of it is exact.
@@ -239,7 +252,8 @@ fn exponentials(powers: Lanes) -> Lanes {
     ];
     let mut all = [0.0; MOST_CLASSES];
     // A loop, because a closure per lane is not always inlined, and then no two lanes are computed at once.
-    for (lane, power) in powers.into_iter().enumerate() {
+    for lane in 0..WIDTH {
+        let power = powers[lane];
         let within = if power > HOPELESS { power } else { HOPELESS };
         let rounded = within * std::f64::consts::LOG2_E + ROUND;
         let twos = rounded - ROUND;
@@ -252,6 +266,7 @@ fn exponentials(powers: Lanes) -> Lanes {
     all
 }
 
+/// Where a climb ended.
 #[derive(Debug)]
 pub(super) struct Climbed {
     pub(super) chains: Chains,
@@ -269,14 +284,18 @@ mod tests {
     fn exponentials_are_those_of_the_library() {
         for at in 0..40_000 {
             let power = -f64::from(at) * 1e-3;
-            for (found, power) in exponentials([power; MOST_CLASSES]).into_iter().zip([power; MOST_CLASSES]) {
+            for (found, power) in
+                exponentials::<MOST_CLASSES>([power; MOST_CLASSES]).into_iter().zip([power; MOST_CLASSES])
+            {
                 let expected = power.exp();
                 assert!((found / expected - 1.0).abs() < 1e-14, "{power}: {found:e}, expected {expected:e}");
             }
         }
         let edges = [0.0, -40.0, -41.0, -1e9, f64::NEG_INFINITY, -1.0, -39.999, -1e-300];
-        let found = exponentials(edges);
+        let found = exponentials::<MOST_CLASSES>(edges);
         assert_eq!([found[0], found[7]].map(f64::to_bits), [1.0_f64; 2].map(f64::to_bits));
         assert!(found[1..5].iter().all(|share| share.to_bits() == 0), "{found:?}");
+        let few = exponentials::<2>(edges);
+        assert_eq!(few.map(f64::to_bits), [found[0].to_bits(), found[1].to_bits(), 0, 0, 0, 0, 0, 0]);
     }
 }
