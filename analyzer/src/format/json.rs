@@ -262,7 +262,8 @@ impl Json {
     }
 
     pub(super) fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
-        let (mut values, is_request, stopped) = self.split(line, &mut cache.shape);
+        let mut values = Values::NONE;
+        let (is_request, stopped) = self.split(line, &mut values, &mut cache.shape);
         if self.meaning.header_escape.is_some() {
             for slot in [Slot::UserAgent, Slot::Cookies] {
                 if values.printed(slot).is_some_and(|text| memchr::memchr2(b'%', b'+', text).is_some()) {
@@ -281,23 +282,28 @@ impl Json {
             Err(Stop::Broken) => return Err(Reject::OtherFormat),
         }
         let numbers = self.meaning.numbers(&values, cache)?;
-        Ok(self.meaning.texts(values, numbers, &mut cache.scratch))
+        Ok(self.meaning.texts(&mut values, numbers, &mut cache.scratch))
     }
 
-    /// The values of the slots, whether the line bears the marks of a request, and whether it was read to its end.
-    fn split<'a>(&self, line: &'a [u8], shape: &mut Shape) -> (Values<'a>, bool, Result<(), Stop>) {
+    /// Fills the slots with the values of `line`; whether it bears the marks of a request, and was read to its end.
+    fn split<'a>(
+        &self,
+        line: &'a [u8],
+        values: &mut Values<'a>,
+        shape: &mut Shape,
+    ) -> (bool, Result<(), Stop>) {
         let mut scan = Scan {
             tree: &self.tree,
             shape: shape.of(&self.tree),
             line,
             at: 0,
             last: 0,
-            values: Values::NONE,
+            values,
             ranks: [u8::MAX; SLOTS],
             found: 0,
         };
         let stopped = scan.line();
-        (scan.values, self.tree.is_request(scan.found), stopped)
+        (self.tree.is_request(scan.found), stopped)
     }
 
     /// Time and outcome are there: what is missing at the end of a cut line can be done without.
@@ -318,7 +324,7 @@ struct Scan<'a, 's> {
     at: usize,
     /// The key before this one.
     last: u32,
-    values: Values<'a>,
+    values: &'s mut Values<'a>,
     /// Of each slot, the rank of the key that has filled it.
     ranks: [u8; SLOTS],
     /// Bits of the marks found.
@@ -576,7 +582,8 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, expected: &[(Slot, &str)], stopped: Result<(), Stop>) {
-        let (values, _, found) = format().split(line.as_bytes(), &mut Shape::default());
+        let mut values = Values::NONE;
+        let (_, found) = format().split(line.as_bytes(), &mut values, &mut Shape::default());
         let taken: Vec<(Slot, String)> =
             FIELDS.iter().filter_map(|(_, slot)| Some((*slot, decoded(&values, *slot)?))).collect::<Vec<_>>();
         let mut taken: Vec<(Slot, &str)> = taken.iter().map(|(slot, text)| (*slot, text.as_str())).collect();
@@ -746,7 +753,8 @@ mod tests {
                 dice.value(5, &mut line);
             }
             let tree: Value = serde_json::from_str(&line).unwrap();
-            let (values, _, stopped) = format.split(line.as_bytes(), &mut shape);
+            let mut values = Values::NONE;
+            let (_, stopped) = format.split(line.as_bytes(), &mut values, &mut shape);
             assert_eq!(stopped, Ok(()), "{line}");
             for slot in FIELDS.map(|(_, slot)| slot) {
                 let mut paths = FIELDS.iter().filter(|(_, of)| *of == slot);

@@ -179,14 +179,14 @@ impl Meaning {
     #[inline]
     pub(crate) fn texts<'a>(
         &self,
-        mut values: Values<'a>,
+        values: &mut Values<'a>,
         numbers: Request<'static>,
         scratch: &'a mut Vec<u8>,
     ) -> Request<'a> {
         values.escaped &= !self.plain;
         let joins = values.has(Slot::Path) && values.get(Slot::Query).is_some() && !values.has(Slot::Target);
         if values.escaped != 0 || joins {
-            self.decode(&mut values, joins, scratch);
+            self.decode(values, joins, scratch);
         }
         let line = match values.get(Slot::RequestLine) {
             Some(text) => request_line(text),

@@ -130,7 +130,7 @@ impl Program {
         let mut values = Values::NONE;
         let exact = self.split(line, Blanks::Exact, &mut values);
         match exact.and_then(|()| self.meaning.numbers(&values, cache)) {
-            Ok(numbers) => self.finish(line, values, numbers, cache),
+            Ok(numbers) => self.finish(line, &mut values, numbers, cache),
             Err(reject) => self.parse_again(line, reject, cache),
         }
     }
@@ -149,15 +149,15 @@ impl Program {
         if memchr::memchr(0, line).is_some() {
             return Err(Reject::Binary);
         }
-        if let Some(values) = search::split(self, line)
+        if let Some(mut values) = search::split(self, line)
             && let Ok(numbers) = self.meaning.numbers(&values, cache)
         {
-            return self.finish(line, values, numbers, cache);
+            return self.finish(line, &mut values, numbers, cache);
         }
         let mut values = Values::NONE;
         let loose = self.split(line, Blanks::Any, &mut values);
         match loose.and_then(|()| self.meaning.numbers(&values, cache)) {
-            Ok(numbers) => self.finish(line, values, numbers, cache),
+            Ok(numbers) => self.finish(line, &mut values, numbers, cache),
             Err(_) if self.meaning.others.holds(line) => Err(Reject::NotARequest),
             Err(_) => Err(exact),
         }
@@ -167,7 +167,7 @@ impl Program {
     fn finish<'a>(
         &self,
         line: &[u8],
-        values: Values<'a>,
+        values: &mut Values<'a>,
         numbers: Request<'static>,
         cache: &'a mut Cache,
     ) -> Result<Request<'a>, Reject> {
