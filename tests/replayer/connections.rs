@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -13,19 +12,14 @@ use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use replayer::config::{Schedule, WireSettings};
 use replayer::report::RunReport;
 use replayer::{Error, Settings};
 use shared::io::from_yaml;
-use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use crate::authority::Authority;
 use crate::support::{answer, hurried, request_head, server};
 
 /// Half a second of some fifty sessions.
@@ -65,56 +59,6 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines()
         .find_map(|line| line.split_once(": ").filter(|(found, _)| *found == name))
         .map(|(_, value)| value)
-}
-
-/// An authority with a certificate for `shop.test` and `127.0.0.1`, and one for a client.
-struct Authority {
-    directory: TempDir,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: String| fs_err::write(directory.path().join(name), text).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        write("ca.pem", parameters.self_signed(&key).unwrap().pem());
-        let issuer = Issuer::new(parameters, key);
-        for (name, names) in [("server", vec!["shop.test", "127.0.0.1"]), ("client", vec!["client.test"])] {
-            let key = KeyPair::generate().unwrap();
-            let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-            let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
-            write(&format!("{name}.pem"), certificate.pem());
-            write(&format!("{name}.key"), key.serialize_pem());
-        }
-        Self { directory }
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// What a server needs, which asks its clients for a certificate or does not.
-    fn server(&self, asks: bool, protocol: &[u8]) -> Arc<ServerConfig> {
-        let certificate = |name| CertificateDer::from_pem_file(self.file(name)).unwrap();
-        let provider = Arc::new(ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let builder = if asks {
-            let mut roots = RootCertStore::empty();
-            roots.add(certificate("ca.pem")).unwrap();
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            builder.with_client_cert_verifier(verifier.build().unwrap())
-        } else {
-            builder.with_no_client_auth()
-        };
-        let key = PrivateKeyDer::from_pem_file(self.file("server.key")).unwrap();
-        let mut config = builder.with_single_cert(vec![certificate("server.pem")], key).unwrap();
-        config.alpn_protocols = vec![protocol.to_vec()];
-        Arc::new(config)
-    }
 }
 
 /// Answers all requests on `stream`, and notes what each calls the target.

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod authority;
 mod cli;
 mod connections;
 mod faults;
 mod guard;
 mod interrupted;
 mod measured;
+mod nginx;
 mod schema;
 mod stall;
 mod support;

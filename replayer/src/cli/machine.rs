@@ -3,17 +3,22 @@
 use std::thread;
 
 use anyhow::bail;
+use replayer::Settings;
 use replayer::plan::{Machine, Outline, obstacles};
 
-/// Refuses a plan that this machine cannot send with `threads` event loops, or with all of its cores.
-pub(super) fn refuse_the_impossible(outline: &Outline, threads: Option<usize>) -> anyhow::Result<()> {
+/// Refuses a plan that this machine cannot send as `settings` say.
+pub(super) fn refuse_the_impossible(outline: &Outline, settings: &Settings) -> anyhow::Result<()> {
     let all = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let addresses = settings.wire.source_addresses.len().max(1);
     let machine = Machine {
-        cores: threads.unwrap_or(all).min(all),
+        cores: settings.threads.min(all),
         free_memory_bytes: free_memory_bytes(),
-        ports: ports(),
+        // A socket in the file system takes none.
+        ports: ports()
+            .filter(|_| !settings.target.starts_with("unix:"))
+            .map(|ports| ports * addresses as f64),
     };
-    let found = obstacles(outline, &machine);
+    let found = obstacles(outline, settings.wire.keep_alive, &machine);
     if let Some(first) = found.first() {
         let reasons: Vec<&str> = found.iter().map(|obstacle| obstacle.reason.as_str()).collect();
         bail!("this machine cannot send that: {}\n  hint: {}", reasons.join("; "), first.hint);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use replayer::Settings;
 use replayer::plan::Plan;
 use replayer::report;
 
@@ -41,6 +42,8 @@ pub(super) fn plan(flags: &Flags) -> anyhow::Result<ExitCode> {
         Format::Text => preview.text(),
         Format::Json => report::json(&preview),
     })?;
-    super::machine::refuse_the_impossible(plan.outline(), None)?;
+    // Whatever `run` is told later: all cores.
+    let settings = Settings { threads: usize::MAX, ..Settings::default() };
+    super::machine::refuse_the_impossible(plan.outline(), &settings)?;
     Ok(ExitCode::SUCCESS)
 }

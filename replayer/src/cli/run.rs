@@ -149,11 +149,11 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     };
     let outline = run.outline();
     warn_of_plan(outline);
-    warn_of_too_few_files(outline);
+    warn_of_too_few_files(outline, settings.wire.keep_alive);
     if !flags.quiet || flags.dry_run {
         say(&format!("target     {}\n{}", settings.target, report::outline(outline)));
     }
-    super::machine::refuse_the_impossible(outline, Some(settings.threads))?;
+    super::machine::refuse_the_impossible(outline, &settings)?;
     if flags.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
@@ -224,8 +224,8 @@ pub(super) fn warn_of_plan(outline: &Outline) {
 }
 
 /// Says when the system will refuse connections before the target does.
-fn warn_of_too_few_files(outline: &Outline) {
-    let needed = outline.peak_open_sessions * ABOVE_MEAN;
+fn warn_of_too_few_files(outline: &Outline, keep_alive: Duration) {
+    let needed = outline.peak_connections(keep_alive) * ABOVE_MEAN;
     if let Some(files) = limits::raise_open_files().filter(|files| *files < needed) {
         say(&format!(
             "warning: {needed:.0} connections may be open at once, but only {files:.0} files can be\n  \
@@ -234,7 +234,7 @@ fn warn_of_too_few_files(outline: &Outline) {
     }
 }
 
-/// Room above the mean number of open sessions: Poisson numbers of a hundred or more stay below, with other files.
+/// Room above the mean number of connections: Poisson numbers of a hundred or more stay below, with other files.
 const ABOVE_MEAN: f64 = 1.5;
 
 fn parse_condition(text: &str) -> Result<Condition, condition::Malformed> {

@@ -1,5 +1,7 @@
 //! Whether a machine can send a plan at all: reasons against it, before anything is sent.
 
+use std::time::Duration;
+
 use super::Outline;
 
 /// What there is to send with.
@@ -9,7 +11,7 @@ pub struct Machine {
     pub cores: usize,
     /// Memory that is free, in bytes, where the system says so.
     pub free_memory_bytes: Option<f64>,
-    /// Connections that one address can have to another, where the system says so.
+    /// Connections that its addresses can have to one other, where the system says so.
     pub ports: Option<f64>,
 }
 
@@ -29,11 +31,12 @@ const SESSION_BYTES: f64 = 3_000.0;
 /// What a request takes of a core, in seconds: the goal that the engine is held to.
 const REQUEST_CPU_S: f64 = 50e-6;
 
-/// Everything that keeps `machine` from sending its share of the plan that `outline` describes, the worst first; empty
-/// when nothing does.
-pub fn obstacles(outline: &Outline, machine: &Machine) -> Vec<Obstacle> {
+/// Everything that keeps `machine` from sending its share of the plan that `outline` describes, where sessions keep a
+/// connection that they do not use for `keep_alive`; the worst first, empty when nothing does.
+pub fn obstacles(outline: &Outline, keep_alive: Duration, machine: &Machine) -> Vec<Obstacle> {
     let shards = outline.shards as f64;
     let sessions = outline.peak_open_sessions / shards;
+    let connections = outline.peak_connections(keep_alive) / shards;
     let memory_bytes = sessions * SESSION_BYTES;
     let cores = outline.peak_requests_per_s / shards * REQUEST_CPU_S;
     let checks = [
@@ -50,10 +53,10 @@ pub fn obstacles(outline: &Outline, machine: &Machine) -> Vec<Obstacle> {
             format!("{} may be used", machine.cores),
         ),
         (
-            sessions,
+            connections,
             machine.ports,
-            format!("{sessions:.0} sessions open at once take a port each"),
-            format!("an address has {:.0} of them", machine.ports.unwrap_or(0.0)),
+            format!("{connections:.0} connections open at once take a port each"),
+            format!("there are {:.0} of them", machine.ports.unwrap_or(0.0)),
         ),
     ];
     let lacking = checks.into_iter().filter_map(|(needed, there, needs, has)| {
@@ -86,11 +89,11 @@ mod tests {
     use shared::profile::EXAMPLE;
 
     #[track_caller]
-    fn check(scale: f64, share: Share, expected: &[&str]) {
+    fn check(scale: f64, share: Share, keep_alive_s: u64, expected: &[&str]) {
         let profile = from_yaml(EXAMPLE).unwrap();
         let plan = Plan::new(&profile, &Schedule { scale, share, ..Schedule::default() }, &[]).unwrap();
         let machine = Machine { cores: 2, free_memory_bytes: Some(0.5e9), ports: Some(28_000.0) };
-        let found = obstacles(plan.outline(), &machine);
+        let found = obstacles(plan.outline(), Duration::from_secs(keep_alive_s), &machine);
         let text = format!("{found:?}");
         assert_eq!(found.len(), expected.len(), "{text}");
         assert!(expected.iter().all(|words| text.contains(words)), "{text}");
@@ -99,10 +102,12 @@ mod tests {
     #[test]
     fn what_a_machine_lacks_is_said_with_what_to_do() {
         // A session per second is 2 requests/s and 2 open sessions, and the peak is 0.08 sessions/s.
-        check(1000.0, Share::ALL, &[]);
-        check(200_000.0, Share::ALL, &["a port each"]);
-        check(400_000.0, Share::ALL, &["cores, and 2 may be used", "a port each"]);
-        check(1_000_000.0, Share::ALL, &["GB of memory", "cores", "port"]);
-        check(400_000.0, Share { index: 3, of: 64 }, &[]);
+        check(1000.0, Share::ALL, 75, &[]);
+        check(200_000.0, Share::ALL, 75, &["a port each"]);
+        // Who pauses for longer than connections are kept has none meanwhile.
+        check(200_000.0, Share::ALL, 0, &[]);
+        check(400_000.0, Share::ALL, 75, &["cores, and 2 may be used", "a port each"]);
+        check(1_000_000.0, Share::ALL, 75, &["GB of memory", "cores", "port"]);
+        check(400_000.0, Share { index: 3, of: 64 }, 75, &[]);
     }
 }

@@ -51,7 +51,7 @@ use crate::error::Error;
 use crate::feed::Feeds;
 use crate::guard::Canary;
 use crate::guard::methods::Methods;
-use crate::random::{Key, Purpose, Stream};
+use crate::random::{Key, Purpose, Resting, Stream};
 use arrivals::{Arrivals, block_name};
 use background::Callers;
 use busyness::Busyness;
@@ -386,14 +386,13 @@ impl Plan {
 
     /// Paths of `session`, to be drawn in the order of its requests.
     pub(crate) fn paths(&self, session: &PlannedSession) -> Paths<'_> {
-        let stream = Stream::new(session.key(self.course.seed), Purpose::Values);
-        Paths::new(&self.endpoints, stream)
+        Paths::new(&self.endpoints, Resting::new(session.key(self.course.seed), Purpose::Values))
     }
 
     /// Paths of a periodic caller, to be drawn in the order of its calls.
     pub(crate) fn paths_of_caller(&self, caller: u64) -> Paths<'_> {
         let key = Key { seed: self.course.seed, block: CALLERS, index: caller };
-        Paths::new(&self.endpoints, Stream::new(key, Purpose::Values))
+        Paths::new(&self.endpoints, Resting::new(key, Purpose::Values))
     }
 
     /// Which rows of the feeds a periodic caller keeps.
@@ -641,6 +640,26 @@ mod tests {
         // 1.28 visits of `get_home` at 28 ms in the mean.
         let in_flight = outline.peak_sessions_per_s * 1.25 * 0.028;
         assert!((outline.peak_in_flight / in_flight - 1.0).abs() < 0.1, "{outline:?}");
+    }
+
+    #[test]
+    fn a_run_that_is_over_before_its_sessions_are_has_no_more_of_them_than_begin() {
+        let yaml = EXAMPLE.replace("mu: 0.7, sigma: 0.9", "mu: 6.0, sigma: 0.1");
+        let outline = |duration_s, warm_start| {
+            let duration = Some(Duration::from_secs(duration_s));
+            let schedule = Schedule { scale: 100.0, duration, warm_start, ..Schedule::default() };
+            Plan::new(&from_yaml(&yaml).unwrap(), &schedule, &[]).unwrap().outline().clone()
+        };
+        let [cold, warm, long] = [(10, WarmStart::Off), (10, WarmStart::On), (100_000, WarmStart::Off)]
+            .map(|(duration_s, warm_start)| outline(duration_s, warm_start));
+        assert!((cold.peak_open_sessions - cold.sessions).abs() < 1e-6, "{cold:?}");
+        // Each has a pause of 400 s or so after its first request.
+        assert!((cold.peak_requests_per_s / cold.peak_sessions_per_s - 1.0).abs() < 0.1, "{cold:?}");
+        for steady in [warm, long] {
+            let requests_per_s = steady.peak_sessions_per_s * steady.requests_per_session;
+            assert!((steady.peak_requests_per_s / requests_per_s - 1.0).abs() < 0.01, "{steady:?}");
+            assert!(steady.peak_open_sessions > 1.5 * cold.peak_open_sessions, "{steady:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A run in figures, before it happens.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -72,11 +73,12 @@ pub struct Outline {
     pub background: f64,
     /// Sessions expected in the busiest second.
     pub peak_sessions_per_s: f64,
-    /// Requests that these sessions bring, with what pages and periodic callers add.
+    /// Requests that these sessions bring, with what pages and periodic callers add; where a run is over before its
+    /// sessions are, those that it has until then.
     pub peak_requests_per_s: f64,
     /// Requests waiting for an answer at the peak, by Little's law and the profile's own service times.
     pub peak_in_flight: f64,
-    /// Sessions under way at the peak, pauses included.
+    /// Sessions under way at the peak, pauses included; no more than the run has.
     pub peak_open_sessions: f64,
     /// Parts of the profile that this version does not execute.
     pub not_replayed: Vec<String>,
@@ -106,12 +108,12 @@ impl Flattening {
     /// Less than this should be known.
     const NOTABLE: f64 = 0.95;
 
-    fn of(plan: &Plan) -> Option<Self> {
+    fn of(plan: &Plan, survey: &Survey) -> Option<Self> {
         let Base::Curve { speedup, .. } = plan.course.base else { return None };
         if speedup <= 1.0 {
             return None;
         }
-        let age_s = Survey::of(plan).mean_request_age_s;
+        let age_s = survey.mean_request_age_s;
         let turns_per_s = std::f64::consts::TAU * speedup / f64::from(DAY_S);
         Some(Self {
             amplitude_kept: survey::amplitude_kept(speedup, age_s),
@@ -154,6 +156,9 @@ impl Outline {
             (sum + expected, peak.max(expected))
         });
         let mean = MeanSession::of(plan, &plan.chains);
+        let survey = Survey::of(plan);
+        // A run that starts with nobody, and is over before its sessions are, does not come to the rest of them.
+        let reached = if plan.warm.is_empty() { survey.share_in_run } else { 1.0 };
         let calls_per_s: f64 = plan.background.iter().map(Callers::rate_per_s).sum();
         let at = |t_s| course.week_s(t_s).map(|t_s| time_of_week(course::in_week(t_s)));
         Self {
@@ -167,7 +172,7 @@ impl Outline {
             },
             duration_s: course.duration_s,
             speedup: course.speedup(),
-            flattening: Flattening::of(plan),
+            flattening: Flattening::of(plan, &survey),
             scale: course.scale,
             canary_s: plan.canary.length_s(),
             ramp_up_s: resolved.ramp_up_s,
@@ -186,9 +191,10 @@ impl Outline {
             companions: sessions * mean.companions,
             background: calls_per_s * course.duration_s,
             peak_sessions_per_s: peak,
-            peak_requests_per_s: peak * (mean.requests + mean.companions) + calls_per_s,
-            peak_in_flight: peak * mean.service_s,
-            peak_open_sessions: peak * (mean.service_s + mean.pauses_s),
+            peak_requests_per_s: reached * peak * (mean.requests + mean.companions) + calls_per_s,
+            peak_in_flight: reached * peak * mean.service_s,
+            peak_open_sessions: (peak * (mean.service_s + mean.pauses_s))
+                .min(sessions + plan.warm.len() as f64),
             not_replayed: not_replayed(profile),
             skipped: plan
                 .endpoints
@@ -202,6 +208,12 @@ impl Outline {
             artificial: artificial(&schedule.artificial),
             trace: None,
         }
+    }
+
+    /// Connections open at the peak, where a session keeps one that it does not use for `keep_alive`.
+    pub fn peak_connections(&self, keep_alive: Duration) -> f64 {
+        let used = self.peak_in_flight + self.peak_requests_per_s * keep_alive.as_secs_f64();
+        used.min(self.peak_open_sessions)
     }
 
     /// The same for a plan that plays `trace`: counted, not expected.

@@ -12,6 +12,8 @@ use crate::random::{Key, Purpose, Stream};
 pub(super) struct Survey {
     /// From a session's start to a request of it, in the mean over requests.
     pub(super) mean_request_age_s: f64,
+    /// Share of the requests of a session that fall into as long a time from its start as new ones start in the run.
+    pub(super) share_in_run: f64,
     /// What all but one in a hundred sessions last at most.
     pub(super) p99_duration_s: f64,
 }
@@ -24,7 +26,7 @@ const PLACES: usize = 200_000;
 impl Survey {
     /// Draws sessions of `plan`.
     pub(super) fn of(plan: &Plan) -> Self {
-        let (mut ages_s, mut requests, mut places) = (0.0, 0_u64, 0);
+        let (mut ages_s, mut requests, mut in_run, mut places) = (0.0, 0_u64, 0_u64, 0);
         let mut durations_s = Vec::new();
         for index in 0..SESSIONS {
             // A block of its own, which no run has.
@@ -36,6 +38,7 @@ impl Survey {
                 if plan.requested(*place).is_some() {
                     ages_s += to_s(*due_ns);
                     requests += 1;
+                    in_run += u64::from(*due_ns <= plan.end_ns());
                 }
             }
             durations_s.push(to_s(ends_ns));
@@ -47,6 +50,7 @@ impl Survey {
         durations_s.sort_by(f64::total_cmp);
         Self {
             mean_request_age_s: ages_s / requests.max(1) as f64,
+            share_in_run: in_run as f64 / requests.max(1) as f64,
             p99_duration_s: durations_s[(durations_s.len() - 1) * 99 / 100],
         }
     }
