@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -14,42 +14,58 @@ use crate::support::{answer, directory, hurried, output, request_head, run, serv
 /// asked and how often.
 struct Watched {
     address: SocketAddr,
+    /// Milliseconds since 1970.
     last_ms: Arc<AtomicU64>,
     requests: Arc<AtomicU64>,
-    since: Instant,
 }
 
+/// What its answers hold besides the head.
+const BODY: &str = "0123456789";
+
+/// Milliseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the target's clock is not the replayer's")]
-fn now() -> Instant {
-    Instant::now()
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }
 
 impl Watched {
     fn start(status: impl Fn(u64) -> u16 + Clone + Send + 'static) -> Self {
-        let (since, last_ms, requests) = (now(), Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let (since_ms, last_ms, requests) =
+            (now_ms(), Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let (last, count) = (Arc::clone(&last_ms), Arc::clone(&requests));
         let address = server(move |mut stream| {
             while request_head(&mut stream).is_some() {
-                let at_ms = since.elapsed().as_millis() as u64;
+                let at_ms = now_ms();
                 last.fetch_max(at_ms, Ordering::SeqCst);
                 count.fetch_add(1, Ordering::SeqCst);
-                respond(&mut stream, status(at_ms), "");
+                respond(&mut stream, status(at_ms.saturating_sub(since_ms)), BODY);
             }
         });
-        Self { address, last_ms, requests, since }
+        Self { address, last_ms, requests }
     }
 
     fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
     }
 
-    /// Runs against it at about 90 requests per second, and gives the exit code and the result.
+    /// Runs against it at about 90 requests per second, and gives the exit code and the result. If something stopped
+    /// the run, the last request came within a second of that.
     #[track_caller]
     fn run(&self, more: &[&str]) -> (Option<i32>, Value) {
         let (_directory, profile) = directory(&hurried());
         let scale = if more.contains(&"--scale") { &[][..] } else { &["--scale", "600"] };
         let schedule = [scale, &["--duration", "20s", "--drain", "1s"]].concat();
-        run(&profile, &format!("http://{}", self.address), &[&schedule[..], more].concat())
+        let (code, report) =
+            run(&profile, &format!("http://{}", self.address), &[&schedule[..], more].concat());
+        if let Some(stopped_s) = report["stopped"]["at_s"].as_f64() {
+            let stopped_at_s = report["began_at_s"].as_f64().unwrap() + stopped_s;
+            let last_at_s = self.last_ms.load(Ordering::SeqCst) as f64 / 1e3;
+            assert!(last_at_s < stopped_at_s + 1.0, "{last_at_s} {stopped_at_s}");
+            // Nobody was asked in secret, and sending went on until then.
+            assert_eq!(report["requests"]["sent"].as_u64().unwrap(), self.requests());
+            assert!(last_at_s > stopped_at_s - 5.0, "{last_at_s} {stopped_at_s}");
+        }
+        (code, report)
     }
 }
 
@@ -69,11 +85,6 @@ fn a_rule_that_comes_true_ends_sending_within_a_second() {
     assert_eq!(report["interrupted"], false);
     let stopped_s = report["stopped"]["at_s"].as_f64().unwrap();
     assert!((2.0..15.0).contains(&stopped_s), "{stopped_s}");
-    // The run's clock began after the target's; the last request came at most a second after the stop.
-    let began_ms = target.since.elapsed().as_secs_f64() * 1e3 - report["elapsed_s"].as_f64().unwrap() * 1e3;
-    let last_s = (target.last_ms.load(Ordering::SeqCst) as f64 - began_ms) / 1e3;
-    assert!(last_s < stopped_s + 1.0, "{last_s} {stopped_s}");
-    assert_eq!(report["requests"]["sent"].as_u64().unwrap(), target.requests());
 }
 
 #[test]
@@ -84,6 +95,7 @@ fn what_production_answers_is_no_error() {
         target.run(&["--stop", "error_rate > 50% for 1s on get_item", "--budget-time", "3s"]);
     assert!(matches!(code, Some(0 | 3)), "{report:#}");
     assert_eq!(report["stopped"]["by"], "budget");
+    let target = Watched::start(|_| 404);
     let (code, report) = target.run(&["--stop", "error_rate > 50% for 1s on get_home"]);
     assert_eq!((code, &report["stopped"]["by"]), (Some(1), &"rule".into()));
 }
@@ -98,6 +110,18 @@ fn a_budget_of_requests_is_kept_to_the_last_one() {
     let requests = |name: &str| report["requests"][name].as_u64().unwrap();
     let accounted = requests("sent") + requests("dropped") + requests("cut");
     assert_eq!(requests("planned"), accounted, "{report:#}");
+}
+
+#[test]
+fn budgets_of_time_and_of_bytes_end_sending() {
+    for (budget, flag) in [("2s", "--budget-time"), ("1KB", "--budget-bytes")] {
+        let target = Watched::start(|_| 200);
+        let (code, report) = target.run(&[flag, budget]);
+        assert!(matches!(code, Some(0 | 3)), "{report:#}");
+        assert_eq!((&report["stopped"]["by"], &report["stopped"]["rule"]), (&"budget".into(), &flag.into()));
+        // What was under way when the budget ran out is still answered.
+        assert!((50..300).contains(&target.requests()), "{flag}: {}", target.requests());
+    }
 }
 
 #[test]

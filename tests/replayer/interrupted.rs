@@ -42,7 +42,9 @@ fn the_first_time_waits_for_answers_and_reports() {
     assert_eq!((code, &report["interrupted"]), (Some(130), &Value::Bool(true)), "{report:#}");
     assert_eq!(report["requests"]["unfinished"], 0);
     assert_eq!(report["requests"]["sent"], report["requests"]["completed"]);
-    assert!(report["requests"]["sent"].as_u64().unwrap() >= 20);
+    // The 20th of some 200 a second, and nothing new after the word, but what a second brings at most.
+    assert!((20..250).contains(&report["requests"]["sent"].as_u64().unwrap()), "{report:#}");
+    assert!(report["elapsed_s"].as_f64().unwrap() < 5.0, "{report:#}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use replayer::{Budget, Safety};
-use shared::units::parse_duration;
+use shared::units::{parse_bytes, parse_duration};
 
 /// How careful a run is.
 #[derive(Debug, Args)]
@@ -23,8 +23,8 @@ pub(super) struct SafetyFlags {
     /// End after this many requests
     #[arg(long, value_name = "N")]
     budget_requests: Option<u64>,
-    /// End after this many bytes of answers
-    #[arg(long, value_name = "BYTES")]
+    /// End after so much of answers, such as `2GB`
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     budget_bytes: Option<u64>,
     /// End after this time, whatever the schedule says
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
