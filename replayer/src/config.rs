@@ -256,7 +256,12 @@ impl Share {
     ///
     /// That follows from the plan alone, so that the sum of all parts is the plan for any number of them.
     pub(crate) fn has(self, block: u64, index: u64) -> bool {
-        block.wrapping_add(index) % self.of == self.index
+        Self::number(block, index, self.of) == self.index
+    }
+
+    /// Which of `of` parts a session is in, given its block and its place in it.
+    pub(crate) fn number(block: u64, index: u64, of: u64) -> u64 {
+        block.wrapping_add(index) % of
     }
 
     /// Part `index` of `of` of this part.

@@ -237,6 +237,22 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Interval logs that are not those of one run.
+    #[error(
+        "`{path}`: found the log of shard {shard} of run {run}, expected that of another shard of run {expected}\n  \
+         hint: give the results of one run, each of its shards once",
+        path = path.display()
+    )]
+    OtherRun {
+        /// The log that does not fit to the first.
+        path: PathBuf,
+        /// Its shard.
+        shard: u64,
+        /// Its run.
+        run: String,
+        /// The run of the first.
+        expected: String,
+    },
     /// A threshold that the grammar does not know, or that nothing of this profile can be compared with.
     #[error("threshold `{threshold}`: {problem}")]
     Threshold {

@@ -1,5 +1,7 @@
-//! What an interval log holds: the seconds of a run, and their sum, also of a run that was killed.
+//! What interval logs hold: the seconds of a run, and their sum, also of a run that was killed; of a run in shards, all
+//! of them together, and which sessions nobody began.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -7,21 +9,42 @@ use serde::Serialize;
 
 use crate::error::Error;
 pub use crate::record::intervals::FILE_NAME;
-use crate::record::intervals::{Seconds, by_second};
+use crate::record::intervals::{Frames, Seconds, by_second};
 use crate::record::{EndpointSnapshot, RequestCounts, Snapshot};
 use crate::report::Quantiles;
 
-/// What an interval log holds.
+/// What the interval logs of a run hold.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Intervals {
-    /// Bytes at the end of the log that are no whole interval: the second in which the process was killed.
+    /// The run, by the name that its requests bear.
+    pub run: String,
+    /// Bytes at the end of the logs that are no whole interval: the second in which a process was killed.
     pub torn_bytes: u64,
+    /// Each shard of the run, whether its log was given or not.
+    pub shards: Vec<Shard>,
     /// All seconds together.
     pub total: Interval,
     /// The sum of each endpoint that was sent to.
     pub endpoints: Vec<EndpointInterval>,
     /// The seconds in which something happened.
     pub seconds: Vec<Second>,
+}
+
+/// What became of a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Shard {
+    /// Its number, counted from 0.
+    pub shard: u64,
+    /// Sessions that the plan has for it; none where they were too many to be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
+    /// Sessions that fell due while it was there.
+    pub begun: u64,
+    /// The others: it ended or was killed before they fell due, or came after that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u64>,
+    /// Whether its log was given.
+    pub logged: bool,
 }
 
 /// What happened in a stretch of time.
@@ -62,18 +85,46 @@ pub struct Second {
 }
 
 impl Intervals {
-    /// Reads the log at `path`.
+    /// Reads the logs at `paths`, of shards of one run.
     ///
     /// # Errors
-    /// [`Error::Read`] when it cannot be read, [`Error::IntervalLog`] when it is none.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let Seconds { seconds, total, ending } = by_second(path, Interval::of)?;
-        let total = total.unwrap_or_else(|| Snapshot::new(ending.head.endpoints.len()));
-        let ids = ending.head.endpoints.into_iter();
+    /// [`Error::Read`] when one cannot be read, [`Error::IntervalLog`] when it is none, [`Error::OtherRun`] when two do
+    /// not belong together.
+    pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Self, Error> {
+        let mut logs: Vec<Frames> =
+            paths.iter().map(|path| Frames::open(path.as_ref())).collect::<Result<_, Error>>()?;
+        for (at, (log, path)) in logs.iter().zip(paths).enumerate() {
+            let (first, ours) = (&logs[0].head, &log.head);
+            let is_there = logs[..at].iter().any(|other| other.head.shard == ours.shard);
+            if is_there || (&ours.run, ours.shards) != (&first.run, first.shards) {
+                let (path, expected) = (path.as_ref().to_owned(), first.run.clone());
+                return Err(Error::OtherRun { path, shard: ours.shard, run: ours.run.clone(), expected });
+            }
+        }
+        let Seconds { seconds, of_log } = by_second(&mut logs, Interval::of)?;
+        let head = logs.first().map(|log| log.head.clone()).expect("the command line asks for one");
+        let mut total = Snapshot::new(head.endpoints.len());
+        of_log.iter().for_each(|counted| total.merge(counted));
+        let begun: BTreeMap<u64, u64> = logs
+            .iter()
+            .zip(&of_log)
+            .map(|(log, counted)| (log.head.shard, counted.sessions.planned - counted.sessions.lost))
+            .collect();
+        let shard = |shard: u64| {
+            let sessions = head.sessions.as_ref().and_then(|all| all.get(shard as usize).copied());
+            let logged = begun.get(&shard).copied();
+            let begun = logged.unwrap_or(0);
+            let missing = sessions.map(|sessions| sessions.saturating_sub(begun));
+            Shard { shard, sessions, begun, missing, logged: logged.is_some() }
+        };
         Ok(Self {
-            torn_bytes: ending.torn_bytes,
+            run: head.run.clone(),
+            torn_bytes: logs.iter().map(|log| log.torn_bytes).sum(),
+            shards: (0..head.shards).map(shard).collect(),
             total: Interval::of(&total),
-            endpoints: ids
+            endpoints: head
+                .endpoints
+                .into_iter()
                 .zip(&total.endpoints)
                 .filter(|(_, counted)| counted.sent > 0)
                 .map(|(id, counted)| EndpointInterval { id, interval: Interval::of_endpoint(counted) })
@@ -94,6 +145,10 @@ impl Intervals {
         text.push_str(&format!("\n{}", title("endpoint")));
         self.endpoints.iter().for_each(|endpoint| text.push_str(&endpoint.interval.line(&endpoint.id)));
         text.push_str(&self.total.line("all"));
+        if self.shards.len() > 1 || self.shards.iter().any(|shard| shard.missing != Some(0)) {
+            text.push_str(&format!("\n{:<28}{:>12}{:>12}{:>12}\n", "shard", "sessions", "begun", "missing"));
+            self.shards.iter().for_each(|shard| text.push_str(&shard.line()));
+        }
         if self.torn_bytes > 0 {
             text.push_str(&format!(
                 "\nthe last {} bytes are of a second that was cut off\n",
@@ -101,6 +156,14 @@ impl Intervals {
             ));
         }
         text
+    }
+}
+
+impl Shard {
+    fn line(&self) -> String {
+        let known = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
+        let name = format!("{}{}", self.shard, if self.logged { "" } else { " (no log)" });
+        format!("{name:<28}{:>12}{:>12}{:>12}\n", known(self.sessions), self.begun, known(self.missing))
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::background;
 use crate::clock::{self, Clock};
 use crate::condition::Condition;
-use crate::config::{Settings, StartAt};
+use crate::config::{Schedule, Settings, Share, StartAt};
 use crate::connect::{Destination, Scratch, Site, Station, Way};
 use crate::cores;
 use crate::dispatch::{Wish, dispatch};
@@ -220,7 +220,12 @@ impl<'a> Run<'a> {
     }
 
     fn interval_log(&self) -> Result<Option<Writer>, Error> {
+        let share = self.settings.schedule.share;
         let head = || Head {
+            run: self.name.clone(),
+            shard: share.index,
+            shards: share.of,
+            sessions: self.plan.sessions_by_shard(),
             endpoints: self.plan.endpoints.iter().map(|endpoint| endpoint.id.clone()).collect(),
             timeout_ns: clock::to_ns(self.settings.timeout),
         };
@@ -373,9 +378,11 @@ fn templates(
     Templates::new(&requests, feeds, &variables).map(Some)
 }
 
-/// What marks the requests of a run: the same for the same profile, schedule and seed, from which all else follows.
+/// What marks the requests of a run: the same for the same profile, schedule and seed, from which all else follows, and
+/// for all shards.
 fn name(profile: &Profile, settings: &Settings) -> String {
-    let plan = format!("{:?} {:?}", settings.schedule, settings.allow_methods);
+    let schedule = Schedule { share: Share::ALL, ..settings.schedule.clone() };
+    let plan = format!("{schedule:?} {:?}", settings.allow_methods);
     let bytes = shared::io::to_yaml(profile).into_bytes().into_iter().chain(plan.into_bytes());
     format!("{:016x}", plan::fnv(bytes))
 }

@@ -23,7 +23,6 @@ struct Watched {
 const BODY: &str = "0123456789";
 
 /// Milliseconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "the target's clock is not the replayer's")]
 fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }

@@ -82,6 +82,53 @@ fn a_killed_run_loses_no_more_than_its_last_second() {
 }
 
 #[test]
+fn the_sessions_of_a_shard_that_was_killed_are_missing_to_the_last_one() {
+    let (home, profile) = directory(&hurried());
+    let target = TargetProcess::start(&profile, &[]);
+    let outs = ["0", "1", "2"].map(|shard| home.path().join(shard).to_str().unwrap().to_owned());
+    let start = |shard: &str, out: &str| {
+        let arguments = ["run", profile.to_str().unwrap(), "--target", &target.url, "--out", out];
+        let more = ["--duration", "5s", "--scale", "1250", "--shard", shard];
+        replayer(&[&arguments[..], &more].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let planned = |shard: &str| {
+        let arguments = ["plan", profile.to_str().unwrap(), "--duration", "5s", "--scale", "1250"];
+        let output = output(&[&arguments[..], &["--shard", shard, "--format", "json"]].concat());
+        let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+        plan["sessions"].as_u64().unwrap()
+    };
+    // Of three shards one runs to its end, one is killed, and one never starts.
+    let (mut whole, mut killed) = (start("0/3", &outs[0]), start("1/3", &outs[1]));
+    thread::sleep(Duration::from_millis(3500));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    whole.wait().unwrap();
+    let output = output(&["intervals", &outs[0], &outs[1], "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let log: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |shard: usize, name: &str| log["shards"][shard][name].as_u64();
+    for (shard, name) in ["0/3", "1/3", "2/3"].into_iter().enumerate() {
+        assert_eq!(of(shard, "sessions"), Some(planned(name)), "{log:#}");
+        assert_eq!(
+            of(shard, "begun").zip(of(shard, "missing")).map(|(begun, missing)| begun + missing),
+            of(shard, "sessions")
+        );
+    }
+    assert_eq!((of(0, "missing"), of(2, "begun")), (Some(0), Some(0)), "{log:#}");
+    assert!(of(1, "begun").unwrap() > 30 && of(1, "missing").unwrap() > 30, "{log:#}");
+    let sums = [&outs[0], &outs[1]].map(|out| number(&intervals(out), "/total/sent") as u64);
+    assert_eq!(log["total"]["sent"], sums[0] + sums[1]);
+    // The same shard twice is no run.
+    let twice = crate::support::output(&["intervals", &outs[0], &outs[0]]);
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("each of its shards once"));
+}
+
+#[test]
 fn the_log_of_something_else_is_refused() {
     let (_directory, profile) = directory(&hurried());
     let output = output(&["intervals", profile.to_str().unwrap()]);

@@ -12,16 +12,18 @@ use super::output::{Format, OutputFlags};
 /// Flags of `intervals`.
 #[derive(Debug, Args)]
 pub(super) struct Flags {
-    /// The directory that `run --out` wrote to, or the log itself
-    path: PathBuf,
+    /// Directories that `run --out` wrote to, or the logs themselves: one for each shard of a run
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     output: OutputFlags,
 }
 
-/// Shows what the log holds.
+/// Shows what the logs hold.
 pub(super) fn intervals(flags: &Flags) -> anyhow::Result<ExitCode> {
-    let path = if flags.path.is_dir() { flags.path.join(FILE_NAME) } else { flags.path.clone() };
-    let intervals = Intervals::read(&path)?;
+    let log = |path: &PathBuf| if path.is_dir() { path.join(FILE_NAME) } else { path.clone() };
+    let logs: Vec<PathBuf> = flags.paths.iter().map(log).collect();
+    let intervals = Intervals::read(&logs)?;
     flags.output.write(&match flags.output.format {
         Format::Text => intervals.text(),
         Format::Json => report::json(&intervals),

@@ -216,6 +216,19 @@ impl Plan {
         self.sessions_of(self.share, 0..self.end_ns())
     }
 
+    /// How many sessions each shard has; none where so many are expected that counting them would hold up the run.
+    pub(crate) fn sessions_by_shard(&self) -> Option<Vec<u64>> {
+        /// Ten seconds or so of counting.
+        const MOST: f64 = 1e7;
+        let mut counts = vec![0; usize::try_from(self.share.of).ok()?];
+        (self.outline().sessions <= MOST).then(|| {
+            self.sessions().for_each(|session| {
+                counts[Share::number(session.block, session.index, self.share.of) as usize] += 1;
+            });
+            counts
+        })
+    }
+
     /// The sessions of part `index` of `of` of our shard that start `within` some nanoseconds of run time: what one of
     /// several event loops plays.
     pub(crate) fn part_of_ours(

@@ -1,19 +1,21 @@
 //! The interval log: what happened in each second, on disk as soon as the second is over.
 //!
 //! ```text
-//! file  = "loadprint intervals 1\n" head "\n" { frame }
-//! head  = JSON: {"endpoints": [id, …], "timeout_ns": number}
-//! frame = length of the rest in bytes (u32, little-endian), CRC-32 of the rest (the same), shard, second, snapshot
+//! file  = "loadprint intervals 2\n" head "\n" { frame }
+//! head  = JSON: {"run": name, "shard": number, "shards": number, "sessions": [number, …] or null,
+//!                "endpoints": [id, …], "timeout_ns": number}
+//! frame = length of the rest in bytes (u32, little-endian), CRC-32 of the rest (the same), loop, second, snapshot
 //! ```
 //!
-//! Shard, second and all of the snapshot are whole numbers in seven bits per byte, the lowest first (LEB128); histograms
+//! `sessions` is what the plan has for each shard, so that the logs of some tell what is missing of the others.
+//! Loop (which event loop it was), second and all of the snapshot are whole numbers in seven bits per byte, the lowest first (LEB128); histograms
 //! are lists of the bins that are not empty. All frames added up are exactly what the run counted. A frame is written
 //! at once: a process that is killed loses the second it was in, and a torn frame at the end is left out by its length
 //! or its checksum.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err::File;
 use serde::{Deserialize, Serialize};
@@ -26,13 +28,20 @@ use crate::error::Error;
 /// Name of the log in the directory of results.
 pub const FILE_NAME: &str = "intervals.bin";
 
-const MAGIC: &str = "loadprint intervals 1\n";
+const MAGIC: &str = "loadprint intervals 2\n";
 
 /// A frame longer than this is no frame: 10,000 endpoints do not need as much.
 const LONGEST_FRAME: u32 = 1 << 30;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Head {
+    /// Which run it is of.
+    pub(crate) run: String,
+    /// Which part of it, and of how many.
+    pub(crate) shard: u64,
+    pub(crate) shards: u64,
+    /// Sessions that the plan has for each shard; none where it has too many to be counted beforehand.
+    pub(crate) sessions: Option<Vec<u64>>,
     pub(crate) endpoints: Vec<String>,
     pub(crate) timeout_ns: u64,
 }
@@ -112,51 +121,64 @@ fn frame(shard: usize, second: u64, snapshot: &Snapshot) -> Vec<u8> {
     frame
 }
 
-/// What was in a log besides its frames.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ending {
+/// A log that is being read, frame by frame, in the order of the file.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    path: PathBuf,
+    file: BufReader<File>,
     pub(crate) head: Head,
-    /// Bytes at the end that are no whole frame: the second in which the process was killed.
+    /// Bytes at the end that are no whole frame: the second in which the process was killed. Known at the end.
     pub(crate) torn_bytes: u64,
 }
 
-/// Calls `each` with the second and the counts of every frame of the log at `path`, in the order of the file.
-///
-/// # Errors
-/// [`Error::Read`] when it cannot be read, [`Error::IntervalLog`] when it is none.
-pub(crate) fn read(path: &Path, mut each: impl FnMut(u64, Snapshot)) -> Result<Ending, Error> {
-    let wrong = |source| Error::Read { path: path.to_owned(), source };
-    let mut file = BufReader::new(File::open(path).map_err(wrong)?);
-    let mut lines = [String::new(), String::new()];
-    for line in &mut lines {
-        file.read_line(line).map_err(wrong)?;
+impl Frames {
+    /// Opens the log at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when it cannot be read, [`Error::IntervalLog`] when it is none.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let wrong = |source| Error::Read { path: path.to_owned(), source };
+        let mut file = BufReader::new(File::open(path).map_err(wrong)?);
+        let mut lines = [String::new(), String::new()];
+        for line in &mut lines {
+            file.read_line(line).map_err(wrong)?;
+        }
+        let head: Option<Head> = serde_json::from_str(&lines[1]).ok().filter(|_| lines[0] == MAGIC);
+        let head = head.ok_or_else(|| Error::IntervalLog { path: path.to_owned() })?;
+        Ok(Self { path: path.to_owned(), file, head, torn_bytes: 0 })
     }
-    let head: Option<Head> = serde_json::from_str(&lines[1]).ok().filter(|_| lines[0] == MAGIC);
-    let head = head.ok_or_else(|| Error::IntervalLog { path: path.to_owned() })?;
-    loop {
+
+    /// The second and the counts of the next frame; none after the last whole one.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Snapshot)>, Error> {
+        self.read().map_err(|source| Error::Read { path: self.path.clone(), source })
+    }
+
+    fn read(&mut self) -> io::Result<Option<(u64, Snapshot)>> {
         let mut start = [0; 8];
-        let read = fill(&mut file, &mut start).map_err(wrong)?;
+        let read = fill(&mut self.file, &mut start)?;
         let (length, sum) = start.split_at(4);
         let [length, sum] =
             [length, sum].map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-        if read < start.len() || length > LONGEST_FRAME {
-            return Ok(Ending { head, torn_bytes: read as u64 + remaining(&mut file).map_err(wrong)? });
-        }
         let mut rest = Vec::new();
-        (&mut file).take(u64::from(length)).read_to_end(&mut rest).map_err(wrong)?;
-        let whole = rest.len() == length as usize && crc32fast::hash(&rest) == sum;
-        match Some(&rest[..]).filter(|_| whole).and_then(|rest| counted(rest, head.endpoints.len())) {
-            Some((second, snapshot)) => each(second, snapshot),
-            None => {
-                let torn_bytes = (read + rest.len()) as u64 + remaining(&mut file).map_err(wrong)?;
-                return Ok(Ending { head, torn_bytes });
+        if read == start.len() && length <= LONGEST_FRAME {
+            (&mut self.file).take(u64::from(length)).read_to_end(&mut rest)?;
+            let whole = rest.len() == length as usize && crc32fast::hash(&rest) == sum;
+            let found =
+                Some(&rest[..]).filter(|_| whole).and_then(|rest| counted(rest, self.head.endpoints.len()));
+            if found.is_some() {
+                return Ok(found);
             }
         }
+        self.torn_bytes += (read + rest.len()) as u64 + remaining(&mut self.file)?;
+        Ok(None)
     }
 }
 
 fn counted(mut rest: &[u8], endpoints: usize) -> Option<(u64, Snapshot)> {
-    let _shard = take(&mut rest)?;
+    let _event_loop = take(&mut rest)?;
     let second = take(&mut rest)?;
     Some((second, decode(rest, endpoints)?))
 }
@@ -177,38 +199,45 @@ fn remaining(file: &mut impl Read) -> io::Result<u64> {
     io::copy(file, &mut io::sink())
 }
 
-/// A log, second by second.
+/// Logs, second by second.
 #[derive(Debug)]
 pub(crate) struct Seconds<T> {
     /// What was kept of each second in which something happened.
     pub(crate) seconds: BTreeMap<u64, T>,
-    /// All of them together; none if there are none.
-    pub(crate) total: Option<Snapshot>,
-    pub(crate) ending: Ending,
+    /// Of each log, all of its seconds together.
+    pub(crate) of_log: Vec<Snapshot>,
 }
 
-/// The counts of each second of the log at `path`, all event loops together, and what else is in it.
+/// The counts of each second of `logs`, all of them and all event loops together.
 ///
 /// Seconds in which nothing happened are missing. `keep` says what is to be kept of a second: whole snapshots of hours
 /// would not fit into memory.
 ///
 /// # Errors
-/// As [`read`].
-pub(crate) fn by_second<T>(path: &Path, keep: impl Fn(&Snapshot) -> T) -> Result<Seconds<T>, Error> {
+/// [`Error::Read`].
+pub(crate) fn by_second<T>(logs: &mut [Frames], keep: impl Fn(&Snapshot) -> T) -> Result<Seconds<T>, Error> {
     /// Batches of several event loops of one second may stand this far apart.
     const SPREAD_S: u64 = 10;
     let (mut open, mut kept) = (BTreeMap::<u64, Snapshot>::new(), BTreeMap::new());
-    let mut total: Option<Snapshot> = None;
-    let ending = read(path, |second, snapshot| {
-        total.get_or_insert_with(|| Snapshot::new(snapshot.endpoints.len())).merge(&snapshot);
+    let mut of_log: Vec<Snapshot> = logs.iter().map(|log| Snapshot::new(log.head.endpoints.len())).collect();
+    let mut next: Vec<_> = logs.iter_mut().map(Frames::next).collect::<Result<_, Error>>()?;
+    // All logs side by side, the one that is behind first.
+    let behind = |next: &[Option<(u64, Snapshot)>]| {
+        let seconds = next.iter().enumerate().filter_map(|(log, frame)| Some((frame.as_ref()?.0, log)));
+        seconds.min().map(|(_, log)| log)
+    };
+    while let Some(log) = behind(&next) {
+        let following = logs[log].next()?;
+        let Some((second, snapshot)) = std::mem::replace(&mut next[log], following) else { continue };
+        of_log[log].merge(&snapshot);
         open.entry(second).and_modify(|open| open.merge(&snapshot)).or_insert(snapshot);
         while let Some(first) = open.first_entry().filter(|first| first.key() + SPREAD_S < second) {
             let (second, snapshot) = first.remove_entry();
             kept.insert(second, keep(&snapshot));
         }
-    })?;
+    }
     kept.extend(open.iter().map(|(second, snapshot)| (*second, keep(snapshot))));
-    Ok(Seconds { seconds: kept, total, ending })
+    Ok(Seconds { seconds: kept, of_log })
 }
 
 #[cfg(test)]
@@ -217,7 +246,14 @@ mod tests {
     use crate::record::{Outcome, Sample, Waiting};
 
     fn head() -> Head {
-        Head { endpoints: vec!["a".to_owned(), "b".to_owned()], timeout_ns: 1_000_000_000 }
+        Head {
+            run: "0123456789abcdef".to_owned(),
+            shard: 0,
+            shards: 1,
+            sessions: Some(vec![0]),
+            endpoints: vec!["a".to_owned(), "b".to_owned()],
+            timeout_ns: 1_000_000_000,
+        }
     }
 
     /// What happens in one second: sent, answered, given up, failed; different in every second.
@@ -263,10 +299,25 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE_NAME);
         let total = written(&path);
-        let Seconds { seconds, total: merged, ending } =
-            by_second(&path, |counted| counted.requests.sent).unwrap();
-        assert_eq!((merged, ending), (Some(total), Ending { head: head(), torn_bytes: 0 }));
+        let mut logs = [Frames::open(&path).unwrap()];
+        let Seconds { seconds, of_log } = by_second(&mut logs, |counted| counted.requests.sent).unwrap();
+        assert_eq!((&of_log[..], &logs[0].head, logs[0].torn_bytes), (&[total.clone()][..], &head(), 0));
         assert_eq!(seconds, (0..20).map(|second| (second, 100)).collect());
+        // Those of two shards as if one had written them.
+        let mut logs = [Frames::open(&path).unwrap(), Frames::open(&path).unwrap()];
+        let Seconds { seconds, of_log } = by_second(&mut logs, |counted| counted.requests.sent).unwrap();
+        assert_eq!(of_log, [total.clone(), total]);
+        assert_eq!(seconds, (0..20).map(|second| (second, 200)).collect());
+    }
+
+    /// How many frames the log has, and how many bytes that are none.
+    fn frames(path: &Path) -> (usize, u64) {
+        let mut log = Frames::open(path).unwrap();
+        let mut frames = 0;
+        while log.next().unwrap().is_some() {
+            frames += 1;
+        }
+        (frames, log.torn_bytes)
     }
 
     #[test]
@@ -278,10 +329,9 @@ mod tests {
         let mut fewer = 40;
         for length in (bytes.len() / 2..bytes.len()).rev().step_by(997) {
             fs_err::write(&path, &bytes[..length]).unwrap();
-            let mut frames = 0;
-            read(&path, |_, _| frames += 1).unwrap();
-            assert!((fewer - 1..=fewer).contains(&frames) || frames < fewer, "{length}: {frames}");
-            fewer = frames;
+            let (found, _) = frames(&path);
+            assert!(found <= fewer, "{length}: {found}");
+            fewer = found;
         }
         assert!((15..40).contains(&fewer), "{fewer}");
         // A bit that fell over is no second either.
@@ -289,9 +339,8 @@ mod tests {
         let last = flipped.len() - 1;
         flipped[last] ^= 1;
         fs_err::write(&path, &flipped).unwrap();
-        let mut frames = 0;
-        let ending = read(&path, |_, _| frames += 1).unwrap();
-        assert!(frames == 39 && ending.torn_bytes > 0);
+        let (found, torn_bytes) = frames(&path);
+        assert!(found == 39 && torn_bytes > 0);
     }
 
     #[test]
@@ -315,10 +364,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("other");
         for text in
-            ["", "loadprint intervals 1\n", "loadprint intervals 2\n{\"endpoints\": [], \"timeout_ns\": 1}\n"]
+            ["", "loadprint intervals 2\n", "loadprint intervals 1\n{\"endpoints\": [], \"timeout_ns\": 1}\n"]
         {
             fs_err::write(&path, text).unwrap();
-            assert!(matches!(read(&path, |_, _| ()), Err(Error::IntervalLog { .. })), "{text}");
+            assert!(matches!(Frames::open(&path), Err(Error::IntervalLog { .. })), "{text}");
         }
     }
 }
