@@ -228,7 +228,7 @@ impl Maker {
     fn rare(&mut self, field: Field, spelling: usize, number: usize) {
         // Half of them could be words, and only how rare they are keeps them in.
         let text = if number.is_multiple_of(2) { self.draw(LETTERS, 12) } else { self.draw(ANY, 20) };
-        let text = self.keep(format!("rare, {field:?}, spelling {spelling}"), text);
+        let text = self.keep(format!("rare, {field:?}, spelling {spelling}, {number}"), text);
         let client = self.client();
         let parent = parent_name((spelling * 31 + number) % PARENTS);
         let written = spellings(&text)[spelling].clone();
