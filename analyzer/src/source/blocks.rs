@@ -180,7 +180,8 @@ impl Blocks {
 
     fn next_of_stream(&self, stream: &mut Stream, block: &mut Block) -> bool {
         let mut failure = None;
-        let filled = stream.next(block, self.block_bytes, self.line_limit, &mut failure);
+        let block_bytes = self.block_bytes.min(STREAM_BLOCK_BYTES);
+        let filled = stream.next(block, block_bytes, self.line_limit, &mut failure);
         self.note(failure);
         filled
     }
@@ -264,6 +265,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Bytes fetched at a time to find the end of a line that crosses the edge of a block.
 const EXTENSION_BYTES: usize = 16 * 1024;
+
+/// Most bytes of a block of a stream: whoever decodes it parses it next, and finds it in cache.
+const STREAM_BLOCK_BYTES: usize = 1 << 20;
 
 /// Bytes of a stream read at a time: small enough to be in cache when they are decoded into.
 const READ_BYTES: usize = 128 * 1024;
