@@ -59,6 +59,7 @@ use chain::Chains;
 use companions::Companions;
 use course::Course;
 use modulator::Modulator;
+use survey::Survey;
 use value::PathMaker;
 
 /// What will be sent when.
@@ -149,10 +150,11 @@ impl Plan {
         let is_careful = plan.canary.ends_ns().is_some();
         let wants_warmth =
             schedule.warm_start == WarmStart::On || schedule.warm_start == WarmStart::Auto && !builds_up;
+        let survey = Survey::of(&plan);
         if wants_warmth && !is_careful {
-            plan.warm = warm::sessions(&plan);
+            plan.warm = warm::sessions(&plan, &survey);
         }
-        let outline = Outline::of(&plan, profile, schedule, &resolved);
+        let outline = Outline::of(&plan, profile, schedule, &resolved, &survey);
         if let Some(flattening) = outline.flattening.filter(|_| !schedule.allow_flattening) {
             flattening.check(plan.course.speedup())?;
         }

@@ -148,7 +148,13 @@ pub struct SkippedEndpoint {
 }
 
 impl Outline {
-    pub(super) fn of(plan: &Plan, profile: &Profile, schedule: &Schedule, resolved: &Resolved) -> Self {
+    pub(super) fn of(
+        plan: &Plan,
+        profile: &Profile,
+        schedule: &Schedule,
+        resolved: &Resolved,
+        survey: &Survey,
+    ) -> Self {
         let course = &plan.course;
         let blocks = 0..course.duration_s.ceil() as i64;
         let (sessions, peak) = blocks.fold((0.0, 0.0_f64), |(sum, peak), block| {
@@ -156,7 +162,6 @@ impl Outline {
             (sum + expected, peak.max(expected))
         });
         let mean = MeanSession::of(plan, &plan.chains);
-        let survey = Survey::of(plan);
         // A run that starts with nobody, and is over before its sessions are, does not come to the rest of them.
         let reached = if plan.warm.is_empty() { survey.share_in_run } else { 1.0 };
         let calls_per_s: f64 = plan.background.iter().map(Callers::rate_per_s).sum();
@@ -172,7 +177,7 @@ impl Outline {
             },
             duration_s: course.duration_s,
             speedup: course.speedup(),
-            flattening: Flattening::of(plan, &survey),
+            flattening: Flattening::of(plan, survey),
             scale: course.scale,
             canary_s: plan.canary.length_s(),
             ramp_up_s: resolved.ramp_up_s,

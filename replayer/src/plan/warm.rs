@@ -12,9 +12,9 @@ use crate::clock::SECOND_NS;
 /// Seconds before the start that are looked at, at most: four hours.
 const LONGEST_S: f64 = 14_400.0;
 
-/// The sessions under way at the start of `plan`, by when their next request is due.
-pub(super) fn sessions(plan: &Plan) -> Vec<PlannedSession> {
-    let before_s = Survey::of(plan).p99_duration_s.min(LONGEST_S);
+/// The sessions under way at the start of `plan`, whose sessions are as `survey` says, by when their next request is due.
+pub(super) fn sessions(plan: &Plan, survey: &Survey) -> Vec<PlannedSession> {
+    let before_s = survey.p99_duration_s.min(LONGEST_S);
     let end_ns = plan.end_ns();
     let mut warm = Vec::new();
     for block in -(before_s.ceil() as i64)..0 {

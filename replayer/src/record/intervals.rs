@@ -8,8 +8,8 @@
 //! ```
 //!
 //! `sessions` is what the plan has for each shard, so that the logs of some tell what is missing of the others.
-//! Loop (which event loop it was), second and all of the snapshot are whole numbers in seven bits per byte, the lowest first (LEB128); histograms
-//! are lists of the bins that are not empty. All frames added up are exactly what the run counted. A frame is written
+//! Loop (which event loop it was), second and all of the snapshot are whole numbers in seven bits per byte, the lowest
+//! first (LEB128); histograms are lists of the bins that are not empty. All frames added up are exactly what the run counted. A frame is written
 //! at once: a process that is killed loses the second it was in, and a torn frame at the end is left out by its length
 //! or its checksum.
 
