@@ -13,5 +13,6 @@ mod mutation;
 pub(crate) mod name;
 pub mod pseudonym;
 pub(crate) mod publish;
+mod recent_client;
 pub(crate) mod secret;
 pub(crate) mod stage;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
 pub use super::key::{Domain, Key};
+use super::recent_client::RecentClients;
 use crate::kind::{self, Kind};
 use crate::recent::Recent;
 use crate::request::Request;
@@ -21,6 +22,7 @@ pub struct ClientResolver<'k> {
     key: &'k Key,
     with_user_agent: bool,
     agents: Recent<Agent>,
+    recent: RecentClients,
     /// Kept to save its allocation.
     name: Vec<u8>,
 }
@@ -51,6 +53,7 @@ impl<'k> ClientResolver<'k> {
             key,
             with_user_agent: *identity != Identity::Ip,
             agents: Recent::new(AGENTS_BITS, AGENT_BYTES),
+            recent: RecentClients::new(),
             name: Vec::new(),
         }
     }
@@ -68,35 +71,38 @@ impl<'k> ClientResolver<'k> {
         };
         let client = match request.identity.or(request.session) {
             Some(identity) => self.key.pseudonym(Domain::Identity, identity),
-            None if self.with_user_agent => self.by_address(request.client, agent.pseudonym),
-            None => self.by_address(request.client, 0),
+            None => {
+                let user_agent = if self.with_user_agent { agent.pseudonym } else { 0 };
+                let Self { key, recent, name, .. } = self;
+                recent.get(request.client, user_agent, || by_address(key, request.client, user_agent, name))
+            }
         };
         (client, agent.kind)
     }
+}
 
-    /// The client at `address`. Its bytes and the agent's are hashed as one; what has another length has another form.
-    fn by_address(&mut self, address: &[u8], user_agent: Pseudonym) -> Pseudonym {
-        let agent = user_agent.to_le_bytes();
-        match canonical_address(address) {
-            Some(IpAddr::V4(v4)) => {
-                let mut bytes = [0; 12];
-                bytes[..4].copy_from_slice(&v4.octets());
-                bytes[4..].copy_from_slice(&agent);
-                self.key.pseudonym(Domain::Address, &bytes)
-            }
-            Some(IpAddr::V6(v6)) => {
-                let mut bytes = [0; 24];
-                bytes[..16].copy_from_slice(&v6.octets());
-                bytes[16..].copy_from_slice(&agent);
-                self.key.pseudonym(Domain::Address, &bytes)
-            }
-            None => {
-                self.name.clear();
-                self.name.extend_from_slice(address);
-                self.name.make_ascii_lowercase();
-                self.name.extend_from_slice(&agent);
-                self.key.pseudonym(Domain::ClientName, &self.name)
-            }
+/// The client at `address`. Its bytes and the agent's are hashed as one; what has another length has another form.
+fn by_address(key: &Key, address: &[u8], user_agent: Pseudonym, name: &mut Vec<u8>) -> Pseudonym {
+    let agent = user_agent.to_le_bytes();
+    match canonical_address(address) {
+        Some(IpAddr::V4(v4)) => {
+            let mut bytes = [0; 12];
+            bytes[..4].copy_from_slice(&v4.octets());
+            bytes[4..].copy_from_slice(&agent);
+            key.pseudonym(Domain::Address, &bytes)
+        }
+        Some(IpAddr::V6(v6)) => {
+            let mut bytes = [0; 24];
+            bytes[..16].copy_from_slice(&v6.octets());
+            bytes[16..].copy_from_slice(&agent);
+            key.pseudonym(Domain::Address, &bytes)
+        }
+        None => {
+            name.clear();
+            name.extend_from_slice(address);
+            name.make_ascii_lowercase();
+            name.extend_from_slice(&agent);
+            key.pseudonym(Domain::ClientName, name)
         }
     }
 }
