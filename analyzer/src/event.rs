@@ -9,6 +9,9 @@ use crate::privacy::pseudonym::Pseudonym;
 use crate::request::Request;
 use crate::weight::Weight;
 
+/// An event as three plain numbers, as memory and files hold it.
+pub(crate) type Words = [u64; 3];
+
 /// One request. Bit fields, because memory is what limits the length of a log:
 ///
 /// ```text
@@ -151,26 +154,40 @@ impl Event {
         self.what >> 2 & 1 == 1
     }
 
+    #[inline]
+    pub(crate) fn to_words(self) -> Words {
+        [self.client, self.when, u64::from(self.what) | u64::from(self.duration) << 32]
+    }
+
+    #[inline]
+    pub(crate) fn from_words([client, when, rest]: Words) -> Self {
+        Self { client, when, what: rest as u32, duration: (rest >> 32) as u32 }
+    }
+
     pub(crate) fn to_bytes(self) -> [u8; EVENT_BYTES] {
         let mut bytes = [0; EVENT_BYTES];
-        bytes[..8].copy_from_slice(&self.client.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.when.to_le_bytes());
-        bytes[16..20].copy_from_slice(&self.what.to_le_bytes());
-        bytes[20..].copy_from_slice(&self.duration.to_le_bytes());
+        for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(self.to_words()) {
+            *place = word.to_le_bytes();
+        }
         bytes
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; EVENT_BYTES]) -> Self {
-        let word = |at: usize| {
-            let mut word = [0; 4];
-            word.copy_from_slice(&bytes[at..at + 4]);
-            u32::from_le_bytes(word)
-        };
-        let long = |at| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
-        Self { client: long(0), when: long(8), what: word(16), duration: word(20) }
+        let mut words = Words::default();
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        Self::from_words(words)
     }
 
     /// The same event with its resource renumbered.
+    #[inline]
+    pub(crate) fn renumbered(self, numbers: &[u32]) -> Self {
+        self.with_resource(numbers[self.resource() as usize])
+    }
+
+    /// The same event with another resource.
+    #[inline]
     pub(crate) fn with_resource(self, resource: u32) -> Self {
         Self { what: resource << 6 | self.what & 63, ..self }
     }
@@ -294,5 +311,6 @@ mod tests {
         assert_eq!(Event::new(&socket, 7, 12, Kind::Bot).duration_us(), Some(7_200_000_000));
         assert_eq!((event.status(), event.size_bin(), event.is_coarse()), (404, Some(None), true));
         assert_eq!(Event::from_bytes(&event.to_bytes()), event);
+        assert_eq!(Event::from_words(event.to_words()), event);
     }
 }

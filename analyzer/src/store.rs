@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shared::profile::Stamp;
 
-use crate::event::{CLIENT_BITS, EVENT_BYTES, Event};
+use crate::event::{CLIENT_BITS, EVENT_BYTES, Event, Words};
 
 /// Partitions by client: small enough to sort in cache, many enough for any number of threads.
 pub(crate) const PARTITIONS: usize = 256;
@@ -35,8 +35,9 @@ pub(crate) struct EventBlock {
     worker: usize,
     /// Where each partition starts among its events; one more than there are partitions.
     starts: Box<[u32]>,
-    /// Empty when they are in a run.
-    events: Vec<Event>,
+    /// Empty when they are in a run. Plain numbers, since the system hands out memory full of zeros: a block of events
+    /// would be filled twice.
+    events: Vec<Words>,
     /// By event.
     changes: Vec<Change>,
 }
@@ -124,8 +125,8 @@ impl Store {
         for partition in 0..PARTITIONS {
             for events in blocks.iter().map(|block| &block.events[block.range(partition)]) {
                 end += events.len() as u64;
-                for event in events {
-                    bytes.extend_from_slice(&event.to_bytes());
+                for words in events {
+                    bytes.extend_from_slice(&Event::from_words(*words).to_bytes());
                     if bytes.len() == CHUNK * EVENT_BYTES {
                         self.write_at(written, &bytes)?;
                         written += CHUNK as u64;
@@ -211,7 +212,9 @@ impl Events {
             let block = self.block(*source);
             let events = block.changed(partition, self.stored(*source, &runs, partition));
             let events = match self.paced[block.place.0] {
-                Some(stamp) => events.iter().map(|event| event.paced(stamp)).collect(),
+                Some(stamp) => {
+                    events.iter().map(|words| Event::from_words(*words).paced(stamp).to_words()).collect()
+                }
                 None => events,
             };
             (events, self.numbers[block.worker].as_slice())
@@ -231,7 +234,8 @@ impl Events {
         for source in &self.order {
             let block = self.block(*source);
             if chosen[block.place.0] {
-                found.extend_from_slice(&block.changed(partition, self.stored(*source, &runs, partition)));
+                let events = block.changed(partition, self.stored(*source, &runs, partition));
+                found.extend(events.iter().map(|words| Event::from_words(*words)));
             }
         }
         Ok(found)
@@ -247,7 +251,7 @@ impl Events {
         for source in &self.order {
             let block = self.block(*source);
             let numbers = &self.numbers[block.worker];
-            let renumbered = |event: &Event| event.with_resource(numbers[event.resource() as usize]);
+            let renumbered = |words: &Words| Event::from_words(*words).renumbered(numbers);
             let events = block.changed(partition, self.stored(*source, &runs, partition));
             match pieces.last_mut().filter(|(input, _)| *input == block.place.0) {
                 Some((_, piece)) => piece.extend(events.iter().map(renumbered)),
@@ -288,7 +292,7 @@ impl Events {
     }
 
     /// What a block has of one partition, `runs` being what the runs have.
-    fn stored<'e>(&'e self, source: Source, runs: &'e [RunPart], partition: usize) -> &'e [Event] {
+    fn stored<'e>(&'e self, source: Source, runs: &'e [RunPart], partition: usize) -> &'e [Words] {
         match source {
             Source::Held(number) => {
                 let block = &self.held[number];
@@ -314,7 +318,8 @@ impl Events {
             file.seek(SeekFrom::Start(start * EVENT_BYTES as u64))?;
             file.read_exact(&mut bytes)?;
         }
-        let events = bytes.as_chunks::<EVENT_BYTES>().0.iter().map(Event::from_bytes).collect();
+        let events = bytes.as_chunks::<EVENT_BYTES>().0.iter();
+        let events = events.map(|bytes| Event::from_bytes(bytes).to_words()).collect();
         let mut starts = vec![0];
         let mut next = 0;
         for block in &run.blocks {
@@ -327,12 +332,12 @@ impl Events {
 
 /// What a run has of one partition, and where each of its blocks starts in that.
 struct RunPart {
-    events: Vec<Event>,
+    events: Vec<Words>,
     starts: Vec<usize>,
 }
 
 /// Events of one worker, and its numbers of resources.
-type Piece<'a> = (Cow<'a, [Event]>, &'a [u32]);
+type Piece<'a> = (Cow<'a, [Words]>, &'a [u32]);
 
 impl EventBlock {
     /// The events of a block, in the order of its lines, grouped by the partition of each: a counting sort.
@@ -343,10 +348,10 @@ impl EventBlock {
         }
         sum_up(&mut starts);
         let mut next = starts.clone();
-        let mut grouped = events.to_vec();
+        let mut grouped = vec![Words::default(); events.len()];
         for (event, partition) in events.iter().zip(partitions) {
             let at = &mut next[usize::from(*partition)];
-            grouped[*at as usize] = *event;
+            grouped[*at as usize] = event.to_words();
             *at += 1;
         }
         Self { place, worker, starts: starts.into(), events: grouped, changes: Vec::new() }
@@ -364,7 +369,7 @@ impl EventBlock {
     }
 
     /// The block's `events` of one partition, with what was found out about them since.
-    fn changed<'e>(&self, partition: usize, events: &'e [Event]) -> Cow<'e, [Event]> {
+    fn changed<'e>(&self, partition: usize, events: &'e [Words]) -> Cow<'e, [Words]> {
         let (start, end) = (self.starts[partition], self.starts[partition + 1]);
         let before = |number: u32| self.changes.partition_point(|change| change.event < number);
         let changes = &self.changes[before(start)..before(end)];
@@ -372,10 +377,12 @@ impl EventBlock {
             return Cow::Borrowed(events);
         }
         let mut changes = changes.iter().peekable();
-        let change = |(number, event): (u32, &Event)| match changes.next_if(|change| change.event == number) {
-            None => Some(*event),
+        let change = |(number, words): (u32, &Words)| match changes.next_if(|change| change.event == number) {
+            None => Some(*words),
             Some(Change { to: Changed::LeftOut, .. }) => None,
-            Some(Change { to: Changed::Later(s), .. }) => Some(event.later_ms(i64::from(*s) * 1000)),
+            Some(Change { to: Changed::Later(s), .. }) => {
+                Some(Event::from_words(*words).later_ms(i64::from(*s) * 1000).to_words())
+            }
         };
         (start..).zip(events).filter_map(change).collect()
     }
@@ -392,20 +399,21 @@ impl EventBlock {
 /// together; what is left is to sort a few at a time, which mostly are in order.
 fn sorted(pieces: &[Piece<'_>]) -> Vec<Event> {
     /// Events in one place of the table in the mean.
-    const PER_PLACE: usize = 8;
+    const PER_PLACE: usize = 3;
     let all = || pieces.iter().flat_map(|(events, _)| events.iter());
     let count: usize = pieces.iter().map(|(events, _)| events.len()).sum();
     let bits = (count / PER_PLACE).max(2).ilog2();
     let place = |event: &Event| (event.client() >> (CLIENT_BITS - bits)) as usize;
     let mut starts = vec![0_u32; (1 << bits) + 1];
-    all().for_each(|event| starts[place(event) + 1] += 1);
+    all().for_each(|words| starts[place(&Event::from_words(*words)) + 1] += 1);
     sum_up(&mut starts);
     let mut next = starts.clone();
     let mut found = vec![Event::default(); count];
     for (events, numbers) in pieces {
-        for event in events.iter() {
-            let at = &mut next[place(event)];
-            found[*at as usize] = event.with_resource(numbers[event.resource() as usize]);
+        for words in events.iter() {
+            let event = Event::from_words(*words);
+            let at = &mut next[place(&event)];
+            found[*at as usize] = event.renumbered(numbers);
             *at += 1;
         }
     }
