@@ -193,24 +193,24 @@ fn sheet<S: Sheet>(
     // A document that breaks off was reported when it was read for the routes.
     let _ = read::records(block, format, settings.read.line_limit, &mut cache, |_, _, record| {
         line += 1;
-        let Ok(mut request) = record else { return };
+        let Ok(request) = record else { return };
         if reading.duplicates.contains(&(input, block.index, line)) {
             return;
         }
-        if let Some(Understood::Twice(fold)) = given.complete(&mut request)
+        if let Some(Understood::Twice(fold)) = given.complete(request)
             && reading.inputs[input].second_passes.is_second(fold, (block.index, line))
         {
-            second_pass(&mut request, fold);
+            second_pass(request, fold);
         }
-        let resource = Resource::of(&request, settings.read.templates, &settings.read.routes);
+        let resource = Resource::of(request, settings.read.templates, &settings.read.routes);
         let route = routes.get(&resource);
-        let (client, agent) = clients.client(&request);
+        let (client, agent) = clients.client(request);
         let event = EventRecord {
             started_ns: request.started_at_ns(),
             ended_ns: request.ended_at_ns(),
             duration_s: request.duration_ns.map(|ns| ns as f64 * 1e-9),
             client: format!("{client:016x}"),
-            kind: kind::of_request(&request, request.path(), agent),
+            kind: kind::of_request(request, request.path(), agent),
             method: request.known_method().and_then(|method| std::str::from_utf8(method).ok()),
             route: route.map(|(template, _)| *template),
             endpoint: route.map(|(_, id)| *id),

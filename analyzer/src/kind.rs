@@ -197,8 +197,8 @@ static SCANNER: LazyLock<AhoCorasick> = LazyLock::new(|| user_agent::automaton(S
 fn is_static(path: &[u8]) -> bool {
     let segment = &path[memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)..];
     let Some(dot) = memchr::memrchr(b'.', split_extension(segment).1) else { return false };
-    let extension = split_extension(segment).1[dot + 1..].to_ascii_lowercase();
-    STATIC_EXTENSIONS.contains(&extension.as_slice())
+    let extension = &split_extension(segment).1[dot + 1..];
+    STATIC_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
 
 #[cfg(test)]

@@ -160,17 +160,29 @@ impl<'a> Request<'a> {
 
     /// The path: everything up to `?` or `#`. Scheme and host of an absolute target are cut off.
     pub fn path(&self) -> &'a [u8] {
-        let path = self.origin_form();
-        &path[..memchr::memchr2(b'?', b'#', path).unwrap_or(path.len())]
+        self.path_and_query().0
     }
 
     /// The query: everything after the first `?`, up to `#`.
     pub fn query(&self) -> Option<&'a [u8]> {
-        let target = self.origin_form();
-        let rest = &target[memchr::memchr(b'?', target)? + 1..];
-        Some(&rest[..memchr::memchr(b'#', rest).unwrap_or(rest.len())])
+        self.path_and_query().1
     }
 
+    /// [`Request::path`] and [`Request::query`], by one look at the target.
+    #[inline]
+    pub(crate) fn path_and_query(&self) -> (&'a [u8], Option<&'a [u8]>) {
+        let target = self.origin_form();
+        let Some(end) = memchr::memchr2(b'?', b'#', target) else { return (target, None) };
+        let (path, rest) = (&target[..end], &target[end + 1..]);
+        let query = match target[end] {
+            b'?' => Some(rest),
+            // A question mark in a fragment starts no query, but logs hold what clients sent.
+            _ => memchr::memchr(b'?', rest).map(|mark| &rest[mark + 1..]),
+        };
+        (path, query.map(|query| &query[..memchr::memchr(b'#', query).unwrap_or(query.len())]))
+    }
+
+    #[inline]
     fn origin_form(&self) -> &'a [u8] {
         if self.target.first() == Some(&b'/') {
             return self.target;

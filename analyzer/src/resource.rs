@@ -44,10 +44,9 @@ impl Interner {
         Self { templates, given, numbers, recent, key: Vec::new() }
     }
 
-    /// What `request` asks for.
+    /// What `request` asks for, whose path is given.
     #[inline]
-    pub(crate) fn asked(&mut self, request: &Request<'_>) -> Asked {
-        let path = request.path();
+    pub(crate) fn asked(&mut self, request: &Request<'_>, path: &[u8]) -> Asked {
         let Self { templates, given, numbers, recent, key } = self;
         let mut make = || {
             key.clear();

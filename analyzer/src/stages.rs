@@ -32,7 +32,7 @@ impl Default for Resources {
 impl Resources {
     /// The number of the resource that `request` asks for.
     pub fn number(&mut self, request: &Request<'_>) -> u32 {
-        self.0.asked(request).resource
+        self.0.asked(request, request.path()).resource
     }
 }
 

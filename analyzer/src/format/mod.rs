@@ -272,7 +272,10 @@ impl Format {
     pub fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
         // Windows editors put a byte order mark in front of the first line.
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-        self.peel(&self.wrappers, line, cache)
+        match self.wrappers.is_empty() {
+            true => self.read(line, cache),
+            false => self.peel(&self.wrappers, line, cache),
+        }
     }
 
     fn peel<'a>(
@@ -288,6 +291,8 @@ impl Format {
         self.peel(within, inside, cache.inner.get_or_insert_default())
     }
 
+    /// A request is large: what reads it writes it to where the caller wants it.
+    #[inline]
     fn read<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
         match &self.reader {
             Reader::Text(program) => program.parse(line, cache),

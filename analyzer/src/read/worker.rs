@@ -146,12 +146,12 @@ impl<'k> Worker<'k> {
             }
             match record {
                 Err(reject) => result.rejects.add(reject, Position { line: result.lines, byte: at }),
-                Ok(mut request) => {
-                    let local = self.given.complete(&mut request);
+                Ok(request) => {
+                    let local = self.given.complete(request);
                     if format.producer_unknown {
-                        result.evidence.add(format.as_produced(line), &request);
+                        result.evidence.add(format.as_produced(line), request);
                     }
-                    self.accept(at, &request, local, &mut result);
+                    self.accept(at, request, local, &mut result);
                 }
             }
         });
@@ -221,10 +221,11 @@ impl<'k> Worker<'k> {
     /// Keeps one request as an event and gives the number of its resource.
     fn event(&mut self, request: &Request<'_>) -> u32 {
         let (client, agent) = self.clients.client(request);
-        let asked = self.interner.asked(request);
+        let (path, query) = request.path_and_query();
+        let asked = self.interner.asked(request, path);
         let kind = kind::of_known_path(request, asked.path, agent);
-        if let Some(queries) = self.queries.as_mut().filter(|queries| queries.counts(kind))
-            && let Some(query) = request.query()
+        if let Some(query) = query
+            && let Some(queries) = self.queries.as_mut().filter(|queries| queries.counts(kind))
         {
             queries.add(asked.resource, query, client);
         }
@@ -247,22 +248,27 @@ impl<'k> Worker<'k> {
 
 /// Gives every record of `block` to `visit`: its offset in the input, its line, and the request or why it is none.
 /// A document's records have neither offset nor line. Gives why a document could not be read to its end.
+///
+/// Requests are lent: they are large, and to hand one over would copy it.
 pub(crate) fn records(
     block: &Block,
     format: &Format,
     line_limit: usize,
     cache: &mut Cache,
-    mut visit: impl FnMut(u64, &[u8], Result<Request<'_>, Reject>),
+    mut visit: impl FnMut(u64, &[u8], Result<&mut Request<'_>, Reject>),
 ) -> Option<String> {
+    let mut lend = |at: u64, line: &[u8], mut record: Result<Request<'_>, Reject>| {
+        visit(at, line, record.as_mut().map_err(|reject| *reject));
+    };
     if let Reader::Document(document) = format.reader {
-        return document.read(&block.bytes, &mut |record| visit(0, b"", record)).err();
+        return document.read(&block.bytes, &mut |record| lend(0, b"", record)).err();
     }
     if let Reader::Table(columns) = &format.reader {
-        return columns.read_parquet(&block.bytes, &mut |record| visit(0, b"", record)).err();
+        return columns.read_parquet(&block.bytes, &mut |record| lend(0, b"", record)).err();
     }
     if let Reader::Records(record) = &format.reader {
         let read = format::records::each(&block.bytes, |start, text| {
-            visit(block.offset + start as u64, text, record.parse(text, cache));
+            lend(block.offset + start as u64, text, record.parse(text, cache));
         });
         return read.err();
     }
@@ -271,7 +277,7 @@ pub(crate) fn records(
         let at = block.offset + start as u64;
         match line.len() > line_limit {
             true => visit(at, line, Err(Reject::TooLong)),
-            false => visit(at, line, format.parse(line, cache)),
+            false => visit(at, line, format.parse(line, cache).as_mut().map_err(|reject| *reject)),
         }
     }
     None
