@@ -24,6 +24,8 @@ struct Slot<V> {
     salt: u64,
     value: V,
     length: u16,
+    /// It was asked for again since it was kept, or since others last wanted its place.
+    again: bool,
 }
 
 impl<V: Copy + Default> Recent<V> {
@@ -45,11 +47,13 @@ impl<V: Copy + Default> Recent<V> {
         for place in [first, first ^ 1] {
             let slot = &self.slots[place];
             if slot.hash == hash && slot.salt == salt && self.text(place) == text {
-                return slot.value;
+                let value = slot.value;
+                self.slots[place].again = true;
+                return value;
             }
         }
         let value = make();
-        self.keep(first, Slot { hash, salt, value, length: text.len() as u16 }, text);
+        self.keep(first, Slot { hash, salt, value, length: text.len() as u16, again: false }, text);
         value
     }
 
@@ -57,14 +61,17 @@ impl<V: Copy + Default> Recent<V> {
         &self.texts[place * self.longest..][..usize::from(self.slots[place].length)]
     }
 
-    /// Takes the first place; what was there moves to the second.
+    /// Takes one of the two places, if it can one whose text came but once: most texts do, and would push out those that
+    /// come back.
     fn keep(&mut self, first: usize, new: Slot<V>, text: &[u8]) {
-        let (from, to) = (first * self.longest, (first ^ 1) * self.longest);
-        let length = usize::from(self.slots[first].length);
-        self.texts.copy_within(from..from + length, to);
-        self.slots[first ^ 1] = self.slots[first];
+        let place = match self.slots[first].again {
+            false => first,
+            true => first ^ 1,
+        };
+        self.slots[first].again = false;
+        let from = place * self.longest;
         self.texts[from..from + text.len()].copy_from_slice(text);
-        self.slots[first] = new;
+        self.slots[place] = new;
     }
 }
 

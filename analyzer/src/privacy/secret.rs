@@ -148,7 +148,6 @@ struct Glance {
 }
 
 const WORD: u8 = 1;
-const BEGINS_A_KEY: u8 = 2;
 const HYPHEN: u8 = 4;
 const SPACE: u8 = 8;
 const AT: u8 = 16;
@@ -165,11 +164,6 @@ const CLASSES: [u8; 256] = {
         }
         byte += 1;
     }
-    let mut at = 0;
-    while at < SERVICE_KEYS.len() {
-        classes[SERVICE_KEYS[at].0[0] as usize] |= BEGINS_A_KEY;
-        at += 1;
-    }
     classes[b'-' as usize] |= HYPHEN;
     classes[b' ' as usize] |= SPACE;
     classes[b'@' as usize] |= AT;
@@ -178,18 +172,33 @@ const CLASSES: [u8; 256] = {
     classes
 };
 
+/// Which bytes follow each as the second one of a key, as bits by their last six: many words begin with the first
+/// letter of a key, few with the first two.
+const SECONDS: [u64; 256] = {
+    let mut seconds = [0; 256];
+    let mut at = 0;
+    while at < SERVICE_KEYS.len() {
+        let start = SERVICE_KEYS[at].0;
+        seconds[start[0] as usize] |= 1 << (start[1] & 63);
+        at += 1;
+    }
+    seconds
+};
+
 impl Glance {
     fn at(text: &[u8]) -> Self {
-        let mut glance = Self { digits: 0, classes: 0, may_begin_a_key: false };
-        let mut before = 0;
+        let (mut all, mut digits, mut may_begin_a_key) = (0, 0, 0);
+        // The class of the last byte, and what may come second in a key that it may begin.
+        let (mut before, mut seconds) = (0, 0);
         for byte in text {
             let classes = CLASSES[usize::from(*byte)];
-            glance.classes |= classes;
-            glance.digits += usize::from(byte.is_ascii_digit());
-            glance.may_begin_a_key |= before & WORD == 0 && classes & BEGINS_A_KEY != 0;
+            all |= classes;
+            digits += usize::from(byte.is_ascii_digit());
+            may_begin_a_key |= seconds >> (byte & 63) & 1;
+            seconds = if before & WORD == 0 { SECONDS[usize::from(*byte)] } else { 0 };
             before = classes;
         }
-        glance
+        Self { digits, classes: all, may_begin_a_key: may_begin_a_key == 1 }
     }
 }
 
