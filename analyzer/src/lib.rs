@@ -84,7 +84,6 @@ use model::flow::perplexity::Perplexity;
 use part::Shard;
 use privacy::pseudonym::Key;
 use query::QuerySettings;
-use rayon::prelude::*;
 use reject::Reject;
 use settings::ReadSettings;
 use shared::Profile;
@@ -204,6 +203,8 @@ pub(crate) struct Counted {
     pub(crate) routes: route::Routes,
     pub(crate) clock: CivilClock,
     pub(crate) tally: tally::Tally,
+    /// When sessions start, in order.
+    pub(crate) starts: Vec<tally::start::Start>,
     /// The sample of sessions.
     pub(crate) walks: Vec<model::sample::Walk>,
 }
@@ -223,9 +224,9 @@ impl Counted {
             None => CivilClock::of_log(&reading.counts.offset_s_by_hour),
         };
         let mut tally = tally::tally(reading, &routes, &settings.model)?;
-        tally.starts_at.par_sort_unstable();
+        let starts = tally::start::in_order(std::mem::take(&mut tally.starts_at));
         let walks = tally.sample.take().map(tally::sample::Sample::walks).unwrap_or_default();
-        Ok(Self { routes, clock, tally, walks })
+        Ok(Self { routes, clock, tally, starts, walks })
     }
 }
 

@@ -8,10 +8,11 @@ use hashbrown::HashMap;
 use super::cell::{Bin, Cell};
 use super::companion::Companion;
 use super::sample::{self, Sample, Walked};
+use super::start::Start;
 use super::survey::{Survey, Surveyed};
 use super::{
-    BackgroundTally, Context, DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Start, Table, Tally,
-    ordered, period_bin,
+    BackgroundTally, Context, DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Table, Tally, ordered,
+    period_bin,
 };
 use crate::event::Event;
 use crate::kind::Kind;
@@ -39,7 +40,8 @@ pub(super) struct Counter<'a> {
     all_clients: u64,
     sessions: Cell,
     kinds: [u64; Kind::ALL.len()],
-    by_route: HashMap<RouteNumber, RouteCounter, FixedState>,
+    /// By number of the route, as far as any was counted.
+    by_route: Vec<RouteCounter>,
     steps: Table<(RouteNumber, RouteNumber)>,
     companions: HashMap<(RouteNumber, RouteNumber), Companion, FixedState>,
     background: HashMap<(RouteNumber, i32), BackgroundTally, FixedState>,
@@ -54,7 +56,8 @@ pub(super) struct Counter<'a> {
     first_start_s: Option<i64>,
     /// Steps so far: the number of the latest.
     step: u64,
-    kept: Kept,
+    /// Away while a client is counted.
+    kept: Option<Box<Kept>>,
 }
 
 /// Kept from client to client to save allocations.
@@ -113,7 +116,7 @@ impl<'a> Counter<'a> {
             all_clients: 0,
             sessions: Cell::default(),
             kinds: Default::default(),
-            by_route: HashMap::default(),
+            by_route: Vec::new(),
             steps: Table::default(),
             companions: HashMap::default(),
             background: HashMap::default(),
@@ -127,15 +130,15 @@ impl<'a> Counter<'a> {
             lengths: HashMap::default(),
             first_start_s: None,
             step: 0,
-            kept: Kept::default(),
+            kept: None,
         }
     }
 
     /// Counts all requests of one client, which are in order, or lets them wait for the survey.
     pub(super) fn client(&mut self, client: &[Event]) {
-        let mut kept = std::mem::take(&mut self.kept);
+        let mut kept = self.kept.take().unwrap_or_default();
         self.client_with(client, &mut kept);
-        self.kept = kept;
+        self.kept = Some(kept);
     }
 
     /// Counts those that waited for what the survey of all clients says.
@@ -272,7 +275,7 @@ impl<'a> Counter<'a> {
             |event: &Event| polls.binary_search_by_key(&context.route(event), |poll| poll.route).is_ok();
         for event in modelled.iter().filter(|event| is_polled(event)) {
             self.polled += 1;
-            self.by_route.entry(context.route(event)).or_default().add(event, context.k);
+            self.route(context.route(event)).add(event, context.k);
         }
         let mut stays = modelled.iter().map(|event| !is_polled(event)).collect::<Vec<bool>>().into_iter();
         at.retain(|_| stays.next().unwrap_or(true));
@@ -357,7 +360,7 @@ impl<'a> Counter<'a> {
                 end_ms: event.end_ms(),
             };
             pages.push(page);
-            let counter = self.by_route.entry(route).or_default();
+            let counter = self.route(route);
             counter.add(event, k);
             counter.steps.add(client, event.mass());
             if !is_shared {
@@ -397,10 +400,20 @@ impl<'a> Counter<'a> {
     /// Counts a request that `page` brought along.
     fn companion(&mut self, page: &Page, event: &Event) {
         let route = self.context.route(event);
-        self.by_route.entry(route).or_default().add(event, self.context.k);
+        let k = self.context.k;
+        self.route(route).add(event, k);
         let offset_ms = (event.start_ms() - page.start_ms).max(0) as u64;
         let known = self.companions.entry((page.route, route)).or_default();
         known.add(event.client(), page.number, page.mass, offset_ms);
+    }
+
+    #[inline]
+    fn route(&mut self, number: RouteNumber) -> &mut RouteCounter {
+        let number = number as usize;
+        if number >= self.by_route.len() {
+            self.by_route.resize_with(number + 1, RouteCounter::default);
+        }
+        &mut self.by_route[number]
     }
 
     /// What was counted, in order.
@@ -422,11 +435,12 @@ impl<'a> Counter<'a> {
             long_pauses: self.long_pauses,
             sample: Some(self.sample),
             sideband: self.sideband,
-            starts_at: self.starts_at,
+            starts_at: vec![self.starts_at],
             starts_mass: self.starts_mass,
             ..Tally::default()
         };
-        for (route, counter) in self.by_route {
+        let counted = (0..).zip(self.by_route).filter(|(_, counter)| counter.requests.count > 0);
+        for (route, counter) in counted {
             if counter.starts.count > 0 {
                 tally.starts.insert(route, counter.starts);
             }

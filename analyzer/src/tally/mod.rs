@@ -11,9 +11,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::event::{CLIENT_BITS, Event};
+use crate::event::Event;
 use crate::kind::Kind;
-use crate::privacy::pseudonym::Pseudonym;
 use crate::read::Reading;
 use crate::route::Routes;
 use crate::session::by_client;
@@ -26,12 +25,14 @@ pub(crate) mod companion;
 mod counter;
 pub(crate) mod pauses;
 pub(crate) mod sample;
+pub(crate) mod start;
 mod survey;
 
 use cell::{Bin, Cell};
 use companion::Companion;
 use counter::Counter;
 use sample::Sample;
+use start::Start;
 use survey::{Survey, Surveyed};
 
 /// Relative error of gaps in histograms.
@@ -71,8 +72,9 @@ pub(crate) struct Tally {
     pub(crate) sample: Option<Sample>,
     /// Sessions that begin within one gap after the gap that ended the one before, by its last and their first route.
     pub(crate) sideband: Table<(RouteNumber, RouteNumber)>,
-    /// When each session that is counted starts, in order once all are there.
-    pub(crate) starts_at: Vec<Start>,
+    /// When each session that is counted starts, in any order and any number of pieces: they are too many to be copied
+    /// whenever two tallies meet.
+    pub(crate) starts_at: Vec<Vec<Start>>,
     /// What those stand for, in thousandths.
     pub(crate) starts_mass: u64,
     /// When counting of starts began, in seconds since 1970, where that was later than the log.
@@ -101,29 +103,6 @@ pub(crate) struct BackgroundTally {
 /// Periods in one bin are at most a quarter of an octave apart.
 pub(crate) fn period_bin(period_ms: f64) -> i32 {
     (4.0 * period_ms.max(1.0).log2()).round() as i32
-}
-
-/// When a session starts, in 34 bits, and 30 bits of whose it is: enough to tell whether k clients came at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Start(u64);
-
-impl Start {
-    const CLIENT_BITS: u32 = 30;
-
-    pub(crate) fn new(at_s: i64, client: Pseudonym) -> Self {
-        let at_s = at_s.clamp(0, (1 << (64 - Self::CLIENT_BITS)) - 1) as u64;
-        Self(at_s << Self::CLIENT_BITS | client >> (CLIENT_BITS - Self::CLIENT_BITS))
-    }
-
-    /// Seconds since 1970.
-    pub(crate) fn at_s(self) -> i64 {
-        (self.0 >> Self::CLIENT_BITS) as i64
-    }
-
-    /// Tells clients apart, but for two in a thousand million.
-    pub(crate) fn client(self) -> Pseudonym {
-        self.0 & ((1 << Self::CLIENT_BITS) - 1)
-    }
 }
 
 /// What was counted of one endpoint.
@@ -377,7 +356,7 @@ pub(crate) fn tally(reading: &Reading, routes: &Routes, settings: &ModelSettings
     let tally = sum(counters, settings.k);
     // Where too few are left once all is told apart, what was taken out of sessions is what there is to model.
     let too_few = tally.sessions.clients < settings.k && tally.shared + tally.polled > 0;
-    if too_few || tally.starts_at.is_empty() {
+    if too_few || tally.starts_at.iter().all(Vec::is_empty) {
         return Ok(sum(self::counters(reading, context.without_folding(), Some(surveyed))?, settings.k));
     }
     Ok(tally)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use analyzer::model::arrivals::expectation::Expectation;
-use analyzer::model::arrivals::exposure::{BINS_PER_WEEK, Coverage};
+use analyzer::model::arrivals::exposure::{BINS_PER_WEEK, Coverage, Starts};
 use analyzer::model::arrivals::rate::{self, Sharing};
 use analyzer::model::arrivals::{self, Arrivals, CivilClock, days, dispersion, poisson, weeks};
 use analyzer::statistic::kolmogorov;
@@ -113,7 +113,12 @@ fn utc() -> CivilClock {
 }
 
 fn fit(starts: &[i64], seconds: i64) -> Arrivals {
-    arrivals::fit(starts, &Coverage::new(MONDAY_S, MONDAY_S + seconds, &[], 0), 1800, &utc())
+    arrivals::fit(
+        &Starts::of(starts.iter().copied()),
+        &Coverage::new(MONDAY_S, MONDAY_S + seconds, &[], 0),
+        1800,
+        &utc(),
+    )
 }
 
 /// Counts that Python computes in the same way (`tests/statistics_arrivals.py`): days of quite different shapes.
@@ -371,7 +376,7 @@ fn an_hour_that_comes_twice_is_exposed_twice() {
         let hour = |second: i64| clock.second_of_week(second) / 3600 % 24;
         let rate = |second: i64| if hour(second) < 6 { 0.05 } else { 0.3 };
         let starts = starts(&mut Draw::new(7), monday_s, week_s, |second, _| rate(second));
-        let curve = arrivals::fit(&starts, &coverage, 1800, &clock).curve.week();
+        let curve = arrivals::fit(&Starts::of(starts), &coverage, 1800, &clock).curve.week();
         let of_night: f64 =
             (2..5).map(|hour| curve.rate_per_s((6 * 24 * 3600 + hour * 3600) as f64)).sum::<f64>() / 3.0;
         print("rate in the night of the change, 0.05", &format!("{of_night:.4}"));

@@ -14,7 +14,7 @@
 //! variances, fitting each in the same way, and comparing with what it shows around the curve that it was drawn from.
 
 use super::expectation::Expectation;
-use super::exposure::{BINS_PER_WEEK, Coverage, bin_of_week, one_each};
+use super::exposure::{BINS_PER_WEEK, Coverage, Starts, bin_of_week};
 use super::rate::{self, Curve};
 use crate::model::seed::SplitMix;
 use crate::statistic::nnls;
@@ -51,20 +51,20 @@ pub struct Point {
     pub rate_per_s: f64,
 }
 
-/// Dispersion of `starts` (sorted seconds since 1970) around `curve`, by time scale, the shortest first; and the
+/// Dispersion of `starts` around `curve`, by time scale, the shortest first; and the
 /// variances of the rate at each of [`TIME_CONSTANTS_S`], relative to the squared rate, that explain it.
 ///
 /// Days that are unlike the others must be left out of `coverage`, or they show as variance on the scale of hours.
 /// Time scales on which the curve follows the counts too closely to tell are left out: hours in a log of one day.
 /// A variance is 0 unless it improves the fit by three and a half standard errors, so that chance makes no bursts.
 pub fn fit(
-    starts: &[i64],
+    starts: &Starts,
     clock: &CivilClock,
     coverage: &Coverage,
     curve: &Curve,
 ) -> (Vec<Point>, Variances) {
     let bins = Bins::new(clock, coverage);
-    let counts = coverage.sums(one_each(starts));
+    let counts = coverage.sums(starts.by_second());
     let (means, levels) = bins.means(&counts, curve);
     let of_day = |day: i64| bins.days.binary_search(&day).map_or(1.0, |at| levels[at]);
     let expectation = Expectation::new(&curve.week(), clock, coverage, of_day);
@@ -75,7 +75,7 @@ pub fn fit(
             bins.sums(&counts, &means, tau_s)
         }
     });
-    let seed = SplitMix::of(starts.iter().copied());
+    let seed = SplitMix::of(starts.each());
     let mut variances = Variances::default();
     let mut spectrum = Vec::new();
     for _ in 0..PASSES {
@@ -157,10 +157,10 @@ impl Sums {
 }
 
 /// Sums over bins narrower than five minutes, without a step for bins that hold nothing.
-fn fine(starts: &[i64], coverage: &Coverage, expectation: &Expectation, tau_s: i64) -> Sums {
+fn fine(starts: &Starts, coverage: &Coverage, expectation: &Expectation, tau_s: i64) -> Sums {
     let mut sums = Sums::default();
     let tau = tau_s as f64;
-    let mut covered = coverage.covered(starts).flat_map(|(_, starts)| starts).copied().peekable();
+    let mut covered = coverage.covered(starts).flat_map(|(_, seconds)| seconds).peekable();
     for piece in expectation.pieces() {
         let parts = (ARRIVAL_BIN_S / tau_s) as f64;
         let mean = |part: f64| tau * (piece.rate_per_s + piece.slope_per_s2 * (part + 0.5) * tau);
@@ -173,14 +173,11 @@ fn fine(starts: &[i64], coverage: &Coverage, expectation: &Expectation, tau_s: i
             sums.squared_mean += squared;
             sums.squares += squared;
         }
-        while let Some(first) = covered.next_if(|start| *start < piece.to_s) {
-            let part = (first - piece.from_s) / tau_s;
-            let mut count = 1.0;
-            while covered
-                .next_if(|start| *start < piece.to_s && (start - piece.from_s) / tau_s == part)
-                .is_some()
-            {
-                count += 1.0;
+        while let Some((first_s, mut count)) = covered.next_if(|(second, _)| *second < piece.to_s) {
+            let part = (first_s - piece.from_s) / tau_s;
+            let end_s = (piece.from_s + (part + 1) * tau_s).min(piece.to_s);
+            while let Some((_, more)) = covered.next_if(|(second, _)| *second < end_s) {
+                count += more;
             }
             if piece.is_whole() {
                 sums.squares += count * count - 2.0 * count * mean(part as f64);
@@ -353,7 +350,7 @@ mod tests {
         let expectation = Expectation::new(&curve, &clock, &coverage, |_| 1.0);
         let starts: Vec<i64> =
             (0..3000).map(|i| i * i % 9973).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
-        let found = fine(&starts, &coverage, &expectation, 60);
+        let found = fine(&Starts::of(starts.iter().copied()), &coverage, &expectation, 60);
         let mut sums = Sums::default();
         for from in (300..9900).step_by(60) {
             let count = starts.iter().filter(|start| (from..from + 60).contains(*start)).count();

@@ -15,6 +15,64 @@ pub const BINS_PER_WEEK: usize = (7 * DAY_S / ARRIVAL_BIN_S) as usize;
 /// A stretch gives up at most one part in so many of itself to its edge, so that short logs keep something.
 const LEAST_PART: i64 = 10;
 
+/// When sessions started, in whole seconds since 1970. A busy log has many in each second, so they are kept by second.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Starts {
+    /// Seconds with at least one, in order.
+    seconds: Vec<i64>,
+    /// How many started before each of these, and how many there are.
+    before: Vec<u64>,
+}
+
+impl Starts {
+    /// Of sorted seconds.
+    pub fn of(sorted: impl IntoIterator<Item = i64>) -> Self {
+        let mut starts = Self { seconds: Vec::new(), before: vec![0] };
+        let mut count = 0;
+        for second in sorted {
+            if starts.seconds.last() == Some(&second) {
+                starts.before.pop();
+            } else {
+                starts.seconds.push(second);
+            }
+            count += 1;
+            starts.before.push(count);
+        }
+        starts
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.before.last().copied().unwrap_or(0)
+    }
+
+    /// How many come before the second `limit`.
+    pub fn before(&self, limit: i64) -> u64 {
+        let at = self.seconds.partition_point(|second| *second < limit);
+        self.before.get(at).copied().unwrap_or(0)
+    }
+
+    /// Each of them, in order.
+    pub fn each(&self) -> impl Iterator<Item = i64> {
+        self.by_second().flat_map(|(second, count)| (0..count as u64).map(move |_| second))
+    }
+
+    /// Seconds with the number of starts in each, in order.
+    pub fn by_second(&self) -> impl Iterator<Item = (i64, f64)> {
+        self.among(0..self.seconds.len())
+    }
+
+    /// The seconds of `stretch` in which any start.
+    fn within(&self, stretch: &Range<i64>) -> Range<usize> {
+        let at = |limit: i64| self.seconds.partition_point(|second| *second < limit);
+        at(stretch.start)..at(stretch.end)
+    }
+
+    fn among(&self, range: Range<usize>) -> impl Iterator<Item = (i64, f64)> {
+        range.map(|at| (self.seconds[at], (self.before[at + 1] - self.before[at]) as f64))
+    }
+}
+
 /// The seconds since 1970 in which session starts can be seen: stretches in order, apart from each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
@@ -49,12 +107,13 @@ impl Coverage {
         self.stretches.iter().map(|stretch| stretch.end - stretch.start).sum()
     }
 
-    /// Those of `starts` (sorted) that are covered, stretch by stretch.
-    pub fn covered<'s>(&self, starts: &'s [i64]) -> impl Iterator<Item = (Range<i64>, &'s [i64])> {
-        self.stretches.iter().map(|stretch| {
-            let at = |limit: i64| starts.partition_point(|start| *start < limit);
-            (stretch.clone(), &starts[at(stretch.start)..at(stretch.end)])
-        })
+    /// Those of `starts` that are covered, stretch by stretch: the seconds, with the number of starts in each.
+    pub fn covered<'s>(
+        &'s self,
+        starts: &'s Starts,
+    ) -> impl Iterator<Item = (Range<i64>, impl Iterator<Item = (i64, f64)>)> {
+        let of = |stretch: &Range<i64>| (stretch.clone(), starts.among(starts.within(stretch)));
+        self.stretches.iter().map(of)
     }
 
     /// Pieces of the coverage that lie in one bin of UTC and so in one bin of civil time, in order.
@@ -93,19 +152,14 @@ impl Coverage {
         self.pieces().map(sum).collect()
     }
 
-    /// Covered starts (sorted) in each bin of the civil week.
-    pub fn week_counts(&self, clock: &CivilClock, starts: &[i64]) -> Vec<f64> {
+    /// Covered starts in each bin of the civil week.
+    pub fn week_counts(&self, clock: &CivilClock, starts: &Starts) -> Vec<f64> {
         let mut counts = vec![0.0; BINS_PER_WEEK];
-        for (piece, sum) in self.pieces().zip(self.sums(one_each(starts))) {
+        for (piece, sum) in self.pieces().zip(self.sums(starts.by_second())) {
             counts[bin_of_week(clock, piece.start)] += sum;
         }
         counts
     }
-}
-
-/// `starts` as counts by second.
-pub fn one_each(starts: &[i64]) -> impl Iterator<Item = (i64, f64)> {
-    starts.iter().map(|start| (*start, 1.0))
 }
 
 /// The bin of the civil week that an instant is in.
@@ -162,7 +216,24 @@ mod tests {
         assert!((exposure_s.iter().sum::<f64>() - coverage.seconds() as f64).abs() < 1e-6);
         assert!((exposure_s[0] - (200.0 + 300.0)).abs() < 1e-6);
         assert!((exposure_s[BINS_PER_WEEK - 1] - 300.0).abs() < 1e-6);
-        let starts = [monday + 99, monday + 100, monday + 7 * DAY_S + 5, monday + 11 * DAY_S];
+        let starts = Starts::of([monday + 99, monday + 100, monday + 7 * DAY_S + 5, monday + 11 * DAY_S]);
         assert_eq!(coverage.week_counts(&clock, &starts).iter().sum::<f64>() as u64, 2);
+    }
+
+    #[test]
+    fn starts_are_those_that_were_given() {
+        for given in [vec![], vec![5], vec![3, 3, 3, 7, 8, 8, 100]] {
+            let starts = Starts::of(given.iter().copied());
+            assert_eq!(starts.each().collect::<Vec<_>>(), given);
+            assert_eq!(starts.count(), given.len() as u64);
+            for limit in 0..110 {
+                let expected = given.iter().filter(|at| **at < limit).count();
+                assert_eq!(starts.before(limit), expected as u64, "{given:?} before {limit}");
+            }
+        }
+        let starts = Starts::of([3, 3, 7, 8, 8, 100]);
+        let covered = Coverage::new(4, 100, &[7..8], 0);
+        let found: Vec<(i64, f64)> = covered.covered(&starts).flat_map(|(_, seconds)| seconds).collect();
+        assert_eq!(found, [(8, 2.0)]);
     }
 }

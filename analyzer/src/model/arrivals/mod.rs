@@ -23,7 +23,7 @@ pub use crate::tally::civil::CivilClock;
 use days::{Day, OutlierDay};
 use dispersion::{Point, Variances};
 use expectation::Expectation;
-use exposure::Coverage;
+use exposure::{Coverage, Starts};
 use rate::Curve;
 
 /// What starts say of when sessions start.
@@ -45,11 +45,11 @@ pub struct Arrivals {
     pub variances: Variances,
 }
 
-/// Fits the model to `starts`: sorted whole seconds since 1970. Starts outside of `coverage` are left out.
+/// Fits the model to `starts`. Those outside of `coverage` are left out.
 ///
 /// `blind_s` is the inactivity that ends a session: for so long after a hole starts cannot be told from sessions that
 /// go on. The result depends on nothing else than these: the same starts give the same bytes.
-pub fn fit(starts: &[i64], coverage: &Coverage, blind_s: i64, clock: &CivilClock) -> Arrivals {
+pub fn fit(starts: &Starts, coverage: &Coverage, blind_s: i64, clock: &CivilClock) -> Arrivals {
     let first = usual_curve(starts, coverage, clock, 1.0);
     let holes =
         silence::silences(starts, coverage, &Expectation::new(&first.week(), clock, coverage, |_| 1.0));
@@ -63,11 +63,11 @@ pub fn fit(starts: &[i64], coverage: &Coverage, blind_s: i64, clock: &CivilClock
     Arrivals { day_level_cv: days::level_cv(&days), variances, curve, coverage, holes, outliers, spectrum }
 }
 
-fn usual_curve(starts: &[i64], coverage: &Coverage, clock: &CivilClock, dispersion: f64) -> Curve {
+fn usual_curve(starts: &Starts, coverage: &Coverage, clock: &CivilClock, dispersion: f64) -> Curve {
     rate::fit(&coverage.week_counts(clock, starts), &coverage.week(clock), dispersion)
 }
 
-fn by_day(starts: &[i64], coverage: &Coverage, clock: &CivilClock, curve: &Curve) -> Vec<Day> {
+fn by_day(starts: &Starts, coverage: &Coverage, clock: &CivilClock, curve: &Curve) -> Vec<Day> {
     let expectation = Expectation::new(&curve.week(), clock, coverage, |_| 1.0);
-    days::by_day(clock, &coverage.sums(exposure::one_each(starts)), &expectation)
+    days::by_day(clock, &coverage.sums(starts.by_second()), &expectation)
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::expectation::Expectation;
-use super::exposure::Coverage;
+use super::exposure::{Coverage, Starts};
 
 /// Probability, for the log as a whole, of taking one quiet moment for a hole.
 const INCREDIBLE: f64 = 1e-6;
@@ -16,17 +16,16 @@ const AROUND_S: i64 = 43_200;
 ///
 /// Between two of n starts nothing happens with probability `exp(-Λ)`; a silence is a hole when `n exp(-Λ)` is below
 /// 1e-6, and five minutes long. Λ is lowered where the half days around the silence had fewer starts than expected,
-/// so that a quiet holiday is not taken for a log that was cut. `starts` are sorted seconds since 1970.
-pub fn silences(starts: &[i64], coverage: &Coverage, expectation: &Expectation) -> Vec<Range<i64>> {
-    let incredible = ((starts.len() + 1) as f64 / INCREDIBLE).ln();
+/// so that a quiet holiday is not taken for a log that was cut.
+pub fn silences(starts: &Starts, coverage: &Coverage, expectation: &Expectation) -> Vec<Range<i64>> {
+    let incredible = ((starts.count() + 1) as f64 / INCREDIBLE).ln();
     let mut found = Vec::new();
-    for (stretch, starts) in coverage.covered(starts) {
+    for (stretch, seconds) in coverage.covered(starts) {
         let mut from_s = stretch.start;
-        for next_s in starts.iter().copied().chain([stretch.end]) {
+        for next_s in seconds.map(|(second, _)| second).chain([stretch.end]) {
             let silence = from_s..next_s;
-            if next_s - from_s >= SHORTEST_S
-                && expected(&silence, expectation) * level_around(&silence, starts, expectation) > incredible
-            {
+            let level = || level_around(&silence, &stretch, starts, expectation);
+            if next_s - from_s >= SHORTEST_S && expected(&silence, expectation) * level() > incredible {
                 found.push(silence);
             }
             from_s = next_s + 1;
@@ -39,11 +38,16 @@ fn expected(range: &Range<i64>, expectation: &Expectation) -> f64 {
     expectation.before(range.end as f64) - expectation.before(range.start as f64)
 }
 
-/// Starts around a silence over those expected there; at most 1.
-fn level_around(silence: &Range<i64>, starts: &[i64], expectation: &Expectation) -> f64 {
+/// Starts around a silence in the same `stretch` over those expected there; at most 1.
+fn level_around(
+    silence: &Range<i64>,
+    stretch: &Range<i64>,
+    starts: &Starts,
+    expectation: &Expectation,
+) -> f64 {
     let around = silence.start - AROUND_S..silence.end + AROUND_S;
-    let at = |limit: i64| starts.partition_point(|start| *start < limit);
-    let found = (at(around.end) - at(around.start)) as f64;
+    let before = |limit: i64| starts.before(limit.clamp(stretch.start, stretch.end));
+    let found = (before(around.end) - before(around.start)) as f64;
     let expected = expected(&around, expectation) - expected(silence, expectation);
     if expected > 0.0 { (found / expected).min(1.0) } else { 1.0 }
 }
@@ -63,7 +67,7 @@ mod tests {
         let curve = WeekCurve::new(86_400.0, vec![0.1; 7]).unwrap();
         let coverage = Coverage::new(0, 200_000, &[], 0);
         let expectation = Expectation::new(&curve, &clock, &coverage, |_| 1.0);
-        let starts: Vec<i64> = (0..200_000).step_by(every_s).filter(|at| !silent.contains(at)).collect();
+        let starts = Starts::of((0..200_000).step_by(every_s).filter(|at| !silent.contains(at)));
         assert_eq!(silences(&starts, &coverage, &expectation), expected.into_iter().collect::<Vec<_>>());
     }
 

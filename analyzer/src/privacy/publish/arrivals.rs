@@ -10,16 +10,17 @@ use shared::units::{Weekday, round_significant, time_of_week};
 use super::span_s;
 use crate::model::arrivals::days::{OutlierDay, date};
 use crate::model::arrivals::dispersion::{TIME_CONSTANTS_S, Variances};
-use crate::model::arrivals::exposure::{Coverage, bin_of_week};
+use crate::model::arrivals::exposure::{Coverage, Starts, bin_of_week};
 use crate::model::arrivals::gated::gated;
 use crate::model::arrivals::rate::Sharing;
 use crate::model::arrivals::weeks;
 use crate::model::arrivals::{self};
 use crate::read::Reading;
 use crate::settings::Settings;
+use crate::tally::Tally;
 use crate::tally::cell::Bin;
 use crate::tally::civil::CivilClock;
-use crate::tally::{Start, Tally};
+use crate::tally::start::Start;
 use crate::weight::REQUEST;
 
 /// The arrival curve and what varies around it. `merged` is how many sessions there are for each one that was counted.
@@ -28,14 +29,14 @@ use crate::weight::REQUEST;
 pub(super) fn arrivals(
     reading: &Reading,
     tally: &Tally,
+    starts: &[Start],
     clock: &CivilClock,
     settings: &Settings,
     merged: f64,
     classes: &[Class],
 ) -> Arrivals {
     let k = settings.model.k;
-    let starts = &tally.starts_at;
-    let seconds: Vec<i64> = starts.iter().map(|start| start.at_s()).collect();
+    let seconds = Starts::of(starts.iter().map(|start| start.at_s()));
     let blind_s = settings.model.gap_ms.div_euclid(1000);
     let fitted = arrivals::fit(&seconds, &coverage(reading, tally), blind_s, clock);
     let outlier_days = named_days(&fitted.outliers, starts, clock, k);
@@ -109,7 +110,7 @@ fn clients(starts: &[Start], coverage: &Coverage, clock: &CivilClock, k: u64) ->
 
 /// The levels of the log's weeks; `None` of fewer than two, and where fewer than k clients came in one of them.
 fn levels(
-    seconds: &[i64],
+    seconds: &Starts,
     starts: &[Start],
     coverage: &Coverage,
     clock: &CivilClock,
@@ -128,10 +129,7 @@ fn levels(
     if !starts.chunk_by(|one, other| of_week(one) == of_week(other)).all(has_enough) {
         return None;
     }
-    let mut counts: Vec<(i64, f64)> = Vec::new();
-    for same in seconds.chunk_by(|one, other| one == other) {
-        counts.push((same[0], same.len() as f64));
-    }
+    let counts: Vec<(i64, f64)> = seconds.by_second().collect();
     let found = weeks::fit(&counts, coverage, clock).filter(|found| found.levels.len() >= 2)?;
     let mean = found.levels.iter().sum::<f64>() / found.levels.len() as f64;
     let relative = |level: f64| round_significant(level / mean, 3);

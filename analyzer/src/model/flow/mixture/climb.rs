@@ -21,7 +21,7 @@ const DONE: f64 = 0.5;
 const PART: usize = 1024;
 
 /// One number per class; those beyond the last class are not looked at. The inner loops go over two,
-/// four or all lanes, as many as there are classes, which the compiler knows: processors then take several at once.
+/// four, six or all lanes, as many as there are classes, which the compiler knows: processors then take several at once.
 pub(super) type Lanes = [f64; MOST_CLASSES];
 
 /// The parameters, as logarithms, because every step of every session adds them up.
@@ -152,6 +152,7 @@ impl Chains {
         match self.classes {
             ..=2 => self.expected_in::<2>(pool, patterns),
             3..=4 => self.expected_in::<4>(pool, patterns),
+            5..=6 => self.expected_in::<6>(pool, patterns),
             _ => self.expected_in::<MOST_CLASSES>(pool, patterns),
         }
     }
