@@ -139,11 +139,11 @@ pub fn audit(
             let _ = read::records(&block, &format, settings.line_limit, &mut cache, |_, _, record| {
                 let Ok(request) = record else { return };
                 let agent = request.user_agent.map_or(Kind::Page, kind::of_user_agent);
-                let kind = kind::of_request(&request, request.path(), agent);
+                let kind = kind::of_request(request, request.path(), agent);
                 if !is_modelled[kind as usize] && kind != Kind::Static {
                     return;
                 }
-                let endpoint = fitting(&request, &routes);
+                let endpoint = fitting(request, &routes);
                 let endpoint = endpoint.filter(|at| may_be_asked(kind, &profile.endpoints[*at]));
                 if endpoint.is_none() && !is_modelled[kind as usize] {
                     return;
@@ -151,8 +151,8 @@ pub fn audit(
                 requests += 1;
                 let Some(endpoint) = endpoint else { return };
                 matched += 1;
-                let client = client(&request, &settings.identity, &key);
-                for place in behind(&request, endpoint, &routes[endpoint]) {
+                let client = client(request, &settings.identity, &key);
+                for place in behind(request, endpoint, &routes[endpoint]) {
                     if let Some(known) = clients.get_mut(&place)
                         && (known.len() as u64) < MOST_CLIENTS
                     {

@@ -203,8 +203,6 @@ pub(crate) struct Counted {
     pub(crate) routes: route::Routes,
     pub(crate) clock: CivilClock,
     pub(crate) tally: tally::Tally,
-    /// When sessions start, in order.
-    pub(crate) starts: Vec<tally::start::Start>,
     /// The sample of sessions.
     pub(crate) walks: Vec<model::sample::Walk>,
 }
@@ -224,9 +222,8 @@ impl Counted {
             None => CivilClock::of_log(&reading.counts.offset_s_by_hour),
         };
         let mut tally = tally::tally(reading, &routes, &settings.model)?;
-        let starts = tally::start::in_order(std::mem::take(&mut tally.starts_at));
         let walks = tally.sample.take().map(tally::sample::Sample::walks).unwrap_or_default();
-        Ok(Self { routes, clock, tally, starts, walks })
+        Ok(Self { routes, clock, tally, walks })
     }
 }
 

@@ -185,6 +185,11 @@ const SECONDS: [u64; 256] = {
     seconds
 };
 
+/// Whether a key of a service may begin as `word` does: no more than a reason to look.
+pub(crate) fn begins_like_a_key(word: &[u8]) -> bool {
+    matches!(word, [first, second, ..] if SECONDS[usize::from(*first)] >> (second & 63) & 1 == 1)
+}
+
 impl Glance {
     fn at(text: &[u8]) -> Self {
         let (mut all, mut digits, mut may_begin_a_key) = (0, 0, 0);

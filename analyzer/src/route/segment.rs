@@ -76,6 +76,10 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
             after_capability = CAPABILITIES.contains(&segment) && Stage::Capabilities.is_on();
         } else if segment.iter().all(u8::is_ascii_digit) {
             out.extend_from_slice(placeholder(ValueKind::Int).as_bytes());
+        } else if let Some(words) = plain_words(segment) {
+            out.extend_from_slice(segment);
+            after_capability =
+                { words }.any(|word| CAPABILITIES.contains(&word)) && Stage::Capabilities.is_on();
         } else {
             let decoded = decode(&segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())]);
             whole_segment(&decoded, out);
@@ -85,6 +89,20 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
     if out.len() == start || path.ends_with(b"/") {
         out.push(b'/');
     }
+}
+
+/// The words of `segment` where it is nothing but short words of small letters joined by hyphens, as most names of pages
+/// are, and so the word of a route by every rule of [`whole_segment`].
+fn plain_words(segment: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
+    let mut words = segment.split(|byte| *byte == b'-');
+    // Of all secrets, only the key of a service can be made of such words.
+    let is_plain = |word: &[u8]| {
+        word.len() < LONG_RUN && word.iter().all(u8::is_ascii_lowercase) && !secret::begins_like_a_key(word)
+    };
+    let any_letter = segment.iter().any(|byte| *byte != b'-');
+    // As long as that, it may be a UUID without a digit.
+    let plain = any_letter && segment.len() < UUID_BYTES && words.clone().all(is_plain);
+    plain.then(|| std::iter::from_fn(move || words.next()))
 }
 
 /// Appends the shape of a value, which is no word whatever it looks like.
@@ -345,8 +363,11 @@ fn entropy_bits(run: &[u8]) -> f64 {
     counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / n).map(|p| -p * p.log2()).sum()
 }
 
+/// Characters of a UUID.
+const UUID_BYTES: usize = 36;
+
 fn is_uuid(stem: &[u8]) -> bool {
-    stem.len() == 36
+    stem.len() == UUID_BYTES
         && stem.iter().enumerate().all(|(i, byte)| match i {
             8 | 13 | 18 | 23 => *byte == b'-',
             _ => byte.is_ascii_hexdigit(),
@@ -389,6 +410,37 @@ mod tests {
         check("/api/getUserAccountDetails", "/api/getUserAccountDetails");
         check("/XMLHttpRequestFactory", "/XMLHttpRequestFactory");
         check("/OAuth2Callback/getV2Users/iPhone15Pro", "/OAuth2Callback/getV2Users/iPhone15Pro");
+    }
+
+    #[test]
+    fn plain_words_are_what_the_rules_say() {
+        let pieces = [
+            "blue",
+            "sk",
+            "glpat",
+            "xoxb",
+            "reset",
+            "share",
+            "",
+            "a",
+            "face",
+            "deadbeef",
+            "kxqzvwrtpsnmbd",
+            "mug",
+        ];
+        let mut plain = 0;
+        for number in 0..pieces.len().pow(4) {
+            let piece = |place: u32| pieces[number / pieces.len().pow(place) % pieces.len()];
+            let segment = [piece(0), piece(1), piece(2), piece(3)].join("-");
+            let Some(mut words) = plain_words(segment.as_bytes()) else { continue };
+            let mut out = Vec::new();
+            whole_segment(segment.as_bytes(), &mut out);
+            assert_eq!(out, segment.as_bytes(), "{segment}");
+            let capability = words.any(|word| CAPABILITIES.contains(&word));
+            assert_eq!(capability, names_capability(segment.as_bytes()), "{segment}");
+            plain += 1;
+        }
+        assert!(plain > 10_000, "{plain}");
     }
 
     #[test]

@@ -27,6 +27,9 @@ use crate::weight::REQUEST;
 /// would have to wait, everything is counted again.
 const MOST_WAITING: usize = 1 << 20;
 
+/// Starts of sessions that are kept together.
+const STARTS_PER_PIECE: usize = 1 << 13;
+
 /// Counts of some of the clients.
 pub(super) struct Counter<'a> {
     context: Context<'a>,
@@ -50,7 +53,8 @@ pub(super) struct Counter<'a> {
     long_pauses: u64,
     sample: Sample,
     sideband: Table<(RouteNumber, RouteNumber)>,
-    starts_at: Vec<Start>,
+    /// In pieces, so that they never move.
+    starts_at: Vec<Vec<Start>>,
     starts_mass: u64,
     lengths: HashMap<u64, u64, FixedState>,
     first_start_s: Option<i64>,
@@ -228,6 +232,18 @@ impl<'a> Counter<'a> {
         }
     }
 
+    #[inline]
+    fn starts(&mut self, start: Start) {
+        match self.starts_at.last_mut().filter(|piece| piece.len() < STARTS_PER_PIECE) {
+            Some(piece) => piece.push(start),
+            None => {
+                let mut piece = Vec::with_capacity(STARTS_PER_PIECE);
+                piece.push(start);
+                self.starts_at.push(piece);
+            }
+        }
+    }
+
     /// Counts a return soon after the end of a session: as many come back sooner, and are not told from those who
     /// went on.
     fn between(&mut self, before: &[Event], after: &[Event]) {
@@ -314,7 +330,7 @@ impl<'a> Counter<'a> {
         let began = start_ms >= context.began_from_ms;
         if began {
             let start_s = start_ms.div_euclid(1000);
-            self.starts_at.push(Start::new(start_s, client));
+            self.starts(Start::new(start_s, client));
             self.starts_mass += mass;
             self.first_start_s = Some(self.first_start_s.map_or(start_s, |first| first.min(start_s)));
         }
@@ -435,7 +451,7 @@ impl<'a> Counter<'a> {
             long_pauses: self.long_pauses,
             sample: Some(self.sample),
             sideband: self.sideband,
-            starts_at: vec![self.starts_at],
+            starts_at: self.starts_at,
             starts_mass: self.starts_mass,
             ..Tally::default()
         };

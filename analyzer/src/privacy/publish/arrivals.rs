@@ -7,10 +7,10 @@ use shared::arrivals::{Arrivals, Burstiness, Peak, RequestsPerSecond, WEEK_S, We
 use shared::session::Class;
 use shared::units::{Weekday, round_significant, time_of_week};
 
+use super::crowd::Crowd;
 use super::span_s;
-use crate::model::arrivals::days::{OutlierDay, date};
 use crate::model::arrivals::dispersion::{TIME_CONSTANTS_S, Variances};
-use crate::model::arrivals::exposure::{Coverage, Starts, bin_of_week};
+use crate::model::arrivals::exposure::{Coverage, Starts};
 use crate::model::arrivals::gated::gated;
 use crate::model::arrivals::rate::Sharing;
 use crate::model::arrivals::weeks;
@@ -18,7 +18,6 @@ use crate::model::arrivals::{self};
 use crate::read::Reading;
 use crate::settings::Settings;
 use crate::tally::Tally;
-use crate::tally::cell::Bin;
 use crate::tally::civil::CivilClock;
 use crate::tally::start::Start;
 use crate::weight::REQUEST;
@@ -29,20 +28,20 @@ use crate::weight::REQUEST;
 pub(super) fn arrivals(
     reading: &Reading,
     tally: &Tally,
-    starts: &[Start],
     clock: &CivilClock,
     settings: &Settings,
     merged: f64,
     classes: &[Class],
 ) -> Arrivals {
     let k = settings.model.k;
-    let seconds = Starts::of(starts.iter().map(|start| start.at_s()));
+    let crowd = Crowd { starts: &tally.starts_at, k };
+    let starts = Starts::of_any_order(crowd.starts().map(Start::at_s));
     let blind_s = settings.model.gap_ms.div_euclid(1000);
-    let fitted = arrivals::fit(&seconds, &coverage(reading, tally), blind_s, clock);
-    let outlier_days = named_days(&fitted.outliers, starts, clock, k);
-    let curve = gated(fitted.curve, &clients(starts, &fitted.coverage, clock, k), k);
+    let fitted = arrivals::fit(&starts, &coverage(reading, tally), blind_s, clock);
+    let outlier_days = crowd.named_days(&fitted.outliers, clock);
+    let curve = gated(fitted.curve, &crowd.of_week(&fitted.coverage, clock), k);
     // What a session stands for where the log was sampled, and those that were taken for one.
-    let scale = merged * tally.starts_mass as f64 / (REQUEST * starts.len().max(1) as u64) as f64;
+    let scale = merged * tally.starts_mass as f64 / (REQUEST * starts.count().max(1)) as f64;
     let days = Weekday::ALL.map(|day| {
         curve.day(day).into_iter().map(|rate| round_significant(rate * scale, 3)).collect::<Vec<f64>>()
     });
@@ -63,7 +62,7 @@ pub(super) fn arrivals(
         shared_shape,
         burstiness: burstiness(fitted.variances),
         day_level_cv: fitted.day_level_cv.map(|cv| round_significant(cv, 3)),
-        weeks: levels(&seconds, starts, &fitted.coverage, clock, k),
+        weeks: levels(&starts, &crowd, &fitted.coverage, clock),
         outlier_days,
         peak: Peak { rate_per_s: peak_per_s, at: time_of_week(peak_at_s) },
         requests_per_s: RequestsPerSecond {
@@ -92,44 +91,17 @@ fn coverage(reading: &Reading, tally: &Tally) -> Coverage {
     Coverage::new(first_s, last_s + 1, &gaps, 0)
 }
 
-/// The clients behind each bin of the civil week, of the time that the curve stands on.
-fn clients(starts: &[Start], coverage: &Coverage, clock: &CivilClock, k: u64) -> BTreeMap<i64, Bin> {
-    let mut bins: BTreeMap<i64, Bin> = BTreeMap::new();
-    let mut rest = starts;
-    for Range { start, end } in coverage.stretches() {
-        let (_, from) = rest.split_at(rest.partition_point(|found| found.at_s() < *start));
-        let (inside, after) = from.split_at(from.partition_point(|found| found.at_s() < *end));
-        for same in inside.chunk_by(|one, other| one.at_s() == other.at_s()) {
-            let bin = bins.entry(bin_of_week(clock, same[0].at_s()) as i64).or_default();
-            same.iter().for_each(|found| bin.add(found.client(), REQUEST, k));
-        }
-        rest = after;
-    }
-    bins
-}
-
 /// The levels of the log's weeks; `None` of fewer than two, and where fewer than k clients came in one of them.
-fn levels(
-    seconds: &Starts,
-    starts: &[Start],
-    coverage: &Coverage,
-    clock: &CivilClock,
-    k: u64,
-) -> Option<Weeks> {
+fn levels(starts: &Starts, crowd: &Crowd<'_>, coverage: &Coverage, clock: &CivilClock) -> Option<Weeks> {
     let (first, last) = (coverage.stretches().first()?, coverage.stretches().last()?);
     if last.end - first.start < 2 * i64::from(WEEK_S) {
         return None;
     }
-    let of_week = |start: &Start| (last.end - 1 - start.at_s()).div_euclid(i64::from(WEEK_S));
-    let has_enough = |week: &[Start]| {
-        let mut crowd = Bin::default();
-        week.iter().for_each(|start| crowd.add(start.client(), REQUEST, k));
-        crowd.has_enough()
-    };
-    if !starts.chunk_by(|one, other| of_week(one) == of_week(other)).all(has_enough) {
+    let of_week = |at_s: i64| (last.end - 1 - at_s).div_euclid(i64::from(WEEK_S));
+    if !crowd.is_in_each(of_week) {
         return None;
     }
-    let counts: Vec<(i64, f64)> = seconds.by_second().collect();
+    let counts: Vec<(i64, f64)> = starts.by_second().collect();
     let found = weeks::fit(&counts, coverage, clock).filter(|found| found.levels.len() >= 2)?;
     let mean = found.levels.iter().sum::<f64>() / found.levels.len() as f64;
     let relative = |level: f64| round_significant(level / mean, 3);
@@ -137,19 +109,6 @@ fn levels(
         levels: found.levels.iter().map(|level| relative(*level)).collect(),
         next: relative(found.next_level()?),
     })
-}
-
-/// The dates of `days` on which at least k clients came.
-fn named_days(days: &[OutlierDay], starts: &[Start], clock: &CivilClock, k: u64) -> Vec<String> {
-    let mut found = Vec::new();
-    for day in days {
-        let mut crowd = Bin::default();
-        let from = starts.partition_point(|start| clock.day(start.at_s()) < day.number);
-        let of_day = starts[from..].iter().take_while(|start| clock.day(start.at_s()) == day.number);
-        of_day.for_each(|start| crowd.add(start.client(), REQUEST, k));
-        found.extend(date(day.number).filter(|_| crowd.has_enough()).map(|date| date.to_string()));
-    }
-    found
 }
 
 fn burstiness(variances: Variances) -> Option<Burstiness> {

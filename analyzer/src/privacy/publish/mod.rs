@@ -16,6 +16,7 @@ mod background;
 mod chain;
 mod classes;
 mod companions;
+mod crowd;
 pub(crate) mod holdout;
 mod parameters;
 mod queries;
@@ -46,7 +47,7 @@ use crate::weight::requests;
 /// # Errors
 /// [`Error::TooLittle`] when not one endpoint was used by k clients.
 pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings) -> Result<Profile, Error> {
-    let Counted { routes, clock, tally, starts, walks } = counted;
+    let Counted { routes, clock, tally, walks } = counted;
     let gate = Gate::new(settings.model.k);
     let named = gate.routes(tally, routes);
     if named.iter().all(|route| routes.routes[*route as usize].is_file) {
@@ -86,7 +87,7 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
     let (think_times, pauses) = think_times::think_times(&kinds, &returns, gap_s, &id, gate);
     let (classes, transitions_dropped) = classes::classes(&kinds, flow, pauses, &id, gate);
     let (suppressed, suppressed_requests) = suppressed(tally, routes, &named);
-    let arrivals = arrivals::arrivals(reading, tally, starts, clock, settings, merged, &classes);
+    let arrivals = arrivals::arrivals(reading, tally, clock, settings, merged, &classes);
     let profile = Profile {
         loadprint: VERSION,
         source: source(reading, tally, routes, clock, settings),
