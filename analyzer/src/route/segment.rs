@@ -440,7 +440,8 @@ mod tests {
             assert_eq!(capability, names_capability(segment.as_bytes()), "{segment}");
             plain += 1;
         }
-        assert!(plain > 10_000, "{plain}");
+        // Of eight pieces that begin no key, 8^4, less what has no letter or is too long.
+        assert!(plain > 3_500, "{plain}");
     }
 
     #[test]
