@@ -211,8 +211,9 @@ fn is_known_extension(extension: &[u8]) -> bool {
 /// A word has ASCII letters of either size, digits, `-` and `_`, and at least one letter. Capitals are allowed because
 /// real sites have routes such as `/LongDistance/ServicesAgreement.html` and `/getUserById`, which would all become
 /// one. No more than 3 digits stand in a row, 6 in all, and they change places with letters fewer than 3 times. From 16
-/// letters without a break on, a run has at most 3.5 bits of entropy per character; from 10 on, one of both sizes is put
-/// together of capitalised words. Hexadecimal numbers, dates and UUIDs are values although they have that form.
+/// letters without a break on, a run has at most 3.5 bits of entropy per character, or no digit and a third of its letters
+/// from words of routes; from 10 on, one of both sizes is put together of capitalised words. Hexadecimal numbers, dates
+/// and UUIDs are values although they have that form.
 pub(crate) fn is_word(text: &[u8]) -> bool {
     value_kind(text).is_none() && secret::find(text).is_none()
 }
@@ -309,7 +310,7 @@ fn looks_random(run: &[u8]) -> bool {
     let with_digits = run.iter().any(u8::is_ascii_digit);
     run.len() >= LONG_RUN
         && entropy_bits(run) > ENTROPY_BITS
-        && (with_digits || !vocabulary::is_made_of_words(run))
+        && (with_digits || !vocabulary::holds_words(run))
 }
 
 /// `ServicesAgreement`, `XMLHttpRequest`, `getV2Users`: words of three letters in the mean. Each has a vowel, is an
@@ -388,6 +389,7 @@ mod tests {
         check("/sk-SK/ASIA", "/sk-SK/ASIA");
         check("/api/getUserAccountDetails", "/api/getUserAccountDetails");
         check("/XMLHttpRequestFactory", "/XMLHttpRequestFactory");
+        check("/v1/validatingadmissionpolicies", "/v1/validatingadmissionpolicies");
         check("/OAuth2Callback/getV2Users/iPhone15Pro", "/OAuth2Callback/getV2Users/iPhone15Pro");
     }
 
@@ -404,12 +406,23 @@ mod tests {
     }
 
     #[test]
+    fn names_of_hosts_are_values_whatever_stands_around_them() {
+        // Customers' domains may stand before versions as groups of an interface do.
+        for host in ["karoti.example", "shop.karoti.example", "api.example.org", "www.karoti.com"] {
+            check(&format!("/tenants/{host}"), "/tenants/{opaque}");
+            check(&format!("/tenants/{host}/v1/orders"), "/tenants/{opaque}/v1/orders");
+        }
+        check("/apis/storage.karoti.example/v1beta1/volumes", "/apis/{opaque}/v1beta1/volumes");
+    }
+
+    #[test]
     fn names_and_numbers_of_people_are_no_words() {
         check("/u/Alice+Smith", "/u/{opaque}");
         check("/user/~jdoe", "/user/{opaque}");
         check("/tel-030-123-456", "/{slug}");
         check("/DE12-345-678-901-x", "/{token}");
         check("/DE1-345-678-9", "/{opaque}");
+        check("/u/friedrichkowalczyk", "/u/{opaque}");
         check(&format!("/{}", "word-".repeat(10)), "/{opaque}");
     }
 
