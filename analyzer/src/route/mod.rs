@@ -65,10 +65,11 @@ impl std::str::FromStr for Hint {
                 "found `{text}`, expected braces only around the name of a whole segment, such as `/users/{{id}}`"
             ));
         }
-        // Shaped in its place, because what follows `/reset/` is no word. A parameter stands there as any word.
+        // Shaped in its place, because what follows `/reset/` is no word. A parameter stands there as any word, with a
+        // capital, because it may be the method of a service.
         let words: String = segments
             .iter()
-            .map(|segment| format!("/{}", if parameter(segment) { "x" } else { segment }))
+            .map(|segment| format!("/{}", if parameter(segment) { "X" } else { segment }))
             .collect();
         let shape = shape_of(&words);
         let shapes = shape.split('/').filter(|segment| !segment.is_empty());
@@ -417,6 +418,27 @@ mod tests {
                 ("/settings/mail", "get_settings_mail"),
             ],
         );
+    }
+
+    #[test]
+    fn services_of_packages_are_routes_unless_they_are_an_open_set() {
+        let few = [
+            ("/acme.cart.v1.CartService/AddItem", 40),
+            ("/acme.cart.v1.CartService/EmptyCart", 9),
+            ("/acme.orders.v1.OrderService/CreateOrder", 12),
+            ("/acme.orders.v1.OrderService/ListOrders", 30),
+            ("/acme.shipping.v1.ShippingService/GetQuote", 21),
+            ("/grpc.health.v1.Health/Check", 300),
+        ];
+        let templates = |shapes: &[(&str, u64)]| -> Vec<String> {
+            found(shapes, &[], true).into_iter().map(|route| route.template).collect()
+        };
+        assert_eq!(templates(&few), few.map(|(path, _)| path));
+        let many: Vec<String> = (0..60).map(|i| format!("/rpc/tenant{i}.orders.OrderService/List")).collect();
+        let many: Vec<(&str, u64)> = many.iter().map(|path| (path.as_str(), 1)).collect();
+        assert_eq!(templates(&many), ["/rpc/{slug}/List"]);
+        let hinted = found(&few, &["/grpc.health.v1.Health/{method}"], true);
+        assert!(hinted.iter().any(|route| route.template == "/grpc.health.v1.Health/{method}"), "{hinted:?}");
     }
 
     #[test]

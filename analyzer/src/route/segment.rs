@@ -4,7 +4,7 @@
 //! remaining words are values as well (slugs) shows only when all paths are known ([`super::trie`]).
 //! A word stays only when it looks like one ([`is_word`]) and no [`secret`] shows in it: this is the allow-list of what a
 //! profile may ever spell out. A known extension may follow it; any other dot makes it a value, because the
-//! `.smith` of `alice.smith` is a name.
+//! `.smith` of `alice.smith` is a name. The one exception are services of a package before one of their methods.
 
 use std::borrow::Cow;
 
@@ -17,6 +17,8 @@ use crate::privacy::stage::Stage;
 
 /// The longest segment that may stand in a profile.
 const LONGEST_WORD: usize = 48;
+/// The longest name of a service with its package, which has several words.
+const LONGEST_SERVICE: usize = 96;
 /// Digits in a row beyond which a segment is a number with decoration, not a word.
 const DIGITS_IN_A_ROW: usize = 3;
 /// Letters without a break beyond which a run must not look random.
@@ -67,7 +69,12 @@ const EXTENSIONS: [&[u8]; 114] = [
 pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     let mut after_capability = false;
-    for segment in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
+    let mut end = 0;
+    for segment in path.split(|byte| *byte == b'/') {
+        end += segment.len() + 1;
+        if segment.is_empty() {
+            continue;
+        }
         out.push(b'/');
         if after_capability {
             out.extend_from_slice(placeholder(ValueKind::Token).as_bytes());
@@ -78,7 +85,11 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(placeholder(ValueKind::Int).as_bytes());
         } else {
             let decoded = decode(&segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())]);
-            whole_segment(&decoded, out);
+            if is_service(&decoded, path.get(end..).unwrap_or_default()) {
+                out.extend_from_slice(&decoded);
+            } else {
+                whole_segment(&decoded, out);
+            }
             after_capability = names_capability(&decoded) && Stage::Capabilities.is_on();
         }
     }
@@ -147,6 +158,32 @@ fn whole_segment(segment: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(extension);
         }
     }
+}
+
+/// Whether `segment` is a service of a package and `rest`, the end of the path, one of its methods: gRPC, Connect and
+/// Twirp ask for `/grpc.health.v1.Health/Check`.
+///
+/// Nobody else writes lower case before the last dot and a capital behind it: hosts have none, and names of people have
+/// one in front as well. A third of the letters are of words of routes all the same.
+fn is_service(segment: &[u8], rest: &[u8]) -> bool {
+    let capitalised = |text: &[u8]| {
+        text.first().is_some_and(u8::is_ascii_uppercase)
+            && text.iter().all(u8::is_ascii_alphanumeric)
+            && looks_like_a_word(text)
+    };
+    let lower = |text: &[u8]| {
+        let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_';
+        text.first().is_some_and(u8::is_ascii_lowercase) && text.iter().all(letter) && looks_like_a_word(text)
+    };
+    // The cheapest first: hardly any path gets further.
+    rest.first().is_some_and(u8::is_ascii_uppercase)
+        && segment.len() <= LONGEST_SERVICE
+        && memchr::memrchr(b'.', segment).is_some_and(|dot| {
+            let (package, service) = (&segment[..dot], &segment[dot + 1..]);
+            capitalised(rest) && capitalised(service) && package.split(|byte| *byte == b'.').all(lower)
+        })
+        && secret::find(segment).is_none()
+        && vocabulary::holds_words(segment)
 }
 
 /// The placeholder that stands for a value of `kind`.
@@ -403,6 +440,28 @@ mod tests {
         check("/u/alice.min", "/u/{opaque}");
         assert!(EXTENSIONS.is_sorted());
         assert_eq!(EXTENSIONS.iter().map(|extension| extension.len()).max(), Some(LONGEST_EXTENSION));
+    }
+
+    #[test]
+    fn services_of_a_package_stay_before_their_methods() {
+        for path in [
+            "/grpc.health.v1.Health/Check",
+            "/acme.orders.v1.OrderService/CreateOrder",
+            "/twirp/shop.Cart/AddItem",
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            "/google.pubsub.v1.Publisher/Publish",
+            "/hipstershop.ProductCatalogService/ListProducts",
+            "/etcdserverpb.KV/Range",
+        ] {
+            check(path, path);
+        }
+        check("/acme.orders.OrderService", "/{opaque}");
+        check("/acme.orders.OrderService/create", "/{opaque}/create");
+        check("/acme.orders.OrderService/Create/", "/{opaque}/Create/");
+        check("/alice.Smith/Orders", "/{opaque}/Orders");
+        check("/Order.Service/Create", "/{opaque}/Create");
+        check("/shop.karoti.example/Orders", "/{opaque}/Orders");
+        check("/order.sk_live_abcdefgh.Service/Create", "/{token}/Create");
     }
 
     #[test]
