@@ -442,6 +442,34 @@ mod tests {
     }
 
     #[test]
+    fn domains_of_customers_are_never_named_however_few_and_popular_they_are() {
+        let shops = [
+            "karoti", "lumen", "garden", "market", "data", "orders", "api", "vesu", "shop", "cloud",
+            "tabori", "docs",
+        ];
+        // With what follows groups of an interface and services of packages.
+        let paths = shops.iter().flat_map(|shop| {
+            [
+                format!("/tenants/{shop}.example/v1/orders"),
+                format!("/tenants/api.{shop}.example"),
+                format!("/proxy/{shop}.example/Orders"),
+                format!("/proxy/www.{shop}.com/v1beta1/Orders"),
+            ]
+        });
+        let shapes: Vec<String> = paths.map(|path| shape_of(&path)).collect();
+        let shapes: Vec<(&str, u64)> = shapes.iter().map(|shape| (shape.as_str(), 1000)).collect();
+        let templates: BTreeSet<String> =
+            found(&shapes, &[], true).into_iter().map(|route| route.template).collect();
+        let expected = [
+            "/proxy/{opaque}/Orders",
+            "/proxy/{opaque}/v1beta1/Orders",
+            "/tenants/{opaque}",
+            "/tenants/{opaque}/v1/orders",
+        ];
+        assert_eq!(templates, BTreeSet::from(expected.map(str::to_owned)));
+    }
+
+    #[test]
     fn what_was_never_answered_makes_no_route_but_fits_into_one() {
         let slugs: Vec<String> = (0..40).map(|i| format!("/p/red-mug-{i}")).collect();
         let guesses: Vec<String> = (0..90).map(|i| format!("/admin{i}.php")).collect();
