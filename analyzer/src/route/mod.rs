@@ -187,9 +187,7 @@ pub(crate) fn find(
     hints.sort_by_key(|hint| std::cmp::Reverse(hint.literal_count(templates)));
     let known = Known::of_resources(resources);
     let is_file = |i: usize| counts[i].requests == 0;
-    // One of pages and one of files.
-    let mut tries = [trie::Trie::default(), trie::Trie::default()];
-    let mut unanswered = Vec::new();
+    let (mut answered, mut unanswered) = (Vec::new(), Vec::new());
     let mut template_of: Vec<Option<String>> = vec![None; resources.len()];
     // Of each hinted template and parameter: how often which kind of value stood there.
     let mut hinted_kinds: BTreeMap<(&str, usize), BTreeMap<Kind, u64>> = BTreeMap::new();
@@ -225,7 +223,7 @@ pub(crate) fn find(
                 }
             }
             None if templates && count.answered > 0 => {
-                tries[usize::from(is_file(i))].insert(&resource.shape, i, count.answered)
+                answered.push((resource.shape.as_str(), i, count.answered))
             }
             None if templates => unanswered.push(i),
             // A target such as `./a` or `*` is no path, but every route of a profile must be one.
@@ -233,8 +231,10 @@ pub(crate) fn find(
             None => template_of[i] = Some(resource.shape.clone()),
         }
     }
-    for trie in &mut tries {
-        trie.collapse();
+    // One of pages and one of files.
+    let tries = [false, true]
+        .map(|files| trie::infer(answered.iter().copied().filter(|(_, i, _)| is_file(*i) == files)));
+    for trie in &tries {
         for (i, template) in trie.templates() {
             template_of[i] = Some(template);
         }
@@ -418,6 +418,32 @@ mod tests {
                 ("/settings/mail", "get_settings_mail"),
             ],
         );
+    }
+
+    #[test]
+    fn a_word_of_the_services_own_is_one_wherever_values_stand_beside_it() {
+        let names = |before: &str, after: &str| -> Vec<(String, u64)> {
+            let name = |i: u64| (format!("{before}/karo-{}{after}", (b'a' + i as u8) as char), 1 + i % 4);
+            let lint = [(format!("{before}/lint"), 30)];
+            (0..26).map(name).chain(lint).collect()
+        };
+        let templates = |paths: &[(String, u64)]| -> BTreeSet<String> {
+            let paths: Vec<(&str, u64)> = paths.iter().map(|(path, count)| (path.as_str(), *count)).collect();
+            found(&paths, &[], true).into_iter().map(|route| route.template).collect()
+        };
+        let alone = names("/templates", "");
+        assert_eq!(templates(&alone), BTreeSet::from(["/templates/{slug}".to_owned()]));
+        let others = ["/flows", "/schedules"].map(|before| names(before, "/suspend"));
+        let all: Vec<(String, u64)> = others.into_iter().flatten().chain(alone).collect();
+        let expected = [
+            "/flows/lint",
+            "/flows/{slug}/suspend",
+            "/schedules/lint",
+            "/schedules/{slug}/suspend",
+            "/templates/lint",
+            "/templates/{slug}",
+        ];
+        assert_eq!(templates(&all), BTreeSet::from(expected.map(str::to_owned)));
     }
 
     #[test]
