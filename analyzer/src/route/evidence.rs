@@ -349,23 +349,33 @@ impl Depth {
 /// Share of pages that nothing follows.
 const ENDING: f64 = 0.6;
 
-/// Of each candidate: how much better it agrees with the values seen about as often in whether anything follows.
+/// Of each candidate: how much better it agrees with the values in whether anything follows.
+///
+/// A word that was seen more rarely than the candidate has shown that part of what follows it, and counts as that part
+/// of a word: so many words of which nothing follows say it of the most popular one as well.
 fn ends(candidates: &[Candidate<'_>], is_value: &[bool]) -> Vec<f64> {
     let is_end = |candidate: &Candidate<'_>| candidate.next.iter().all(|segment| segment.is_empty());
     let values = candidates.iter().zip(is_value).filter(|(_, is_value)| **is_value);
     let mut sorted: Vec<(u64, bool)> =
         values.map(|(candidate, _)| (candidate.count, is_end(candidate))).collect();
     sorted.sort_unstable_by(|a, b| b.cmp(a));
-    let mut ending_until = vec![0_u32];
-    for (_, end) in &sorted {
-        ending_until.push(ending_until[ending_until.len() - 1] + u32::from(*end));
+    // Of the words up to each place, how many there are, and requests for them: of all, and of those that end.
+    let mut until = vec![[(0_u64, 0_u64); 2]];
+    for (count, end) in &sorted {
+        let [(words, requests), (ending, of_ending)] = until[until.len() - 1];
+        let one = u64::from(*end);
+        until.push([(words + 1, requests + count), (ending + one, of_ending + one * count)]);
     }
+    let all = until[until.len() - 1];
     let bits = candidates.iter().zip(is_value).map(|(candidate, is_value)| {
-        // A word that was hardly seen has not shown what follows it.
-        let n = sorted.partition_point(|(count, _)| count * 2 >= candidate.count);
-        let (end, own) = (is_end(candidate), u32::from(*is_value));
-        let others = f64::from(n as u32 - own.min(n as u32));
-        let ending = f64::from(ending_until[n]) - f64::from(own * u32::from(end));
+        let before = until[sorted.partition_point(|(count, _)| *count >= candidate.count)];
+        let [known, ending] = [0, 1].map(|which| {
+            let ((words, requests), (_, all)) = (before[which], all[which]);
+            words as f64 + (all - requests) as f64 / candidate.count.max(1) as f64
+        });
+        let (end, own) = (is_end(candidate), f64::from(u32::from(*is_value)));
+        let others = known - own;
+        let ending = ending - if end { own } else { 0.0 };
         let (agreeing, of_page) = if end { (ending, ENDING) } else { (others - ending, 1.0 - ENDING) };
         ((agreeing + 1.0) / (others + 2.0) / of_page).log2().clamp(-6.0, 1.0)
     });
@@ -430,6 +440,23 @@ mod tests {
             let words = [("settings", 9), ("members", 7), ("search", 3), ("billing", 2), ("labels", 1)];
             let words = words.map(|(word, count)| (word, count * times, &[][..]));
             check(&words, &Position::default(), &[]);
+        }
+    }
+
+    #[test]
+    fn the_most_popular_of_names_that_lead_nowhere_is_one_of_them_however_often_they_are_seen() {
+        let rare: Vec<String> = (0..200).map(|i| format!("vesu-{i}")).collect();
+        for times in [1, 10, 1000] {
+            let popular = [("config", 66), ("api", 40), ("karoti-shop", 37), ("data", 22), ("lumen", 17)];
+            let rare = rare.iter().enumerate().map(|(at, word)| (word.as_str(), 1 + at as u64 % 5));
+            let words: Vec<(&str, u64, &[&str])> =
+                popular.into_iter().chain(rare).map(|(word, count)| (word, count * times, &[][..])).collect();
+            let values: Vec<&str> = words.iter().map(|(word, ..)| *word).collect();
+            check(&words, &Position { after_plural: true, ..Position::default() }, &values);
+            // A page of the same form that something follows is none of them.
+            let mut with_page = words.clone();
+            with_page[0].2 = &["advanced", "results"];
+            check(&with_page, &Position { after_plural: true, ..Position::default() }, &values[1..]);
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn template(route: &str) -> Option<String> {
     let pieces = pieces(route)?;
     let literals: String = pieces
         .iter()
-        .map(|piece| format!("/{}", if let Piece::Literal(text) = piece { text.as_str() } else { "x" }))
+        .map(|piece| format!("/{}", if let Piece::Literal(text) = piece { text.as_str() } else { "X" }))
         .collect();
     // Shaped together, because what follows `/reset/` is no word.
     let shape = super::shape_of(&literals);

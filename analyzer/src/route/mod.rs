@@ -65,10 +65,11 @@ impl std::str::FromStr for Hint {
                 "found `{text}`, expected braces only around the name of a whole segment, such as `/users/{{id}}`"
             ));
         }
-        // Shaped in its place, because what follows `/reset/` is no word. A parameter stands there as any word.
+        // Shaped in its place, because what follows `/reset/` is no word. A parameter stands there as any word, with a
+        // capital, because it may be the method of a service.
         let words: String = segments
             .iter()
-            .map(|segment| format!("/{}", if parameter(segment) { "x" } else { segment }))
+            .map(|segment| format!("/{}", if parameter(segment) { "X" } else { segment }))
             .collect();
         let shape = shape_of(&words);
         let shapes = shape.split('/').filter(|segment| !segment.is_empty());
@@ -186,9 +187,7 @@ pub(crate) fn find(
     hints.sort_by_key(|hint| std::cmp::Reverse(hint.literal_count(templates)));
     let known = Known::of_resources(resources);
     let is_file = |i: usize| counts[i].requests == 0;
-    // One of pages and one of files.
-    let mut tries = [trie::Trie::default(), trie::Trie::default()];
-    let mut unanswered = Vec::new();
+    let (mut answered, mut unanswered) = (Vec::new(), Vec::new());
     let mut template_of: Vec<Option<String>> = vec![None; resources.len()];
     // Of each hinted template and parameter: how often which kind of value stood there.
     let mut hinted_kinds: BTreeMap<(&str, usize), BTreeMap<Kind, u64>> = BTreeMap::new();
@@ -224,7 +223,7 @@ pub(crate) fn find(
                 }
             }
             None if templates && count.answered > 0 => {
-                tries[usize::from(is_file(i))].insert(&resource.shape, i, count.answered)
+                answered.push((resource.shape.as_str(), i, count.answered))
             }
             None if templates => unanswered.push(i),
             // A target such as `./a` or `*` is no path, but every route of a profile must be one.
@@ -232,8 +231,10 @@ pub(crate) fn find(
             None => template_of[i] = Some(resource.shape.clone()),
         }
     }
-    for trie in &mut tries {
-        trie.collapse();
+    // One of pages and one of files.
+    let tries = [false, true]
+        .map(|files| trie::infer(answered.iter().copied().filter(|(_, i, _)| is_file(*i) == files)));
+    for trie in &tries {
         for (i, template) in trie.templates() {
             template_of[i] = Some(template);
         }
@@ -417,6 +418,81 @@ mod tests {
                 ("/settings/mail", "get_settings_mail"),
             ],
         );
+    }
+
+    #[test]
+    fn a_word_of_the_services_own_is_one_wherever_values_stand_beside_it() {
+        let names = |before: &str, after: &str| -> Vec<(String, u64)> {
+            let name = |i: u64| (format!("{before}/karo-{}{after}", (b'a' + i as u8) as char), 1 + i % 4);
+            let lint = [(format!("{before}/lint"), 30)];
+            (0..26).map(name).chain(lint).collect()
+        };
+        let templates = |paths: &[(String, u64)]| -> BTreeSet<String> {
+            let paths: Vec<(&str, u64)> = paths.iter().map(|(path, count)| (path.as_str(), *count)).collect();
+            found(&paths, &[], true).into_iter().map(|route| route.template).collect()
+        };
+        let alone = names("/templates", "");
+        assert_eq!(templates(&alone), BTreeSet::from(["/templates/{slug}".to_owned()]));
+        let others = ["/flows", "/schedules"].map(|before| names(before, "/suspend"));
+        let all: Vec<(String, u64)> = others.into_iter().flatten().chain(alone).collect();
+        let expected = [
+            "/flows/lint",
+            "/flows/{slug}/suspend",
+            "/schedules/lint",
+            "/schedules/{slug}/suspend",
+            "/templates/lint",
+            "/templates/{slug}",
+        ];
+        assert_eq!(templates(&all), BTreeSet::from(expected.map(str::to_owned)));
+    }
+
+    #[test]
+    fn services_of_packages_are_routes_unless_they_are_an_open_set() {
+        let few = [
+            ("/acme.cart.v1.CartService/AddItem", 40),
+            ("/acme.cart.v1.CartService/EmptyCart", 9),
+            ("/acme.orders.v1.OrderService/CreateOrder", 12),
+            ("/acme.orders.v1.OrderService/ListOrders", 30),
+            ("/acme.shipping.v1.ShippingService/GetQuote", 21),
+            ("/grpc.health.v1.Health/Check", 300),
+        ];
+        let templates = |shapes: &[(&str, u64)]| -> Vec<String> {
+            found(shapes, &[], true).into_iter().map(|route| route.template).collect()
+        };
+        assert_eq!(templates(&few), few.map(|(path, _)| path));
+        let many: Vec<String> = (0..60).map(|i| format!("/rpc/tenant{i}.orders.OrderService/List")).collect();
+        let many: Vec<(&str, u64)> = many.iter().map(|path| (path.as_str(), 1)).collect();
+        assert_eq!(templates(&many), ["/rpc/{slug}/List"]);
+        let hinted = found(&few, &["/grpc.health.v1.Health/{method}"], true);
+        assert!(hinted.iter().any(|route| route.template == "/grpc.health.v1.Health/{method}"), "{hinted:?}");
+    }
+
+    #[test]
+    fn domains_of_customers_are_never_named_however_few_and_popular_they_are() {
+        let shops = [
+            "karoti", "lumen", "garden", "market", "data", "orders", "api", "vesu", "shop", "cloud",
+            "tabori", "docs",
+        ];
+        // With what follows groups of an interface and services of packages.
+        let paths = shops.iter().flat_map(|shop| {
+            [
+                format!("/tenants/{shop}.example/v1/orders"),
+                format!("/tenants/api.{shop}.example"),
+                format!("/proxy/{shop}.example/Orders"),
+                format!("/proxy/www.{shop}.com/v1beta1/Orders"),
+            ]
+        });
+        let shapes: Vec<String> = paths.map(|path| shape_of(&path)).collect();
+        let shapes: Vec<(&str, u64)> = shapes.iter().map(|shape| (shape.as_str(), 1000)).collect();
+        let templates: BTreeSet<String> =
+            found(&shapes, &[], true).into_iter().map(|route| route.template).collect();
+        let expected = [
+            "/proxy/{opaque}/Orders",
+            "/proxy/{opaque}/v1beta1/Orders",
+            "/tenants/{opaque}",
+            "/tenants/{opaque}/v1/orders",
+        ];
+        assert_eq!(templates, BTreeSet::from(expected.map(str::to_owned)));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! remaining words are values as well (slugs) shows only when all paths are known ([`super::trie`]).
 //! A word stays only when it looks like one ([`is_word`]) and no [`secret`] shows in it: this is the allow-list of what a
 //! profile may ever spell out. A known extension may follow it; any other dot makes it a value, because the
-//! `.smith` of `alice.smith` is a name.
+//! `.smith` of `alice.smith` is a name. The one exception are services of a package before one of their methods.
 
 use std::borrow::Cow;
 
@@ -17,6 +17,8 @@ use crate::privacy::stage::Stage;
 
 /// The longest segment that may stand in a profile.
 const LONGEST_WORD: usize = 48;
+/// The longest name of a service with its package, which has several words.
+const LONGEST_SERVICE: usize = 96;
 /// Digits in a row beyond which a segment is a number with decoration, not a word.
 const DIGITS_IN_A_ROW: usize = 3;
 /// Letters without a break beyond which a run must not look random.
@@ -67,7 +69,12 @@ const EXTENSIONS: [&[u8]; 114] = [
 pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     let mut after_capability = false;
-    for segment in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
+    let mut end = 0;
+    for segment in path.split(|byte| *byte == b'/') {
+        end += segment.len() + 1;
+        if segment.is_empty() {
+            continue;
+        }
         out.push(b'/');
         if after_capability {
             out.extend_from_slice(placeholder(ValueKind::Token).as_bytes());
@@ -82,7 +89,11 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
                 { words }.any(|word| CAPABILITIES.contains(&word)) && Stage::Capabilities.is_on();
         } else {
             let decoded = decode(&segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())]);
-            whole_segment(&decoded, out);
+            if is_service(&decoded, path.get(end..).unwrap_or_default()) {
+                out.extend_from_slice(&decoded);
+            } else {
+                whole_segment(&decoded, out);
+            }
             after_capability = names_capability(&decoded) && Stage::Capabilities.is_on();
         }
     }
@@ -167,6 +178,32 @@ fn whole_segment(segment: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Whether `segment` is a service of a package and `rest`, the end of the path, one of its methods: gRPC, Connect and
+/// Twirp ask for `/grpc.health.v1.Health/Check`.
+///
+/// Nobody else writes lower case before the last dot and a capital behind it: hosts have none, and names of people have
+/// one in front as well. A third of the letters are of words of routes all the same.
+fn is_service(segment: &[u8], rest: &[u8]) -> bool {
+    let capitalised = |text: &[u8]| {
+        text.first().is_some_and(u8::is_ascii_uppercase)
+            && text.iter().all(u8::is_ascii_alphanumeric)
+            && looks_like_a_word(text)
+    };
+    let lower = |text: &[u8]| {
+        let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_';
+        text.first().is_some_and(u8::is_ascii_lowercase) && text.iter().all(letter) && looks_like_a_word(text)
+    };
+    // The cheapest first: hardly any path gets further.
+    rest.first().is_some_and(u8::is_ascii_uppercase)
+        && segment.len() <= LONGEST_SERVICE
+        && memchr::memrchr(b'.', segment).is_some_and(|dot| {
+            let (package, service) = (&segment[..dot], &segment[dot + 1..]);
+            capitalised(rest) && capitalised(service) && package.split(|byte| *byte == b'.').all(lower)
+        })
+        && secret::find(segment).is_none()
+        && vocabulary::holds_words(segment)
+}
+
 /// The placeholder that stands for a value of `kind`.
 pub(crate) fn placeholder(kind: ValueKind) -> &'static str {
     match kind {
@@ -229,8 +266,9 @@ fn is_known_extension(extension: &[u8]) -> bool {
 /// A word has ASCII letters of either size, digits, `-` and `_`, and at least one letter. Capitals are allowed because
 /// real sites have routes such as `/LongDistance/ServicesAgreement.html` and `/getUserById`, which would all become
 /// one. No more than 3 digits stand in a row, 6 in all, and they change places with letters fewer than 3 times. From 16
-/// letters without a break on, a run has at most 3.5 bits of entropy per character; from 10 on, one of both sizes is put
-/// together of capitalised words. Hexadecimal numbers, dates and UUIDs are values although they have that form.
+/// letters without a break on, a run has at most 3.5 bits of entropy per character, or no digit and a third of its letters
+/// from words of routes; from 10 on, one of both sizes is put together of capitalised words. Hexadecimal numbers, dates
+/// and UUIDs are values although they have that form.
 pub(crate) fn is_word(text: &[u8]) -> bool {
     value_kind(text).is_none() && secret::find(text).is_none()
 }
@@ -327,7 +365,7 @@ fn looks_random(run: &[u8]) -> bool {
     let with_digits = run.iter().any(u8::is_ascii_digit);
     run.len() >= LONG_RUN
         && entropy_bits(run) > ENTROPY_BITS
-        && (with_digits || !vocabulary::is_made_of_words(run))
+        && (with_digits || !vocabulary::holds_words(run))
 }
 
 /// `ServicesAgreement`, `XMLHttpRequest`, `getV2Users`: words of three letters in the mean. Each has a vowel, is an
@@ -409,6 +447,7 @@ mod tests {
         check("/sk-SK/ASIA", "/sk-SK/ASIA");
         check("/api/getUserAccountDetails", "/api/getUserAccountDetails");
         check("/XMLHttpRequestFactory", "/XMLHttpRequestFactory");
+        check("/v1/validatingadmissionpolicies", "/v1/validatingadmissionpolicies");
         check("/OAuth2Callback/getV2Users/iPhone15Pro", "/OAuth2Callback/getV2Users/iPhone15Pro");
     }
 
@@ -457,12 +496,45 @@ mod tests {
     }
 
     #[test]
+    fn services_of_a_package_stay_before_their_methods() {
+        for path in [
+            "/grpc.health.v1.Health/Check",
+            "/acme.orders.v1.OrderService/CreateOrder",
+            "/twirp/shop.Cart/AddItem",
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            "/google.pubsub.v1.Publisher/Publish",
+            "/hipstershop.ProductCatalogService/ListProducts",
+            "/etcdserverpb.KV/Range",
+        ] {
+            check(path, path);
+        }
+        check("/acme.orders.OrderService", "/{opaque}");
+        check("/acme.orders.OrderService/create", "/{opaque}/create");
+        check("/acme.orders.OrderService/Create/", "/{opaque}/Create/");
+        check("/alice.Smith/Orders", "/{opaque}/Orders");
+        check("/Order.Service/Create", "/{opaque}/Create");
+        check("/shop.karoti.example/Orders", "/{opaque}/Orders");
+        check("/order.sk_live_abcdefgh.Service/Create", "/{token}/Create");
+    }
+
+    #[test]
+    fn names_of_hosts_are_values_whatever_stands_around_them() {
+        // Customers' domains may stand before versions as groups of an interface do.
+        for host in ["karoti.example", "shop.karoti.example", "api.example.org", "www.karoti.com"] {
+            check(&format!("/tenants/{host}"), "/tenants/{opaque}");
+            check(&format!("/tenants/{host}/v1/orders"), "/tenants/{opaque}/v1/orders");
+        }
+        check("/apis/storage.karoti.example/v1beta1/volumes", "/apis/{opaque}/v1beta1/volumes");
+    }
+
+    #[test]
     fn names_and_numbers_of_people_are_no_words() {
         check("/u/Alice+Smith", "/u/{opaque}");
         check("/user/~jdoe", "/user/{opaque}");
         check("/tel-030-123-456", "/{slug}");
         check("/DE12-345-678-901-x", "/{token}");
         check("/DE1-345-678-9", "/{opaque}");
+        check("/u/friedrichkowalczyk", "/u/{opaque}");
         check(&format!("/{}", "word-".repeat(10)), "/{opaque}");
     }
 

@@ -3,8 +3,10 @@
 //! From the root down, because what follows a parameter is known only when all its values are one: at each position
 //! the words are weighed ([`super::evidence`]), those that are values become one placeholder, and what followed them is
 //! put together. Result and evidence depend on counts alone, not on the order of paths.
+//!
+//! What the words of a service are shows in its tree: [`infer`] looks twice where the first look found some.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{self, Candidate, Finding, Position};
 use super::name::number_placeholders;
@@ -15,14 +17,37 @@ use super::vocabulary::{self, Form};
 const ABSORBED_SHARE: f64 = 0.1;
 /// Segments that are looked at behind a word, and behind each of those.
 const MOST_FOLLOWERS: usize = 64;
+/// Places beside values where a word stays before it is one that the service's routes are made of.
+const RECURRING: usize = 2;
 /// Placeholders of text: one parameter, whatever its values look like.
 const TEXT: [&str; 6] = ["{word}", "{slug}", "{opaque}", "{token}", "{hex}", "{email}"];
 /// Placeholders of values that leave no doubt.
 const EXACT: [&str; 3] = ["{int}", "{uuid}", "{date}"];
 
+/// The tree of `paths`, each the shape of a resource, its number and the requests for it: what is a word of the
+/// service's own in several places of a first tree is one in all places of a second.
+pub(crate) fn infer<'p>(paths: impl Iterator<Item = (&'p str, usize, u64)> + Clone) -> Trie {
+    let grow = |own_words| {
+        let mut trie = Trie::new(own_words);
+        paths.clone().for_each(|(shape, resource, count)| trie.insert(shape, resource, count));
+        trie.collapse();
+        trie
+    };
+    let trie = grow(BTreeSet::new());
+    let own_words = trie.recurring_words();
+    if own_words.is_empty() {
+        return trie;
+    }
+    // One at a time: of a log with millions of paths they are large.
+    drop(trie);
+    grow(own_words)
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trie {
     root: Node,
+    /// Words of routes that are on no list.
+    own_words: BTreeSet<String>,
     decisions: Vec<Decision>,
 }
 
@@ -53,8 +78,13 @@ struct Node {
 }
 
 impl Trie {
+    /// A tree without paths, of a service whose routes are made of `own_words` besides those on the list.
+    fn new(own_words: BTreeSet<String>) -> Self {
+        Self { own_words, ..Self::default() }
+    }
+
     /// Adds a resource by its shape.
-    pub(crate) fn insert(&mut self, shape: &str, resource: usize, count: u64) {
+    fn insert(&mut self, shape: &str, resource: usize, count: u64) {
         let mut node = &mut self.root;
         node.count += count;
         for segment in shape.strip_prefix('/').unwrap_or(shape).split('/') {
@@ -65,9 +95,23 @@ impl Trie {
     }
 
     /// Turns values into placeholders, from the root down.
-    pub(crate) fn collapse(&mut self) {
+    fn collapse(&mut self) {
         let first = Position { first: true, ..Position::default() };
-        self.root.collapse(&first, &mut String::new(), &mut self.decisions);
+        self.root.collapse(&first, &mut String::new(), &self.own_words, &mut self.decisions);
+    }
+
+    /// Words on no list that stayed beside values in several places.
+    ///
+    /// Values seldom do that, and words of routes do: what is a word of the service's own in one place is one wherever
+    /// values stand beside it.
+    fn recurring_words(&self) -> BTreeSet<String> {
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let beside_values = self.decisions.iter().filter(|decision| decision.values > 0);
+        for (word, _) in beside_values.flat_map(|decision| &decision.pages) {
+            *places.entry(word).or_default() += 1;
+        }
+        places.retain(|word, places| *places >= RECURRING && !form(word).is_of_routes());
+        places.into_keys().map(str::to_owned).collect()
     }
 
     /// The template that a shape fits, literal words first; the shape itself where it fits none.
@@ -96,13 +140,19 @@ impl Trie {
 }
 
 impl Node {
-    fn collapse(&mut self, position: &Position, before: &mut String, decisions: &mut Vec<Decision>) {
+    fn collapse(
+        &mut self,
+        position: &Position,
+        before: &mut String,
+        own_words: &BTreeSet<String>,
+        decisions: &mut Vec<Decision>,
+    ) {
         let mut by_extension: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for word in self.children.keys().filter(|word| !word.is_empty() && !word.starts_with('{')) {
             by_extension.entry(extension(word)).or_default().push(word.clone());
         }
         for (extension, words) in by_extension {
-            decisions.push(self.decide(&extension, words, position, before));
+            decisions.push(self.decide(&extension, words, position, before, own_words));
         }
         self.unify_text();
         for (segment, child) in &mut self.children {
@@ -115,20 +165,27 @@ impl Node {
             let length = before.len();
             before.push('/');
             before.push_str(segment);
-            child.collapse(&below, before, decisions);
+            child.collapse(&below, before, own_words, decisions);
             before.truncate(length);
         }
     }
 
     /// Makes one parameter of those of `words`, which end in `extension`, that are values.
-    fn decide(&mut self, extension: &str, words: Vec<String>, position: &Position, before: &str) -> Decision {
+    fn decide(
+        &mut self,
+        extension: &str,
+        words: Vec<String>,
+        position: &Position,
+        before: &str,
+        own_words: &BTreeSet<String>,
+    ) -> Decision {
         let beside = |placeholders: &[&str]| -> Vec<&Self> {
             placeholders.iter().filter_map(|kind| self.children.get(&format!("{kind}{extension}"))).collect()
         };
         let mass = |nodes: &[&Self]| nodes.iter().map(|node| node.count).sum::<u64>();
         let candidates: Vec<Candidate<'_>> = words
             .iter()
-            .filter_map(|word| self.children.get(word).map(|node| node.candidate(word)))
+            .filter_map(|word| self.children.get(word).map(|node| node.candidate(word, own_words)))
             .collect();
         let names = candidates.iter().filter(|candidate| !candidate.form.is_of_routes());
         let names: u64 = names.map(|candidate| candidate.count).sum();
@@ -165,8 +222,7 @@ impl Node {
     }
 
     /// This node as the word that leads to it.
-    fn candidate<'n>(&'n self, word: &'n str) -> Candidate<'n> {
-        let stem = &word[..word.len() - extension(word).len()];
+    fn candidate<'n>(&'n self, word: &'n str, own_words: &BTreeSet<String>) -> Candidate<'n> {
         let children = self.children.iter().take(MOST_FOLLOWERS);
         let later = children.clone().flat_map(|(_, child)| child.children.keys().take(MOST_FOLLOWERS));
         let mut after_next: Vec<&str> = later.map(String::as_str).collect();
@@ -174,7 +230,7 @@ impl Node {
         after_next.dedup();
         Candidate {
             word,
-            form: Form::of(stem),
+            form: if own_words.contains(word) { Form::Route } else { form(word) },
             count: self.count,
             next: children.map(|(segment, _)| segment.as_str()).collect(),
             after_next,
@@ -257,6 +313,11 @@ impl Node {
             path.pop();
         }
     }
+}
+
+/// The form of a word without its extension.
+fn form(word: &str) -> Form {
+    Form::of(&word[..word.len() - extension(word).len()])
 }
 
 /// The extension of a word, with its dot.
