@@ -1,11 +1,11 @@
 //! Events in a Parquet file: those that `analyzer events` writes, or the same columns by somebody else's program.
 
 use std::fs::File;
+use std::panic;
 
 use parquet::basic::{CompressionCodec, ConvertedType, LogicalType, TimeUnit, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader as _, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
@@ -23,6 +23,11 @@ const UNPACKED: [CompressionCodec; 3] =
 
 /// Reads all rows.
 pub(super) fn read(file: File) -> Result<Events, Error> {
+    // Most damage is an error of the library; the rest, such as a page before the beginning of the file, is a panic.
+    panic::catch_unwind(|| read_undamaged(file)).unwrap_or_else(|panic| Err(damaged(panic)))
+}
+
+fn read_undamaged(file: File) -> Result<Events, Error> {
     let file = SerializedFileReader::new(file).map_err(damaged)?;
     let metadata = file.metadata();
     let columns = Columns::of(metadata.file_metadata().schema_descr())?;
@@ -53,7 +58,8 @@ pub(super) fn read(file: File) -> Result<Events, Error> {
     Ok(reader.events)
 }
 
-fn damaged(_: ParquetError) -> Error {
+/// Whatever the library says is about bytes, and people cannot mend those.
+fn damaged<T>(_: T) -> Error {
     wrong(EventsPlace::All, "a damaged file", "a Parquet file from its first byte to its last")
 }
 
