@@ -39,13 +39,13 @@ pub enum Error {
         expected: &'static str,
     },
     /// A table of events that cannot be replayed. What stands in it is not repeated: it may be somebody's.
-    #[error("line {line} of the events: found {found}, expected {expected}")]
+    #[error("{place}: found {found}, expected {expected}")]
     Events {
-        /// The line, counted from 1.
-        line: u64,
-        /// What it has.
-        found: &'static str,
-        /// What it should have.
+        /// Where in it.
+        place: EventsPlace,
+        /// What is there.
+        found: String,
+        /// What should be.
         expected: &'static str,
     },
     /// The curve would be followed so fast that sessions blur it.
@@ -268,6 +268,23 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+/// A place in a table of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EventsPlace {
+    /// A line of text, counted from 1.
+    #[error("line {0} of the events")]
+    Line(u64),
+    /// A row of a file that has no lines, counted from 1.
+    #[error("row {0} of the events")]
+    Row(u64),
+    /// A column, by name.
+    #[error("column `{0}` of the events")]
+    Column(&'static str),
+    /// All of it.
+    #[error("the events")]
+    All,
 }
 
 /// Why a target may not be loaded.

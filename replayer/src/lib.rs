@@ -74,8 +74,9 @@ pub mod verdict;
 
 pub use config::Settings;
 pub use dispatch::Wish;
-pub use error::{Error, Refusal};
+pub use error::{Error, EventsPlace, Refusal};
 pub use exchange::{RUN_HEADER, SESSION_HEADER};
+pub use feed::Feeds;
 pub use guard::{Budget, Safety, Stopped, StoppedBy};
 pub use pace::Pace;
 pub use record::{Failure, Progress};

@@ -5,6 +5,10 @@
 mod authority;
 mod cli;
 mod connections;
+#[cfg(target_os = "linux")]
+mod dns;
+#[cfg(feature = "parquet")]
+mod events;
 mod faults;
 mod guard;
 mod interrupted;

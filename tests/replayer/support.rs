@@ -88,13 +88,18 @@ pub(crate) fn interrupt(child: &Child) {
 pub(crate) fn server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    self::serve(listener, serve);
+    address
+}
+
+/// The same on a port of the caller's choice.
+pub(crate) fn serve(listener: TcpListener, serve: impl Fn(TcpStream) + Clone + Send + 'static) {
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let serve = serve.clone();
             thread::spawn(move || serve(stream));
         }
     });
-    address
 }
 
 /// Reads the head of a request; none when the client has closed the connection.

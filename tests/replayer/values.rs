@@ -66,12 +66,20 @@ fn paths_hold_the_rows_of_a_feed() {
     let (directory, profile) = directory(&hurried());
     let feed = directory.path().join("items.csv");
     fs_err::write(&feed, "slug,note\nblue-mug,1\nred mug,2\n").unwrap();
-    run(&profile, &url, &[&SCHEDULE[..], &["--feed", feed.to_str().unwrap()]].concat());
+    let feed = ["--feed", feed.to_str().unwrap()];
+    run(&profile, &url, &[&SCHEDULE[..], &feed].concat());
     let asked: BTreeSet<String> = told
         .try_iter()
         .filter_map(|seen| seen.head.split(' ').nth(1)?.strip_prefix("/items/").map(str::to_owned))
         .collect();
     assert_eq!(asked, ["blue-mug".to_owned(), "red%20mug".to_owned()].into());
+    // The plan shows the same.
+    let plan = ["plan", profile.to_str().unwrap(), "--sessions", "200"];
+    let shown = output(&[&plan[..], &SCHEDULE[..4], &feed].concat());
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let [all, blue, red] =
+        ["/items/", "/items/blue-mug", "/items/red%20mug"].map(|path| shown.matches(path).count());
+    assert!(blue > 0 && red > 0 && blue + red == all, "{shown}");
 }
 
 #[test]

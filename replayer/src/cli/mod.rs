@@ -1,5 +1,6 @@
 //! The command line: flags in, library calls, results and exit codes out.
 
+mod feeds;
 mod intervals;
 mod limits;
 mod machine;
@@ -13,12 +14,13 @@ mod signals;
 mod target;
 mod wire;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use replayer::plan::{Form, Trace};
+use replayer::plan::{Form, PARQUET_MAGIC, Trace};
 use shared::Profile;
 
 use output::ClosedPipe;
@@ -96,18 +98,35 @@ fn describe(error: &anyhow::Error) -> String {
 
 /// Reads the events at `path`, which are to be played as they were.
 fn read_trace(path: &Path, seed: u64) -> anyhow::Result<Trace> {
+    let mut input = BufReader::new(fs_err::File::open(path)?);
+    if input.fill_buf()?.starts_with(PARQUET_MAGIC) {
+        return read_parquet(input.into_inner(), path, seed);
+    }
     let form = match path.extension().and_then(|extension| extension.to_str()) {
         Some("csv") => Form::Csv,
         Some("ndjson" | "jsonl") => Form::Ndjson,
         _ => anyhow::bail!(
-            "`{}`: found another extension, expected `.csv` or `.ndjson`\n  \
+            "`{}`: found another extension, expected `.csv` or `.ndjson`, or a Parquet file\n  \
              hint: write the events with `analyzer events LOG -o LOG.events.csv`",
             path.display()
         ),
     };
-    let file = fs_err::File::open(path)?;
-    Trace::read(std::io::BufReader::new(file), form, seed)
+    Trace::read(input, form, seed).with_context(|| format!("cannot replay `{}`", path.display()))
+}
+
+#[cfg(feature = "parquet")]
+fn read_parquet(file: fs_err::File, path: &Path, seed: u64) -> anyhow::Result<Trace> {
+    Trace::read_parquet(file.into_parts().0, seed)
         .with_context(|| format!("cannot replay `{}`", path.display()))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn read_parquet(_: fs_err::File, path: &Path, _: u64) -> anyhow::Result<Trace> {
+    anyhow::bail!(
+        "`{}`: found a Parquet file, which this build does not read, expected `.csv` or `.ndjson`\n  \
+         hint: build with the feature `parquet`, or write the events with `analyzer events LOG -o LOG.events.csv`",
+        path.display()
+    )
 }
 
 /// Reads and checks the profile at `path`.

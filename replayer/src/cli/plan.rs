@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use replayer::Settings;
 use replayer::plan::Plan;
 use replayer::report;
+use replayer::{Feeds, Settings};
 
+use super::feeds::FeedFlags;
 use super::output::{Format, OutputFlags};
 use super::schedule::ScheduleFlags;
 
@@ -19,6 +20,8 @@ pub(super) struct Flags {
     profile: PathBuf,
     #[command(flatten)]
     schedule: ScheduleFlags,
+    #[command(flatten)]
+    feeds: FeedFlags,
     #[command(flatten)]
     output: OutputFlags,
     /// How many sessions to spell out
@@ -36,6 +39,7 @@ pub(super) fn plan(flags: &Flags) -> anyhow::Result<ExitCode> {
         let profile = super::read_profile(&flags.profile)?;
         (Plan::new(&profile, &schedule, methods)?, profile)
     };
+    let plan = plan.fed(&Feeds::read(&flags.feeds.files(&profile, &flags.profile)?)?);
     super::run::warn_of_plan(plan.outline());
     let preview = report::Preview::of(&plan, &profile, flags.sessions);
     flags.output.write(&match flags.output.format {

@@ -1,9 +1,7 @@
 //! `replayer run`.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +14,9 @@ use replayer::config::StartAt;
 use replayer::plan::Outline;
 use replayer::report::{self, RunReport};
 use replayer::{Observer, Pace, Progress, Run, Settings, StoppedBy, Wish};
-use shared::Profile;
 use shared::units::parse_duration;
 
+use super::feeds::FeedFlags;
 use super::limits;
 use super::output::{Format, OutputFlags, say};
 use super::safety::SafetyFlags;
@@ -43,11 +41,8 @@ pub(super) struct Flags {
     /// Load this host although the profile was made from its traffic: type its name again
     #[arg(long, value_name = "HOST", help_heading = "Safety")]
     i_own_this_production: Option<String>,
-    /// Values for parameters: a CSV file whose columns are called like them; repeat it
-    ///
-    /// In templates it is called like the file, or NAME.
-    #[arg(long, value_name = "[NAME=]FILE", help_heading = "Sending")]
-    feed: Vec<String>,
+    #[command(flatten)]
+    feeds: FeedFlags,
     #[command(flatten)]
     safety: SafetyFlags,
     /// Show the plan and stop there
@@ -128,7 +123,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         target: flags.target,
         allow_targets: flags.allow_target,
         own_production: flags.i_own_this_production,
-        feeds: feeds(&profile, &flags.profile, &flags.feed)?,
+        feeds: flags.feeds.files(&profile, &flags.profile)?,
         safety: flags.safety.safety(),
         allow_methods: flags.schedule.allow_method.clone(),
         schedule,
@@ -186,25 +181,6 @@ fn parse_moment(text: &str) -> Result<Duration, String> {
     }
     let moment: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
     moment.as_duration().try_into().map_err(|_| wrong())
-}
-
-/// The feeds of `profile`, whose paths are seen from where it is, and those that flags name.
-fn feeds(profile: &Profile, path: &Path, flags: &[String]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let beside = path.parent().unwrap_or(Path::new(""));
-    let mut feeds: BTreeMap<String, PathBuf> =
-        profile.feeds.iter().map(|(name, file)| (name.clone(), beside.join(file))).collect();
-    for flag in flags {
-        let (name, file) = match flag.split_once('=') {
-            Some((name, file)) => (name.to_owned(), PathBuf::from(file)),
-            None => {
-                let file = PathBuf::from(flag);
-                let name = file.file_stem().and_then(OsStr::to_str).map(str::to_owned);
-                (name.with_context(|| format!("`--feed`: found `{flag}`, expected a file"))?, file)
-            }
-        };
-        feeds.insert(name, file);
-    }
-    Ok(feeds)
 }
 
 /// Says what is left out of the profile, and what of the plan is unlike production: never silently.

@@ -80,7 +80,7 @@ pub(super) struct ScheduleFlags {
     /// What everything random follows from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Play events as they were: `FILE.csv` or `FILE.ndjson` of `analyzer events`, in place of a profile
+    /// Play events as they were, those of `analyzer events` as CSV, NDJSON or Parquet, in place of a profile
     #[arg(
         long,
         conflicts_with_all = [

@@ -15,7 +15,7 @@ use crate::error::Error;
 
 /// Files of values, by name.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Feeds {
+pub struct Feeds {
     feeds: Vec<Feed>,
 }
 
@@ -39,8 +39,8 @@ impl Feeds {
     /// Reads `files`, by name: CSV with a line of names first, then at least one row.
     ///
     /// # Errors
-    /// [`Error::Feed`], which names the file and the line but shows nothing of its values.
-    pub(crate) fn read(files: &BTreeMap<String, PathBuf>) -> Result<Self, Error> {
+    /// [`Error::Read`], or [`Error::Feed`], which names the file and the line but shows nothing of its values.
+    pub fn read(files: &BTreeMap<String, PathBuf>) -> Result<Self, Error> {
         let feeds = files.iter().map(|(name, path)| Feed::read(name, path)).collect::<Result<_, Error>>()?;
         Ok(Self { feeds })
     }

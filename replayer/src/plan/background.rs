@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn shards_share_the_callers() {
-        for of_shards in [2, 3, 8] {
+        for of_shards in [1, 2, 3, 4, 8] {
             let shards = (0..of_shards).map(|index| Share { index, of: of_shards });
             let mut union: Vec<PlannedCall> = shards.flat_map(of).collect();
             union.sort_by_key(|call| (call.at_ns, call.caller));

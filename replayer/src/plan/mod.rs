@@ -41,7 +41,7 @@ pub use feasible::{Machine, Obstacle, obstacles};
 pub use outline::{Flattening, Outline, SkippedEndpoint};
 pub(crate) use paths::Paths;
 pub use scenario::derived as derived_scenarios;
-pub use trace::{Form, Trace, TraceSummary};
+pub use trace::{Form, PARQUET_MAGIC, Trace, TraceSummary};
 pub(crate) use value::next_placeholder;
 pub use walk::{Gap, PlannedSession, Walk};
 
@@ -188,7 +188,7 @@ impl Plan {
 
     /// The same plan, with values from `feeds` where these have a column that is called like the parameter.
     #[must_use]
-    pub(crate) fn fed(mut self, feeds: &Feeds) -> Self {
+    pub fn fed(mut self, feeds: &Feeds) -> Self {
         self.endpoints.iter_mut().for_each(|endpoint| endpoint.paths.feed(&endpoint.id, feeds));
         self
     }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::clock::SECOND_NS;
-use crate::error::Error;
+use crate::error::{Error, EventsPlace};
 
-/// How events are written.
+/// How events are written as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// A table of text, with the names of its columns in the first line.
@@ -48,8 +48,22 @@ pub(super) struct Events {
 }
 
 /// The columns that a replay has a use for; others are passed over.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Nanoseconds of Unix time.
+    pub(super) started_ns: Option<i64>,
+    pub(super) ended_ns: Option<i64>,
+    pub(super) duration_s: Option<f64>,
+    pub(super) client: String,
+    pub(super) method: Option<String>,
+    pub(super) route: Option<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) status: u16,
+}
+
+/// A row as text has it.
 #[derive(Debug, Deserialize)]
-struct Row {
+struct TextRow {
     started_at: Option<String>,
     ended_at: Option<String>,
     duration_s: Option<f64>,
@@ -60,31 +74,64 @@ struct Row {
     status: u16,
 }
 
+impl TextRow {
+    fn row(self, line: u64) -> Result<Row, Error> {
+        let place = EventsPlace::Line(line);
+        let moment = |text: Option<String>| match text.filter(|text| !text.is_empty()) {
+            None => Ok(None),
+            Some(text) => moment_ns(&text, place).map(Some),
+        };
+        Ok(Row {
+            started_ns: moment(self.started_at)?,
+            ended_ns: moment(self.ended_at)?,
+            duration_s: self.duration_s,
+            client: self.client,
+            method: self.method,
+            route: self.route,
+            endpoint: self.endpoint,
+            status: self.status,
+        })
+    }
+}
+
+/// A moment in RFC 3339 as nanoseconds of Unix time; `place` is where it stands.
+pub(super) fn moment_ns(text: &str, place: EventsPlace) -> Result<i64, Error> {
+    match text.parse::<Timestamp>().map(|moment| i64::try_from(moment.as_nanosecond())) {
+        Ok(Ok(moment_ns)) => Ok(moment_ns),
+        _ => Err(wrong(place, "a stamp that is none", "a moment in RFC 3339")),
+    }
+}
+
+/// What is wrong with the events at `place`.
+pub(super) fn wrong(place: EventsPlace, found: &str, expected: &'static str) -> Error {
+    Error::Events { place, found: found.to_owned(), expected }
+}
+
 /// Reads all rows.
 pub(super) fn read(input: impl Read, form: Form) -> Result<Events, Error> {
     let mut reader = Reader::default();
     match form {
         Form::Csv => {
             let mut table = csv::Reader::from_reader(input);
-            let wrong = |line| Error::Events { line, found: "something else", expected: "a row of events" };
-            let names = table.headers().map_err(|_| wrong(1))?;
+            let wrong_row = |line| wrong(EventsPlace::Line(line), "something else", "a row of events");
+            let names = table.headers().map_err(|_| wrong_row(1))?;
             if !names.iter().any(|name| name == "client") {
                 let expected = "a column `client`, as `analyzer events` writes";
-                return Err(Error::Events { line: 1, found: "another table", expected });
+                return Err(wrong(EventsPlace::Line(1), "another table", expected));
             }
-            for (at, row) in table.deserialize().enumerate() {
+            for (at, row) in table.deserialize::<TextRow>().enumerate() {
                 let line = at as u64 + 2;
-                reader.add(row.map_err(|_| wrong(line))?, line)?;
+                reader.add(row.map_err(|_| wrong_row(line))?.row(line)?);
             }
         }
         Form::Ndjson => {
             for (at, line) in BufReader::new(input).lines().enumerate() {
                 let number = at as u64 + 1;
-                let wrong =
-                    || Error::Events { line: number, found: "something else", expected: "an event in JSON" };
-                let line = line.map_err(|_| wrong())?;
+                let wrong_line = || wrong(EventsPlace::Line(number), "something else", "an event in JSON");
+                let line = line.map_err(|_| wrong_line())?;
                 if !line.trim().is_empty() {
-                    reader.add(serde_json::from_str(&line).map_err(|_| wrong())?, number)?;
+                    let row: TextRow = serde_json::from_str(&line).map_err(|_| wrong_line())?;
+                    reader.add(row.row(number)?);
                 }
             }
         }
@@ -94,29 +141,17 @@ pub(super) fn read(input: impl Read, form: Form) -> Result<Events, Error> {
 
 /// Numbers clients and endpoints as they come.
 #[derive(Debug, Default)]
-struct Reader {
-    events: Events,
+pub(super) struct Reader {
+    pub(super) events: Events,
     clients: HashMap<String, u32>,
     endpoints: HashMap<(String, String), usize>,
 }
 
 impl Reader {
-    fn add(&mut self, row: Row, line: u64) -> Result<(), Error> {
-        let moment = |text: &Option<String>| match text.as_deref().filter(|text| !text.is_empty()) {
-            None => Ok(None),
-            Some(text) => match text.parse::<Timestamp>().map(|moment| i64::try_from(moment.as_nanosecond()))
-            {
-                Ok(Ok(moment_ns)) => Ok(Some(moment_ns)),
-                _ => {
-                    let expected = "a moment in RFC 3339";
-                    Err(Error::Events { line, found: "a stamp that is none", expected })
-                }
-            },
-        };
-        let (started_ns, ended_ns) = (moment(&row.started_at)?, moment(&row.ended_at)?);
+    pub(super) fn add(&mut self, row: Row) {
         let is_whole = |ns: &i64| ns % SECOND_NS as i64 == 0;
         // Of an end and a start that was reckoned from it, the end is what the log says.
-        let (stamp_ns, before_ns) = match (started_ns, ended_ns) {
+        let (stamp_ns, before_ns) = match (row.started_ns, row.ended_ns) {
             (Some(started_ns), Some(ended_ns)) if is_whole(&ended_ns) && !is_whole(&started_ns) => {
                 (ended_ns, ended_ns - started_ns)
             }
@@ -127,7 +162,7 @@ impl Reader {
             }
             (None, None) => {
                 self.events.without_stamp += 1;
-                return Ok(());
+                return;
             }
         };
         let clients = self.clients.len() as u32;
@@ -139,7 +174,6 @@ impl Reader {
         };
         let (duration_s, status) = (row.duration_s, row.status);
         self.events.rows.push(Event { client, endpoint, stamp_ns, before_ns, duration_s, status });
-        Ok(())
     }
 
     fn endpoint(&mut self, method: String, route: String, id: Option<String>) -> usize {

@@ -6,6 +6,8 @@
 //! client: nobody asked for it sooner.
 
 mod events;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod profile;
 
 use std::collections::BTreeMap;
@@ -13,16 +15,19 @@ use std::io::Read;
 
 use shared::Profile;
 
-use events::Event;
 pub use events::Form;
+use events::{Event, Events};
 
 use super::{Place, PlannedSession};
 use crate::clock::SECOND_NS;
-use crate::error::Error;
+use crate::error::{Error, EventsPlace};
 use crate::random::{Key, Purpose, Stream};
 
 /// The longest pause inside a session, in nanoseconds: who is silent for longer comes back over a new connection.
 const SESSION_GAP_NS: i64 = 1_800 * SECOND_NS as i64;
+
+/// The first bytes of every Parquet file.
+pub const PARQUET_MAGIC: &[u8] = b"PAR1";
 
 /// A log played back as it was.
 #[derive(Debug, Clone)]
@@ -66,7 +71,19 @@ impl Trace {
     /// # Errors
     /// [`Error::Events`] for a table that is none of events, or has none to replay.
     pub fn read(input: impl Read, form: Form, seed: u64) -> Result<Self, Error> {
-        let mut events = events::read(input, form)?;
+        Self::of(events::read(input, form)?, seed)
+    }
+
+    /// The same of a Parquet file, which begins with [`PARQUET_MAGIC`].
+    ///
+    /// # Errors
+    /// [`Error::Events`] for a file that is damaged, or a table that is none of events, or has none to replay.
+    #[cfg(feature = "parquet")]
+    pub fn read_parquet(file: std::fs::File, seed: u64) -> Result<Self, Error> {
+        Self::of(parquet::read(file)?, seed)
+    }
+
+    fn of(mut events: Events, seed: u64) -> Result<Self, Error> {
         let requests = events.rows.len() as u64 + events.without_stamp;
         let unrounded = events.rows.iter().all(|event| event.stamp_ns % SECOND_NS as i64 == 0);
         if unrounded {
@@ -76,7 +93,12 @@ impl Trace {
         events.rows.sort_by_key(|event| (event.client, event.starts_at_ns()));
         let first_ns = events.rows.iter().map(Event::starts_at_ns).min();
         let Some(first_ns) = first_ns else {
-            return Err(Error::Events { line: 1, found: "no request", expected: "rows with a stamp" });
+            let found = match events.without_stamp {
+                0 => "no request".to_owned(),
+                1 => "a row without a moment".to_owned(),
+                rows => format!("{rows} rows without a moment"),
+            };
+            return Err(Error::Events { place: EventsPlace::All, found, expected: "rows with one" });
         };
         let origin_ns = first_ns.div_euclid(SECOND_NS as i64) * SECOND_NS as i64;
         let run_ns = |event: &Event| event.starts_at_ns().abs_diff(origin_ns);
@@ -268,14 +290,17 @@ mod tests {
     #[test]
     fn tables_that_are_none_of_events_are_named_without_what_is_in_them() {
         #[track_caller]
-        fn check(text: &str, line: u64, words: &str) {
+        fn check(text: &str, place: &str, words: &str) {
             let error = Trace::read(text.as_bytes(), Form::Csv, 1).unwrap_err().to_string();
-            let place = format!("line {line}");
-            assert!(error.contains(&place) && error.contains(words) && !error.contains("secret"), "{error}");
+            assert!(error.contains(place) && error.contains(words) && !error.contains("secret"), "{error}");
         }
-        check("secret,b\n1,2\n", 1, "a column `client`");
-        check(HEAD, 1, "no request");
-        check(&format!("{HEAD}secret,,,c,GET,/,get,200,1,pages,\n"), 2, "a moment");
-        check(&format!("{HEAD}{LITERAL}2026-11-02T08:00:00Z,,secret,c,GET,/,g,200,1,pages,\n"), 7, "a row");
+        check("secret,b\n1,2\n", "line 1", "a column `client`");
+        check(HEAD, "the events", "no request");
+        check(&format!("{HEAD},,,secret,GET,/,get,200,1,pages,\n"), "the events", "a row without a moment");
+        let two = ",,,secret,GET,/,get,200,1,pages,\n".repeat(2);
+        check(&format!("{HEAD}{two}"), "the events", "2 rows without a moment");
+        check(&format!("{HEAD}secret,,,c,GET,/,get,200,1,pages,\n"), "line 2", "a moment");
+        let row = "2026-11-02T08:00:00Z,,secret,c,GET,/,g,200,1,pages,\n";
+        check(&format!("{HEAD}{LITERAL}{row}"), "line 7", "a row");
     }
 }
