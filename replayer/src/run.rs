@@ -208,12 +208,12 @@ impl<'a> Run<'a> {
             began_at_s: clock.since_epoch(0).as_secs_f64(),
             elapsed_s,
             wish: *wish.borrow(),
+            insecure: self.settings.wire.insecure && (site.secure || sentry.asks_over_tls()),
             stopped: sentry.stopped,
             run: self.name.clone(),
             logins_failed: logins_failed.load(Ordering::Relaxed),
             max_in_flight: self.settings.max_in_flight,
             pacing,
-            insecure: self.settings.wire.insecure && site.secure,
             machine: meter.and_then(|meter| meter.until_now(elapsed_s, self.settings.threads)),
         };
         Ok(RunReport::new(circumstances, &self.plan, self.profile, &merged, kept, &self.thresholds))

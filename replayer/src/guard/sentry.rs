@@ -111,11 +111,16 @@ impl Sentry {
             canary_rules,
             canary,
             purse: Arc::new(Purse::new(*budget)),
-            probes: Probes::new(health.as_deref(), prometheus.as_deref(), queries)?,
+            probes: Probes::new(health.as_deref(), prometheus.as_deref(), queries, &settings.wire)?,
             probing: None,
             drain_ns: clock::to_ns(settings.drain),
             stopped: None,
         })
+    }
+
+    /// Does it ask something over TLS?
+    pub(crate) fn asks_over_tls(&self) -> bool {
+        self.probes.are_secure()
     }
 
     /// Asks health URL and Prometheus for the first time, and goes on asking.
