@@ -47,6 +47,8 @@ pub struct Settings {
     pub pin: bool,
     /// When to start; at once, if nothing is said.
     pub start_at: Option<StartAt>,
+    /// How long requests are sent at first that no condition counts.
+    pub warm_up: Duration,
     /// Conditions that the run must meet, besides those of the profile.
     pub thresholds: Vec<Condition>,
     /// Where to write the interval log, if anywhere.
@@ -80,6 +82,7 @@ impl Default for Settings {
             pace: Pace::Spin,
             pin: true,
             start_at: None,
+            warm_up: Duration::ZERO,
             thresholds: Vec::new(),
             interval_log: None,
         }

@@ -7,12 +7,14 @@ use hyper::Method;
 use hyper::header::ACCEPT;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::clock;
 use crate::connect::{Lanes, Request2, Site, Stamps};
 use crate::feed::template::Carried;
 use crate::http::cookies::Jar;
 use crate::http::redirect;
 use crate::http::request::{self, Request};
 use crate::http::response::{Head, Kept};
+use crate::http::retry_after::RetryAfter;
 use crate::record::{Failure, Outcome, Sample};
 use crate::timer::Timer;
 
@@ -155,7 +157,9 @@ impl Envelope {
         };
         let result = result.map(|answer| {
             answer.map(|(head, body_bytes)| {
-                (retry_after_ns, kept) = (head.retry_after_ns, head.kept);
+                let now = timer.clock().since_epoch(timer.now_ns());
+                let wait = |asked: RetryAfter| clock::to_ns(asked.wait(now));
+                (retry_after_ns, kept) = (head.retry_after.map(wait), head.kept);
                 (head.status, body_bytes)
             })
         });

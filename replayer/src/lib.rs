@@ -37,6 +37,7 @@
 //! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
 //! | `pace`, `cores` | how early to wake, how fast to catch up; which core to stay on |
 //! | `dispatch`, `session`, `exchange`, `connect` | begins sessions when due; a walk in progress; one request; its connection |
+//! | [`capacity`] | runs at one load after the other, for the highest at which conditions hold |
 //! | `companions`, `background` | requests beside the walk: those that a page brings along, those of callers |
 //! | `http` | HTTP/1.1 as bytes, cookies, redirects: pure |
 //! | `record` | samples, histograms, counts, the interval log |
@@ -47,6 +48,7 @@
 
 mod alarm;
 mod background;
+pub mod capacity;
 mod clock;
 mod companions;
 pub mod condition;

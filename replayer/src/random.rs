@@ -47,6 +47,8 @@ pub(crate) enum Purpose {
     Canary = 32,
     /// Which rows of the feeds it keeps.
     Feeds = 33,
+    /// The seed of one of several runs that belong together.
+    Trial = 34,
     /// Which starts the self-check tests, where there are more than it needs.
     Thinning = 90,
 }

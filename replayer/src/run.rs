@@ -29,7 +29,7 @@ use crate::guard::{Canary, Outbox, Production, Purse, Sentry, ceiling};
 use crate::pace::Pace;
 use crate::plan::{self, Outline, Plan, Trace};
 use crate::record::intervals::{Head, Writer};
-use crate::record::{Batch, Live, Progress, Recorder, Snapshot, keep};
+use crate::record::{Batch, Live, Measured, Progress, Recorder, Snapshot, keep};
 use crate::report::{Circumstances, Pacing, RunReport, thresholds};
 use crate::session::{Closing, Open, Stage};
 use crate::verdict::Meter;
@@ -80,8 +80,21 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Whatever makes the run impossible, except that nobody answers at the target.
     pub fn prepare(profile: &'a Profile, settings: &Settings) -> Result<Self, Error> {
+        Self::of(profile, settings, None, destination(profile, settings)?)
+    }
+
+    /// The same for a destination that was found before: what one of several runs does, so that a name that changes its
+    /// mind between them changes nothing.
+    ///
+    /// # Errors
+    /// Whatever makes the run impossible, except that nobody answers at the target.
+    pub(crate) fn prepare_for(
+        profile: &'a Profile,
+        settings: &Settings,
+        destination: &Destination,
+    ) -> Result<Self, Error> {
         settings.check()?;
-        Self::of(profile, settings, None)
+        Self::of(profile, settings, None, destination.clone())
     }
 
     /// The same for a log that is played as it was.
@@ -89,14 +102,15 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Whatever makes the run impossible, except that nobody answers at the target.
     pub fn prepare_trace(trace: &'a Arc<Trace>, settings: &Settings) -> Result<Self, Error> {
-        settings.check()?;
-        Self::of(&trace.profile, settings, Some(trace))
+        Self::of(&trace.profile, settings, Some(trace), destination(&trace.profile, settings)?)
     }
 
-    fn of(profile: &'a Profile, settings: &Settings, trace: Option<&Arc<Trace>>) -> Result<Self, Error> {
-        start_clock(settings.start_at)?;
-        let production = Production::new(profile.source.hosts.as_ref(), settings.own_production.as_deref())?;
-        let destination = Destination::new(settings, &Guard::new(&settings.allow_targets, production)?)?;
+    fn of(
+        profile: &'a Profile,
+        settings: &Settings,
+        trace: Option<&Arc<Trace>>,
+        destination: Destination,
+    ) -> Result<Self, Error> {
         let mut settings = settings.clone();
         let feeds = Feeds::read(&settings.feeds)?;
         let plan = match trace {
@@ -116,9 +130,12 @@ impl<'a> Run<'a> {
         }
         let extracts = profile.login.as_ref().map(Extracts::new).transpose()?.map(Arc::new);
         let templates = templates(profile, &plan, feeds, extracts.as_deref())?.map(Arc::new);
-        let raised = settings.safety.ceiling;
-        if let Some(factor) = raised.or((!destination.is_loopback()).then_some(ceiling::DEFAULT_FACTOR)) {
-            ceiling::check(plan.outline(), profile, factor)?;
+        if let Some(factor) = ceiling::factor(&settings.safety, destination.is_loopback()) {
+            ceiling::check(plan.outline().peak_sessions_per_s, profile, factor)?;
+        }
+        if settings.warm_up.as_secs_f64() >= plan.outline().duration_s {
+            let (found, expected) = (format!("{:?}", settings.warm_up), "less than the run's duration");
+            return Err(Error::Setting { name: "--warm-up", found, expected });
         }
         // Wrong rules are found out now and not when the load is on.
         Sentry::new(&settings, profile, &plan)?;
@@ -152,6 +169,7 @@ impl<'a> Run<'a> {
         let mut sentry = Sentry::new(&self.settings, self.profile, &self.plan)?;
         sentry.begin_to_ask()?;
         let log = self.interval_log()?;
+        let measured = self.measured();
         let meter = Meter::read();
         let clock = start_clock(self.settings.start_at)?;
         let joins_at_ns = if clock.now_ns() > 0 { clock.now_ns() + clock::to_ns(LEAD) } else { 0 };
@@ -164,7 +182,7 @@ impl<'a> Run<'a> {
             let (plan, shards) = (&*self.plan, self.settings.threads);
             let keeper = thread::Builder::new().name("keeper".to_owned());
             let keeper = keeper
-                .spawn_scoped(scope, move || keep(&batches, shards, plan, log))
+                .spawn_scoped(scope, move || keep(&batches, shards, plan, log, measured))
                 .map_err(|source| Error::EventLoop { source })?;
             for shard in 0..self.settings.threads {
                 let part = Part {
@@ -201,22 +219,32 @@ impl<'a> Run<'a> {
             let kept = keeper.join().expect("whoever reads along does not panic");
             Ok::<_, Error>((merged, kept))
         })?;
+        sentry.conclude(&live.progress(clock::to_s(clock.now_ns())));
         let elapsed_s = clock::to_s(clock.now_ns());
         let circumstances = Circumstances {
             target: self.settings.target.clone(),
             address: way.address().to_string(),
             began_at_s: clock.since_epoch(0).as_secs_f64(),
             elapsed_s,
+            warm_up_s: self.settings.warm_up.as_secs_f64(),
             wish: *wish.borrow(),
+            insecure: self.settings.wire.insecure && (site.secure || sentry.asks_over_tls()),
             stopped: sentry.stopped,
             run: self.name.clone(),
             logins_failed: logins_failed.load(Ordering::Relaxed),
             max_in_flight: self.settings.max_in_flight,
             pacing,
-            insecure: self.settings.wire.insecure && site.secure,
             machine: meter.and_then(|meter| meter.until_now(elapsed_s, self.settings.threads)),
         };
         Ok(RunReport::new(circumstances, &self.plan, self.profile, &merged, kept, &self.thresholds))
+    }
+
+    /// Counts apart what comes after the warm-up, if there is one.
+    fn measured(&self) -> Option<Measured> {
+        let Settings { warm_up, timeout, .. } = &self.settings;
+        let counts =
+            || Measured::new(clock::to_ns(*warm_up), self.plan.endpoints.len(), clock::to_ns(*timeout));
+        (!warm_up.is_zero()).then(counts)
     }
 
     fn interval_log(&self) -> Result<Option<Writer>, Error> {
@@ -320,6 +348,17 @@ impl<'a> Run<'a> {
             (snapshot, Pacing::of(self.pace(), stage.timer.kept(), pinned))
         })
     }
+}
+
+/// Where `profile` is to be played, if settings make sense and that may be loaded.
+///
+/// # Errors
+/// [`Error::Setting`], [`Error::StartIsOver`], and what the guard says of target and proxy.
+pub(crate) fn destination(profile: &Profile, settings: &Settings) -> Result<Destination, Error> {
+    settings.check()?;
+    start_clock(settings.start_at)?;
+    let production = Production::new(profile.source.hosts.as_ref(), settings.own_production.as_deref())?;
+    Destination::new(settings, &Guard::new(&settings.allow_targets, production)?)
 }
 
 /// What one event loop is given.

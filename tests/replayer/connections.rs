@@ -42,14 +42,14 @@ fn check(target: &str, wire: WireSettings) -> RunReport {
 
 /// What was seen, from any thread.
 #[derive(Debug, Clone, Default)]
-struct Seen(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl Seen {
     fn note(&self, what: impl ToString) {
         self.0.lock().unwrap().push(what.to_string());
     }
 
-    fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -69,7 +69,7 @@ fn serve(stream: &mut (impl Read + Write), seen: &Seen) {
     }
 }
 
-fn tls_server(config: Arc<ServerConfig>, seen: &Seen) -> SocketAddr {
+pub(crate) fn tls_server(config: Arc<ServerConfig>, seen: &Seen) -> SocketAddr {
     let seen = seen.clone();
     server(move |stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
@@ -314,6 +314,45 @@ fn redirects_are_followed_on_the_same_site_if_that_is_asked_for() {
     assert_eq!((followed.redirects, followed.statuses["200"]), (landed, landed));
     assert_eq!(followed.statuses["302"] + landed, followed.requests.completed);
     assert_eq!(seen.all().len() as u64, followed.requests.sent + followed.redirects);
+}
+
+/// All that is refused as a target, as what an answer leads to: nobody goes there.
+#[test]
+fn redirects_to_targets_that_are_refused_are_answers() {
+    const CASES: &str = include_str!("refused_targets.txt");
+    let refused =
+        CASES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).filter_map(|line| {
+            let (expected, rest) = line.split_once(' ')?;
+            let url = rest.split_whitespace().next()?;
+            (expected != "allowed" && url.contains("//")).then_some(url)
+        });
+    let refused: Arc<Vec<&str>> = Arc::new(refused.collect());
+    let (seen, cases) = (Seen::default(), Arc::clone(&refused));
+    let requests = seen.clone();
+    let address = server(move |mut stream| {
+        while let Some(head) = request_head(&mut stream) {
+            let number = {
+                let mut seen = requests.0.lock().unwrap();
+                seen.push(head);
+                seen.len() - 1
+            };
+            let location = cases[number % cases.len()];
+            let found = format!("HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(found.as_bytes()).unwrap();
+        }
+    });
+    let schedule = Schedule { scale: 4000.0, duration: Some(Duration::from_secs(2)), ..Schedule::default() };
+    let settings = Settings {
+        target: format!("http://{address}"),
+        schedule,
+        wire: WireSettings { follow_redirects: true, ..WireSettings::default() },
+        ..Settings::default()
+    };
+    let report = replayer::run(&from_yaml(&hurried()).unwrap(), &settings, &mut ()).unwrap();
+    assert!(refused.len() >= 200 && report.requests.sent as usize > refused.len(), "{report:#?}");
+    let RunReport { redirects, requests, statuses, .. } = &report;
+    assert_eq!((*redirects, requests.completed, statuses["302"]), (0, requests.sent, requests.sent));
+    assert_eq!(seen.all().len() as u64, requests.sent);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use crate::authority::Authority;
+use crate::connections::{Seen, tls_server};
 use crate::support::{answer, directory, hurried, output, request_head, run, server};
 
 /// A target that answers with what `status` says of the milliseconds since it was made, and notes when it was last
@@ -163,6 +165,45 @@ fn prometheus_ends_a_run() {
     let (code, report) = target.run(&["--prometheus", &url, "--stop", rule]);
     assert_eq!((code, &report["stopped"]["rule"]), (Some(1), &rule.into()), "{report:#}");
     assert!(asked.load(Ordering::SeqCst) > 3);
+}
+
+/// Over TLS with what the load trusts and shows, although the load itself goes without.
+#[test]
+fn health_and_prometheus_are_asked_over_tls() {
+    let authority = Authority::new();
+    let seen = Seen::default();
+    let address = tls_server(authority.server(true, b"http/1.1"), &seen);
+    let url = format!("https://{address}/health");
+    let target = Watched::start(|_| 200);
+    let [ca, cert, key] = ["ca.pem", "client.pem", "client.key"].map(|name| authority.file(name));
+    let [ca, cert, key] = [&ca, &cert, &key].map(|path| path.to_str().unwrap());
+    let shown = ["--ca", ca, "--cert", cert, "--key", key];
+    let (code, report) = target.run(&[&["--health", &url, "--budget-time", "2500ms"][..], &shown].concat());
+    assert!(matches!(code, Some(0 | 3)) && report["insecure"] == false, "{report:#}");
+    assert!(seen.all().len() >= 2, "{:?}", seen.all());
+
+    let asked = Seen::default();
+    let open = format!("https://{}", tls_server(authority.server(false, b"http/1.1"), &asked));
+    let (code, report) = target.run(&["--health", &open, "--insecure", "--budget-time", "1s"]);
+    assert!(matches!(code, Some(0 | 3)) && report["insecure"] == true, "{report:#}");
+    assert!(!asked.all().is_empty());
+
+    let (_directory, profile) = directory(&hurried());
+    let load = format!("http://{}", target.address);
+    let before = target.requests();
+    let refused = |more: &[&str]| {
+        let arguments = ["run", profile.to_str().unwrap(), "--target", &load, "--duration", "1s"];
+        let output = output(&[&arguments[..], more].concat());
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // Nobody vouches for it; it asks for a certificate, and none is shown; the file is none.
+    assert!(refused(&["--health", &open]).contains("`--health`: found no agreement on TLS"));
+    let prometheus = ["--prometheus", &open, "--stop", "query(up) < 1"];
+    assert!(refused(&prometheus).contains("`--prometheus`: found no agreement on TLS"));
+    assert!(refused(&["--health", &url, "--ca", ca]).contains("`--health`: found"));
+    assert!(refused(&["--health", &open, "--ca", key]).contains("for TLS"));
+    assert_eq!(target.requests(), before);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod authority;
+mod capacity;
 mod cli;
 mod connections;
 #[cfg(target_os = "linux")]

@@ -1,19 +1,23 @@
-//! `schemas/run.schema.json` is what the types say, and results are what the schema says.
+//! `schemas/run.schema.json` and `schemas/capacity.schema.json` are what the types say, and results are what they say.
 
 use std::path::PathBuf;
 
 use crate::support::{TargetProcess, directory, hurried, run};
 
-/// `UPDATE_SCHEMA=1` writes the file; the difference is for people to read.
+/// `UPDATE_SCHEMA=1` writes the files; the difference is for people to read.
 #[test]
-fn the_schema_file_is_up_to_date() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../schemas/run.schema.json");
-    let expected = replayer::report::schema_text();
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        fs_err::write(&path, &expected).unwrap();
+fn the_schema_files_are_up_to_date() {
+    for (name, expected) in
+        [("run", replayer::report::schema_text()), ("capacity", replayer::report::capacity_schema_text())]
+    {
+        let file = format!("../schemas/{name}.schema.json");
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(&file);
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            fs_err::write(&path, &expected).unwrap();
+        }
+        let found = fs_err::read_to_string(&path).unwrap();
+        assert!(found == expected, "{file} is out of date: run this test with UPDATE_SCHEMA=1");
     }
-    let found = fs_err::read_to_string(&path).unwrap();
-    assert!(found == expected, "schemas/run.schema.json is out of date: run this test with UPDATE_SCHEMA=1");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Flags that say where values come from, the same for `run` and `plan`.
+//! Flags that say where values come from, the same for all that send, and for `plan`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -8,22 +8,26 @@ use replayer::plan::{Machine, Outline, obstacles};
 
 /// Refuses a plan that this machine cannot send as `settings` say.
 pub(super) fn refuse_the_impossible(outline: &Outline, settings: &Settings) -> anyhow::Result<()> {
+    let found = obstacles(outline, settings.wire.keep_alive, &machine(settings));
+    if let Some(first) = found.first() {
+        let reasons: Vec<&str> = found.iter().map(|obstacle| obstacle.reason.as_str()).collect();
+        bail!("this machine cannot send that: {}\n  hint: {}", reasons.join("; "), first.hint);
+    }
+    Ok(())
+}
+
+/// What there is to send with as `settings` say.
+pub(super) fn machine(settings: &Settings) -> Machine {
     let all = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let addresses = settings.wire.source_addresses.len().max(1);
-    let machine = Machine {
+    Machine {
         cores: settings.threads.min(all),
         free_memory_bytes: free_memory_bytes(),
         // A socket in the file system takes none.
         ports: ports()
             .filter(|_| !settings.target.starts_with("unix:"))
             .map(|ports| ports * addresses as f64),
-    };
-    let found = obstacles(outline, settings.wire.keep_alive, &machine);
-    if let Some(first) = found.first() {
-        let reasons: Vec<&str> = found.iter().map(|obstacle| obstacle.reason.as_str()).collect();
-        bail!("this machine cannot send that: {}\n  hint: {}", reasons.join("; "), first.hint);
     }
-    Ok(())
 }
 
 /// Memory that programs can still take, as Linux estimates it.

@@ -1,5 +1,6 @@
 //! The command line: flags in, library calls, results and exit codes out.
 
+mod capacity;
 mod feeds;
 mod intervals;
 mod limits;
@@ -10,6 +11,7 @@ mod rank;
 mod run;
 mod safety;
 mod schedule;
+mod sending;
 mod signals;
 mod target;
 mod wire;
@@ -45,12 +47,20 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   replayer target profile.yaml --listen 127.0.0.1:8080 --access-log access.log
-  replayer run profile.yaml --target http://127.0.0.1:8080 --window 17:00-19:00 --speedup 24";
+  replayer run profile.yaml --target http://127.0.0.1:8080 --window 17:00-19:00 --speedup 24
+  replayer capacity profile.yaml --target http://127.0.0.1:8080 --threshold 'p99(response_time) < 200ms'";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Send the load.
     Run(Box<run::Flags>),
+    /// Search for the highest load at which conditions hold.
+    ///
+    /// Trials at one load after the other, each with a warm-up before it and a rest after it: up by factors of two until a
+    /// condition fails, then between what held and what failed, then the highest that held several times more. Exit code
+    /// 0: found, or all loads held; 1: not even the lowest did; 3: the generator was the limit, or the search did not come
+    /// to its end.
+    Capacity(Box<capacity::Flags>),
     /// Show what `run` would send; sends nothing.
     Plan(Box<plan::Flags>),
     /// Show what the interval log of a run holds, even of one that was killed.
@@ -71,6 +81,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let outcome = match arguments.command {
         Command::Run(flags) => run::run(*flags),
+        Command::Capacity(flags) => capacity::capacity(*flags),
         Command::Plan(flags) => plan::plan(&flags),
         Command::Intervals(flags) => intervals::intervals(&flags),
         Command::Target(flags) => target::target(flags),

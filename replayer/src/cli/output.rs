@@ -34,7 +34,7 @@ pub(super) struct OutputFlags {
 pub(super) enum Format {
     /// For people
     Text,
-    /// For programs; the schema is in schemas/run.schema.json
+    /// For programs; the schemas are in schemas/
     Json,
 }
 

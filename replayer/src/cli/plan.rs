@@ -31,7 +31,7 @@ pub(super) struct Flags {
 
 /// Shows what `run` would send.
 pub(super) fn plan(flags: &Flags) -> anyhow::Result<ExitCode> {
-    let (schedule, methods) = (flags.schedule.schedule()?, &flags.schedule.allow_method);
+    let (schedule, methods) = (flags.schedule.schedule()?, &flags.schedule.traffic.allow_method);
     let (plan, profile) = if flags.schedule.trace {
         let trace = Arc::new(super::read_trace(&flags.profile, schedule.seed)?);
         (Plan::of_trace(Arc::clone(&trace), &schedule, methods)?, trace.profile.clone())

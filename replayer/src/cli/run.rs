@@ -7,75 +7,42 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use replayer::condition::{self, Condition};
 use replayer::config::StartAt;
 use replayer::plan::Outline;
 use replayer::report::{self, RunReport};
-use replayer::{Observer, Pace, Progress, Run, Settings, StoppedBy, Wish};
+use replayer::{Observer, Progress, Run, Settings, StoppedBy, Wish};
 use shared::units::parse_duration;
 
-use super::feeds::FeedFlags;
 use super::limits;
 use super::output::{Format, OutputFlags, say};
-use super::safety::SafetyFlags;
 use super::schedule::ScheduleFlags;
+use super::sending::SendingFlags;
 use super::signals::Interrupts;
-use super::wire::WireFlags;
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
 pub(super) struct Flags {
     /// The profile, or the events of a trace
     profile: PathBuf,
-    /// Where to send, such as `http://127.0.0.1:8080`; a path in it comes before every route
-    #[arg(long, value_name = "URL")]
-    target: String,
+    #[command(flatten)]
+    sending: SendingFlags,
     #[command(flatten)]
     schedule: ScheduleFlags,
-    /// Load this host, or machines of this network, although they are not this machine; repeat it or separate several
-    /// by commas
-    #[arg(long, value_name = "HOST[:PORT]|NETWORK", value_delimiter = ',', help_heading = "Safety")]
-    allow_target: Vec<String>,
-    /// Load this host although the profile was made from its traffic: type its name again
-    #[arg(long, value_name = "HOST", help_heading = "Safety")]
-    i_own_this_production: Option<String>,
-    #[command(flatten)]
-    feeds: FeedFlags,
-    #[command(flatten)]
-    safety: SafetyFlags,
-    /// Show the plan and stop there
-    #[arg(long, help_heading = "Safety")]
-    dry_run: bool,
-    /// Most requests that may wait for an answer at once; what would exceed it is dropped and counted
-    #[arg(long, value_name = "N", default_value_t = 10_000, help_heading = "Safety")]
-    max_in_flight: usize,
-    /// How long one request may take
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s", help_heading = "Sending")]
-    timeout: Duration,
     /// How long sessions that have begun may go on after the last one has started
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s", help_heading = "Sending")]
     drain: Duration,
-    /// Event loops, each on a thread of its own
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Sending")]
-    threads: usize,
-    /// How exactly moments are kept: `spin` within microseconds, for a core's time; `eco` as the kernel wakes
-    ///
-    /// Where no core is to spare, it is `eco` anyway; the report says which.
-    #[arg(long, value_enum, default_value_t = PaceFlag::Spin, help_heading = "Sending")]
-    pace: PaceFlag,
-    /// Let the system move event loops between cores, also where there is one for each
-    #[arg(long, help_heading = "Sending")]
-    no_pin: bool,
-    #[command(flatten)]
-    wire: WireFlags,
     /// When to start, in RFC 3339 or Unix seconds, so that several processes start together
     #[arg(long, value_name = "WHEN", value_parser = parse_moment, help_heading = "Sharing")]
     start_at: Option<Duration>,
     /// Join the others where they are if that is over; what was missed counts as lost
     #[arg(long, requires = "start_at", help_heading = "Sharing")]
     join_late: bool,
+    /// How long requests are sent at first that no threshold counts
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s", help_heading = "Verdict")]
+    warm_up: Duration,
     /// Condition that the run must meet, such as `p95(response_time) < 2 x baseline` or `error_rate < 1% on ENDPOINT`;
     /// repeat it for several
     #[arg(long, value_name = "CONDITION", value_parser = parse_condition, help_heading = "Verdict")]
@@ -90,24 +57,6 @@ pub(super) struct Flags {
     quiet: bool,
 }
 
-/// [`Pace`], as the command line spells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PaceFlag {
-    /// Awake before each moment
-    Spin,
-    /// Asleep until each moment
-    Eco,
-}
-
-impl From<PaceFlag> for Pace {
-    fn from(flag: PaceFlag) -> Self {
-        match flag {
-            PaceFlag::Spin => Self::Spin,
-            PaceFlag::Eco => Self::Eco,
-        }
-    }
-}
-
 /// Sends the load and writes the result.
 pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     let schedule = flags.schedule.schedule()?;
@@ -119,24 +68,15 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         Some(trace) => trace.profile.clone(),
         None => super::read_profile(&flags.profile)?,
     };
+    let dry_run = flags.sending.dry_run;
+    let methods = flags.schedule.traffic.allow_method;
     let settings = Settings {
-        target: flags.target,
-        allow_targets: flags.allow_target,
-        own_production: flags.i_own_this_production,
-        feeds: flags.feeds.files(&profile, &flags.profile)?,
-        safety: flags.safety.safety(),
-        allow_methods: flags.schedule.allow_method.clone(),
-        schedule,
-        timeout: flags.timeout,
         drain: flags.drain,
-        max_in_flight: flags.max_in_flight,
-        threads: flags.threads,
-        wire: flags.wire.settings(),
-        pace: flags.pace.into(),
-        pin: !flags.no_pin,
+        warm_up: flags.warm_up,
         start_at: flags.start_at.map(|since_epoch| StartAt { since_epoch, join_late: flags.join_late }),
         thresholds: flags.threshold,
         interval_log: flags.out.as_ref().map(|directory| directory.join(replayer::intervals::FILE_NAME)),
+        ..flags.sending.settings(&profile, &flags.profile, schedule, methods)?
     };
     let run = match &trace {
         Some(trace) => Run::prepare_trace(trace, &settings)?,
@@ -145,11 +85,11 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     let outline = run.outline();
     warn_of_plan(outline);
     warn_of_too_few_files(outline, settings.wire.keep_alive);
-    if !flags.quiet || flags.dry_run {
+    if !flags.quiet || dry_run {
         say(&format!("target     {}\n{}", settings.target, report::outline(outline)));
     }
     super::machine::refuse_the_impossible(outline, &settings)?;
-    if flags.dry_run {
+    if dry_run {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(directory) = &flags.out {
@@ -158,7 +98,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
     }
     let mut watcher = Watcher {
         interrupts: Interrupts::watch().context("cannot watch for Ctrl-C")?,
-        bar: bar(outline, flags.quiet),
+        bar: bar(outline.duration_s, flags.quiet),
     };
     let report = run.execute(&mut watcher)?;
     watcher.bar.finish_and_clear();
@@ -200,7 +140,7 @@ pub(super) fn warn_of_plan(outline: &Outline) {
 }
 
 /// Says when the system will refuse connections before the target does.
-fn warn_of_too_few_files(outline: &Outline, keep_alive: Duration) {
+pub(super) fn warn_of_too_few_files(outline: &Outline, keep_alive: Duration) {
     let needed = outline.peak_connections(keep_alive) * ABOVE_MEAN;
     if let Some(files) = limits::raise_open_files().filter(|files| *files < needed) {
         say(&format!(
@@ -213,7 +153,7 @@ fn warn_of_too_few_files(outline: &Outline, keep_alive: Duration) {
 /// Room above the mean number of connections: Poisson numbers of a hundred or more stay below, with other files.
 const ABOVE_MEAN: f64 = 1.5;
 
-fn parse_condition(text: &str) -> Result<Condition, condition::Malformed> {
+pub(super) fn parse_condition(text: &str) -> Result<Condition, condition::Malformed> {
     condition::parse(text)
 }
 
@@ -234,6 +174,23 @@ fn exit_code(report: &RunReport) -> ExitCode {
     }
 }
 
+/// What is wished, when Ctrl-C came `times`.
+pub(super) fn wish(times: usize) -> Wish {
+    match times {
+        0 => Wish::GoOn,
+        1 => Wish::Drain,
+        _ => Wish::Cut,
+    }
+}
+
+/// How far a run is.
+pub(super) fn in_words(progress: &Progress) -> String {
+    format!(
+        "{} sessions, {} sent, {} in flight, {} failed, {} dropped",
+        progress.sessions, progress.sent, progress.in_flight, progress.failed, progress.dropped
+    )
+}
+
 /// Draws the progress, and turns Ctrl-C into a wish.
 struct Watcher {
     interrupts: Interrupts,
@@ -243,26 +200,19 @@ struct Watcher {
 impl Observer for Watcher {
     fn progress(&mut self, progress: &Progress) -> Wish {
         self.bar.set_position((progress.elapsed_s * 1e3) as u64);
-        self.bar.set_message(format!(
-            "{} sessions, {} sent, {} in flight, {} failed, {} dropped",
-            progress.sessions, progress.sent, progress.in_flight, progress.failed, progress.dropped
-        ));
-        match self.interrupts.count() {
-            0 => Wish::GoOn,
-            1 => Wish::Drain,
-            _ => Wish::Cut,
-        }
+        self.bar.set_message(in_words(progress));
+        wish(self.interrupts.count())
     }
 }
 
-/// A bar over the run's duration, in milliseconds; an invisible one where nobody would see it.
-fn bar(outline: &Outline, quiet: bool) -> ProgressBar {
+/// A bar over `duration_s`, in milliseconds; an invisible one where nobody would see it.
+pub(super) fn bar(duration_s: f64, quiet: bool) -> ProgressBar {
     if quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style =
         ProgressStyle::with_template("{wide_bar} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new((outline.duration_s * 1e3) as u64).with_style(style)
+    ProgressBar::new((duration_s * 1e3) as u64).with_style(style)
 }
 
 #[cfg(test)]

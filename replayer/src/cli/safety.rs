@@ -32,10 +32,11 @@ pub(super) struct SafetyFlags {
     /// End when this comes true, such as `error_rate > 5% for 30s` or `query(node_load1) > 4 for 1m`; repeat it
     #[arg(long, value_name = "RULE")]
     stop: Vec<String>,
-    /// End when this URL of the target does not answer with 2xx three times in a row
+    /// End when this URL of the target does not answer with 2xx three times in a row; over TLS with the load's `--ca`,
+    /// `--cert` and `--insecure`
     #[arg(long, value_name = "URL")]
     health: Option<String>,
-    /// The Prometheus server that `query(…)` in stop rules asks
+    /// The Prometheus server that `query(…)` in stop rules asks; over TLS as `--health` is
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
 }

@@ -8,10 +8,42 @@ use shared::units::{Weekday, parse_duration};
 
 use super::rank;
 
+/// What the load consists of, whatever its height.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Schedule")]
+pub(super) struct TrafficFlags {
+    /// How busy a day it is: `usual`, a percentile of days such as `p95`, or `draw`
+    #[arg(long, value_name = "DAY", default_value = "usual")]
+    busy: Busy,
+    /// How many sessions there are
+    #[arg(long, value_enum, default_value_t = CountsName::Random)]
+    counts: CountsName,
+    /// Another share of the sessions for a class, such as `browse=0.5`; the others keep their proportions
+    #[arg(long, value_name = "CLASS=SHARE", value_parser = parse_mix)]
+    class: Vec<(String, f64)>,
+    /// Send only what people decide on: nothing that pages bring along, no calls by the clock
+    #[arg(long)]
+    steps_only: bool,
+    /// Artificial: sessions of this class only
+    #[arg(long, value_name = "CLASS", conflicts_with = "class")]
+    one_class: Option<String>,
+    /// `zero` is artificial: no pauses
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ThinkTimeName::Measured)]
+    think_time: ThinkTimeName,
+    /// What everything random follows from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Send this method too, or to this endpoint; repeat it or separate several by commas
+    #[arg(long, value_name = "METHOD[:ENDPOINT]", value_delimiter = ',', help_heading = "Safety")]
+    pub(super) allow_method: Vec<String>,
+}
+
 /// What to send when.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Schedule")]
 pub(super) struct ScheduleFlags {
+    #[command(flatten)]
+    pub(super) traffic: TrafficFlags,
     /// How long sessions start, such as `90s` or `5m`
     ///
     /// Default: as long as the window takes at the speedup, or 10m.
@@ -32,21 +64,9 @@ pub(super) struct ScheduleFlags {
     /// Scenario of the profile: one of its own, or `baseline`, `peak`, `day`, `stress`, `spike`, `soak`
     #[arg(long, value_name = "NAME")]
     scenario: Option<String>,
-    /// How busy a day it is: `usual`, a percentile of days such as `p95`, or `draw`
-    #[arg(long, value_name = "DAY", default_value = "usual")]
-    busy: Busy,
-    /// How many sessions there are
-    #[arg(long, value_enum, default_value_t = CountsName::Random)]
-    counts: CountsName,
     /// Whether sessions that began before the run are under way at its start; `auto` unless the load builds up
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = WarmStartName::Auto)]
     warm_start: WarmStartName,
-    /// Another share of the sessions for a class, such as `browse=0.5`; the others keep their proportions
-    #[arg(long, value_name = "CLASS=SHARE", value_parser = parse_mix)]
-    class: Vec<(String, f64)>,
-    /// Send only what people decide on: nothing that pages bring along, no calls by the clock
-    #[arg(long)]
-    steps_only: bool,
     /// Follow the curve at a speedup at which sessions blur it
     #[arg(long)]
     allow_flattening: bool,
@@ -56,12 +76,6 @@ pub(super) struct ScheduleFlags {
     /// Artificial: every change of the load at once
     #[arg(long)]
     instant_step: bool,
-    /// Artificial: sessions of this class only
-    #[arg(long, value_name = "CLASS", conflicts_with = "class")]
-    one_class: Option<String>,
-    /// `zero` is artificial: no pauses
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = ThinkTimeName::Measured)]
-    think_time: ThinkTimeName,
     /// Which part of the sessions is ours, counted from 0, such as `0/4`
     ///
     /// Default: rank and size of a Slurm task, an indexed job or an MPI process, or all.
@@ -77,9 +91,6 @@ pub(super) struct ScheduleFlags {
     /// Default: from 00:00 on with a speedup, around the peak without.
     #[arg(long, value_name = "FROM-TO")]
     window: Option<DayWindow>,
-    /// What everything random follows from
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Play events as they were, those of `analyzer events` as CSV, NDJSON or Parquet, in place of a profile
     #[arg(
         long,
@@ -89,9 +100,28 @@ pub(super) struct ScheduleFlags {
         ]
     )]
     pub(super) trace: bool,
-    /// Send this method too, or to this endpoint; repeat it or separate several by commas
-    #[arg(long, value_name = "METHOD[:ENDPOINT]", value_delimiter = ',', help_heading = "Safety")]
-    pub(super) allow_method: Vec<String>,
+}
+
+impl TrafficFlags {
+    /// The schedule that the flags mean, of the profile's own height around its peak.
+    pub(super) fn schedule(&self) -> Schedule {
+        Schedule {
+            seed: self.seed,
+            busy: self.busy,
+            counts: match self.counts {
+                CountsName::Random => Counts::Random,
+                CountsName::Exact => Counts::Exact,
+            },
+            class_mix: self.class.clone(),
+            steps_only: self.steps_only,
+            artificial: Artificial {
+                one_class: self.one_class.clone(),
+                no_think_time: self.think_time == ThinkTimeName::Zero,
+                ..Artificial::default()
+            },
+            ..Schedule::default()
+        }
+    }
 }
 
 impl ScheduleFlags {
@@ -101,37 +131,29 @@ impl ScheduleFlags {
             Some(share) => share,
             None => rank::of_this_process()?,
         };
+        let traffic = self.traffic.schedule();
         Ok(Schedule {
-            seed: self.seed,
             day: self.day,
             window: self.window,
             duration: self.duration,
             scale: self.scale,
             speedup: self.speedup,
-            canary: Duration::ZERO,
             ramp_up: self.ramp_up,
             ramp_down: self.ramp_down,
             scenario: self.scenario.clone(),
-            busy: self.busy,
-            counts: match self.counts {
-                CountsName::Random => Counts::Random,
-                CountsName::Exact => Counts::Exact,
-            },
             warm_start: match self.warm_start {
                 WarmStartName::Auto => WarmStart::Auto,
                 WarmStartName::On => WarmStart::On,
                 WarmStartName::Off => WarmStart::Off,
             },
-            class_mix: self.class.clone(),
-            steps_only: self.steps_only,
             allow_flattening: self.allow_flattening,
             artificial: Artificial {
                 constant_rate_per_s: self.constant_rate,
                 instant_step: self.instant_step,
-                one_class: self.one_class.clone(),
-                no_think_time: self.think_time == ThinkTimeName::Zero,
+                ..traffic.artificial
             },
             share,
+            ..traffic
         })
     }
 }

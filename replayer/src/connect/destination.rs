@@ -33,14 +33,14 @@ impl Site {
 }
 
 /// A target that may be loaded, and the proxy before it if there is one; not connected to yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Destination {
     place: Place,
     proxy: Option<Pinned>,
     settings: WireSettings,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Place {
     Host(Pinned),
     /// A socket in the file system: this machine, whatever it is called.

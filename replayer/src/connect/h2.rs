@@ -6,12 +6,13 @@ use std::io;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper::header::{HeaderMap, LOCATION, RETRY_AFTER, SET_COOKIE};
+use hyper::header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, SET_COOKIE};
 use hyper_util::rt::TokioIo;
 
 use super::stamps::Stamps;
 use super::wire::Wire;
-use crate::http::response::{Head, Kept, retry_after_ns};
+use crate::http::response::{Head, Kept};
+use crate::http::retry_after::RetryAfter;
 
 /// The sending end of a connection; clones share it.
 pub(crate) type Sender = SendRequest<Full<Bytes>>;
@@ -75,9 +76,9 @@ pub(crate) async fn exchange(
 }
 
 fn remember(head: &mut Head, headers: &HeaderMap) {
-    let retry = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    head.retry_after_ns = retry.and_then(|value| retry_after_ns(head.status, value));
-    head.location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(Into::into);
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    head.retry_after = text(RETRY_AFTER).and_then(|value| RetryAfter::of(head.status, value, text(DATE)));
+    head.location = text(LOCATION).map(Into::into);
     let cookies = headers.get_all(SET_COOKIE).iter();
     head.set_cookies = cookies.filter_map(|value| value.to_str().ok()).map(Into::into).collect();
 }

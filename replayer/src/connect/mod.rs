@@ -5,7 +5,7 @@ mod h1;
 mod h2;
 pub(crate) mod settings;
 mod stamps;
-mod tls;
+pub(crate) mod tls;
 mod way;
 mod wire;
 

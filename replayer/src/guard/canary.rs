@@ -21,7 +21,7 @@ pub(crate) struct Canary {
 }
 
 /// Share of the load.
-const SHARE: f64 = 0.01;
+pub(crate) const SHARE: f64 = 0.01;
 /// How long it lasts when nobody says otherwise, unless a tenth of the run is less.
 pub(crate) const DEFAULT: Duration = Duration::from_secs(30);
 /// The part of a run that it may take when nobody says otherwise.

@@ -2,19 +2,24 @@
 
 use shared::Profile;
 
+use super::Safety;
 use crate::error::Error;
-use crate::plan::Outline;
 
 /// Multiple of the profile's own peak that may be sent when nobody says otherwise.
-pub(crate) const DEFAULT_FACTOR: f64 = 2.0;
+const DEFAULT_FACTOR: f64 = 2.0;
 
-/// Checks that the busiest second of `outline` stays below `factor` times the peak of `profile`.
+/// Multiple of the profile's own peak that `safety` allows against this machine or another; none is no ceiling.
+pub(crate) fn factor(safety: &Safety, is_loopback: bool) -> Option<f64> {
+    safety.ceiling.or((!is_loopback).then_some(DEFAULT_FACTOR))
+}
+
+/// Checks that `found` sessions per second, those of the busiest second of a plan, stay below `factor` times the peak of
+/// `profile`.
 ///
 /// # Errors
 /// [`Error::Ceiling`].
-pub(crate) fn check(outline: &Outline, profile: &Profile, factor: f64) -> Result<(), Error> {
+pub(crate) fn check(found: f64, profile: &Profile, factor: f64) -> Result<(), Error> {
     let peak = profile.arrivals.curve().ok_or(Error::Profile)?.peak().0;
-    let found = outline.peak_sessions_per_s;
     // The last digits of a sum over the week are nobody's slip.
     if found <= factor * peak * (1.0 + 1e-9) {
         return Ok(());
@@ -35,7 +40,7 @@ mod tests {
         let profile = from_yaml(EXAMPLE).unwrap();
         let at = |scale: f64, factor: f64| {
             let plan = Plan::new(&profile, &Schedule { scale, ..Schedule::default() }, &[]).unwrap();
-            check(plan.outline(), &profile, factor)
+            check(plan.outline().peak_sessions_per_s, &profile, factor)
         };
         assert!(at(1.0, DEFAULT_FACTOR).is_ok());
         assert!(at(1.99, DEFAULT_FACTOR).is_ok());

@@ -5,11 +5,14 @@ use std::thread;
 use std::time::Duration;
 
 use reqwest::Client;
+use tokio_rustls::rustls::{self, ClientConfig};
 use url::Url;
 
 use super::query::{Query, Verdict};
 use super::stop::Reached;
 use crate::clock::Clock;
+use crate::config::WireSettings;
+use crate::connect::tls;
 use crate::error::Error;
 
 /// How often a health URL is asked.
@@ -24,6 +27,8 @@ const BAD_IN_A_ROW: u32 = 3;
 pub(crate) struct Probes {
     health: Option<Url>,
     prometheus: Option<(Url, Vec<Query>)>,
+    /// Whom to trust and what to show, the same as for the load; none where nothing is asked.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 /// The answers so far: why to stop, if there is a reason.
@@ -42,14 +47,15 @@ impl Findings {
 }
 
 impl Probes {
-    /// To ask `health`, and of `prometheus` all of `queries`.
+    /// To ask `health`, and of `prometheus` all of `queries`; over TLS as `wire` says.
     ///
     /// # Errors
-    /// [`Error::Setting`] for what is no URL, or for queries without a server to ask.
+    /// [`Error::Setting`] for what is no URL, or for queries without a server to ask; [`Error::Certificate`].
     pub(crate) fn new(
         health: Option<&str>,
         prometheus: Option<&str>,
         queries: Vec<Query>,
+        wire: &WireSettings,
     ) -> Result<Self, Error> {
         let health = health.map(|text| base(text, "--health")).transpose()?;
         let prometheus = match prometheus.map(|text| base(text, "--prometheus")).transpose()? {
@@ -60,7 +66,17 @@ impl Probes {
                 return Err(Error::Setting { name: "--prometheus", found, expected });
             }
         };
-        Ok(Self { health, prometheus })
+        let asks = health.is_some() || prometheus.is_some();
+        // Questions go over HTTP/1.1, whatever the load does.
+        let wire = || WireSettings { http2: false, ..wire.clone() };
+        let tls = asks.then(|| tls::config(&wire())).transpose()?;
+        Ok(Self { health, prometheus, tls })
+    }
+
+    /// Is something asked over TLS?
+    pub(crate) fn are_secure(&self) -> bool {
+        let mut urls = self.health.iter().chain(self.prometheus.iter().map(|(url, _)| url));
+        urls.any(|url| url.scheme() == "https")
     }
 
     /// Asks everything once, and from then on again and again until what is given back is dropped.
@@ -68,14 +84,16 @@ impl Probes {
     /// # Errors
     /// [`Error::Probe`] when the first answers are not what they should be: a guard that sees nothing is none.
     pub(crate) fn start(&self) -> Result<Option<Probing>, Error> {
-        if self.health.is_none() && self.prometheus.is_none() {
-            return Ok(None);
-        }
+        let Some(tls) = &self.tls else { return Ok(None) };
         let failed = |source: std::io::Error| Error::EventLoop { source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         // Redirects of a health check lead to a login page as a rule, which always looks healthy.
-        let client =
-            Client::builder().no_proxy().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build();
+        let client = Client::builder()
+            .no_proxy()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_backend_preconfigured(ClientConfig::clone(tls))
+            .build();
         let client = client.map_err(|error| failed(std::io::Error::other(error)))?;
         runtime.block_on(self.ask_once(&client))?;
         let findings = Findings::default();
@@ -157,15 +175,16 @@ pub(crate) struct Probing {
     _stop: tokio::sync::oneshot::Sender<()>,
 }
 
-/// A URL to ask, without TLS: both are asked inside one network as a rule.
+/// A URL to ask.
 fn base(text: &str, name: &'static str) -> Result<Url, Error> {
-    let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && url.username().is_empty());
+    let is_askable = |url: &Url| matches!(url.scheme(), "http" | "https") && url.username().is_empty();
+    let url = Url::parse(text).ok().filter(is_askable);
     // It may hold a password.
     let found = if text.contains('@') { "a URL with a user name".to_owned() } else { format!("`{text}`") };
     url.ok_or(Error::Setting {
         name,
         found,
-        expected: "a URL that starts with `http://`, without a user name",
+        expected: "a URL that starts with `http://` or `https://`, without a user name",
     })
 }
 
@@ -195,9 +214,20 @@ async fn value(client: &Client, base: &Url, query: &Query) -> Result<Vec<f64>, S
 fn reason(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
         "no answer in 2 s"
+    } else if is_about_tls(error) {
+        "no agreement on TLS, or a certificate that is not trusted"
     } else if error.is_connect() {
         "no connection"
     } else {
         "a broken answer"
     }
+}
+
+/// Is `error` a failure of TLS, or is one among its causes? Errors of the system hide what they wrap from those who ask for
+/// the cause.
+fn is_about_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>()
+        || wrapped.is_some_and(|error| is_about_tls(error))
+        || error.source().is_some_and(is_about_tls)
 }

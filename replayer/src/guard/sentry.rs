@@ -111,11 +111,16 @@ impl Sentry {
             canary_rules,
             canary,
             purse: Arc::new(Purse::new(*budget)),
-            probes: Probes::new(health.as_deref(), prometheus.as_deref(), queries)?,
+            probes: Probes::new(health.as_deref(), prometheus.as_deref(), queries, &settings.wire)?,
             probing: None,
             drain_ns: clock::to_ns(settings.drain),
             stopped: None,
         })
+    }
+
+    /// Does it ask something over TLS?
+    pub(crate) fn asks_over_tls(&self) -> bool {
+        self.probes.are_secure()
     }
 
     /// Asks health URL and Prometheus for the first time, and goes on asking.
@@ -152,6 +157,31 @@ impl Sentry {
         }
     }
 
+    /// A run that is over before its canary is judged by it all the same.
+    pub(crate) fn conclude(&mut self, progress: &Progress) {
+        let Some(end_ns) = self.canary.ends_ns().filter(|_| self.stopped.is_none()) else { return };
+        let samples = self.outbox.take();
+        samples.iter().for_each(|sample| self.canary_rules.observe(sample));
+        self.stopped = self.canary_failed(end_ns, progress).map(|Reached { rule, found }| Stopped {
+            by: StoppedBy::Canary,
+            rule,
+            found,
+            at_s: progress.elapsed_s,
+        });
+    }
+
+    /// How the canary, which ends at `end_ns`, failed, if it did; from then on there is none.
+    fn canary_failed(&mut self, end_ns: u64, progress: &Progress) -> Option<Reached> {
+        let silent = progress.sent > 0 && progress.completed == 0;
+        let found = match self.canary_rules.reached(end_ns) {
+            Some(reached) => Some(reached.found),
+            None => silent.then(|| format!("no answer to {} requests", progress.sent)),
+        };
+        let length_s = self.canary.length_s();
+        self.canary = Canary::default();
+        found.map(|found| Reached { rule: format!("the first {length_s} s"), found })
+    }
+
     fn reason(&mut self, now_ns: u64, progress: &Progress) -> Option<(StoppedBy, Reached)> {
         if let Some((rule, found)) = self.purse.exhausted(now_ns) {
             return Some((
@@ -160,16 +190,8 @@ impl Sentry {
             ));
         }
         if let Some(end_ns) = self.canary.ends_ns().filter(|end_ns| now_ns >= *end_ns) {
-            let reached = self.canary_rules.reached(end_ns);
-            let silent = progress.sent > 0 && progress.completed == 0;
-            let found = match reached {
-                Some(reached) => Some(reached.found),
-                None => silent.then(|| format!("no answer to {} requests", progress.sent)),
-            };
-            let length_s = self.canary.length_s();
-            self.canary = Canary::default();
-            if let Some(found) = found {
-                return Some((StoppedBy::Canary, Reached { rule: format!("the first {length_s} s"), found }));
+            if let Some(reached) = self.canary_failed(end_ns, progress) {
+                return Some((StoppedBy::Canary, reached));
             }
         }
         let probed = || self.probing.as_ref().and_then(|probing| probing.findings.reached());

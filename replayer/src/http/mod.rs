@@ -8,6 +8,7 @@ pub(crate) mod cookies;
 pub(crate) mod redirect;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod retry_after;
 
 /// Bytes that are no HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

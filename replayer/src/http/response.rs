@@ -5,7 +5,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Malformed;
 use super::chunked::Chunks;
-use crate::clock::SECOND_NS;
+use super::retry_after::RetryAfter;
 
 /// A longer head is refused, as servers and browsers do.
 const LONGEST_HEAD: usize = 64 * 1024;
@@ -23,7 +23,7 @@ pub(crate) struct Head {
     /// What it wants to have remembered, as it spells it.
     pub(crate) set_cookies: Vec<Box<str>>,
     /// How long an overloaded target asks to wait.
-    pub(crate) retry_after_ns: Option<u64>,
+    pub(crate) retry_after: Option<RetryAfter>,
     /// The answer in full, where somebody wants it.
     pub(crate) kept: Option<Box<Kept>>,
 }
@@ -33,14 +33,6 @@ pub(crate) struct Head {
 pub(crate) struct Kept {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-}
-
-/// How long an answer asks to wait: `Retry-After` in seconds on 429 and 503 (RFC 9110, 10.2.3), at most an hour. The
-/// other form, a date, is rare and needs the target's clock; it asks for nothing here.
-pub(crate) fn retry_after_ns(status: u16, value: &str) -> Option<u64> {
-    const LONGEST_S: u64 = 3600;
-    let seconds: u64 = value.trim().parse().ok().filter(|_| matches!(status, 429 | 503))?;
-    Some(seconds.min(LONGEST_S) * SECOND_NS)
 }
 
 /// An answer that is being read.
@@ -155,6 +147,7 @@ impl Reading {
         headers: &[httparse::Header<'_>],
     ) -> Result<(), Malformed> {
         let (mut length, mut chunked, mut coded) = (None, false, false);
+        let (mut retry_after, mut date) = (None, None);
         self.head = Head { status, keeps_alive: newer, ..Head::default() };
         self.head.kept = self.keeps.then(|| Box::new(Kept { headers: map(headers), body: Vec::new() }));
         for httparse::Header { name, value } in headers {
@@ -177,13 +170,16 @@ impl Reading {
                     }
                 }
             } else if is("retry-after") {
-                self.head.retry_after_ns = retry_after_ns(status, text(value));
+                retry_after = Some(text(value));
+            } else if is("date") {
+                date = Some(text(value));
             } else if is("location") {
                 self.head.location = Some(text(value).into());
             } else if is("set-cookie") {
                 self.head.set_cookies.push(text(value).into());
             }
         }
+        self.head.retry_after = retry_after.and_then(|value| RetryAfter::of(status, value, date));
         self.body = match length {
             _ if self.asked_for_head || matches!(status, 204 | 304) => Body::Done,
             _ if chunked => Body::Chunked(Chunks::new()),
@@ -353,15 +349,5 @@ mod tests {
             (&kept.body[..], &kept.headers["x-token"]),
             (&b"abcd"[..], &HeaderValue::from_static("t"))
         );
-    }
-
-    #[test]
-    fn overloaded_targets_say_how_long_to_wait() {
-        assert_eq!(retry_after_ns(429, "2"), Some(2 * SECOND_NS));
-        assert_eq!(retry_after_ns(503, " 0 "), Some(0));
-        assert_eq!(retry_after_ns(503, "99999999999"), Some(3600 * SECOND_NS));
-        assert_eq!(retry_after_ns(200, "2"), None);
-        assert_eq!(retry_after_ns(503, "Fri, 31 Dec 1999 23:59:59 GMT"), None);
-        assert_eq!(retry_after_ns(429, ""), None);
     }
 }

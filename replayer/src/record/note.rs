@@ -73,6 +73,24 @@ pub(crate) enum Note {
     },
 }
 
+impl Note {
+    /// When what it tells of was due, or decided; none where nothing was.
+    pub(crate) fn due_at(&self) -> Option<u64> {
+        match self {
+            Self::Session { starts_at, .. } => Some(*starts_at),
+            Self::Dropped { at, .. } => Some(*at),
+            Self::Sent(waiting) | Self::Unfinished { waiting, .. } => Some(waiting.scheduled_at),
+            Self::Ended(sample) => Some(sample.scheduled_at),
+            Self::SessionLost { .. }
+            | Self::Planned { .. }
+            | Self::SessionDropped
+            | Self::Cut { .. }
+            | Self::Redirected { .. }
+            | Self::Paused { .. } => None,
+        }
+    }
+}
+
 /// A request that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Waiting {

@@ -1,5 +1,6 @@
 //! What a run came to, as data and as text. Everything here only formats: the numbers come from the recorder.
 
+mod capacity;
 mod picture;
 mod preview;
 mod results;
@@ -7,12 +8,14 @@ mod schema;
 mod text;
 pub(crate) mod thresholds;
 
+pub use capacity::{Bound, CapacityReport, Conclusion, Trial, TrialOutcome, TrialSettings, capacity_text};
 pub use preview::{Dispersion, Preview, PreviewSession, PreviewStep, Regime};
 pub(crate) use results::Circumstances;
 pub use results::{
-    Baseline, EndpointReport, IntervalLog, Pacing, Quantiles, Ratio, Requests, RunReport, Sessions,
+    AfterWarmUp, Baseline, EndpointReport, IntervalLog, Pacing, Quantiles, Ratio, Requests, RunReport,
+    Sessions,
 };
-pub use schema::{schema, schema_text};
+pub use schema::{capacity_schema, capacity_schema_text, schema, schema_text};
 pub use text::{outline, text};
 pub use thresholds::Threshold;
 

@@ -46,6 +46,9 @@ pub struct RunReport {
     pub self_check: SelfCheck,
     /// The conditions that the run had to meet.
     pub thresholds: Vec<Threshold>,
+    /// What was due after the warm-up, if there was one: all that the conditions count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_warm_up: Option<AfterWarmUp>,
     /// What was planned.
     pub plan: Outline,
     /// Fingerprint of the sessions that fell due: equal to that of `replayer plan` if the run was not interrupted.
@@ -80,6 +83,43 @@ pub struct RunReport {
     /// What became of the interval log, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_log: Option<IntervalLog>,
+}
+
+/// Requests that were due after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct AfterWarmUp {
+    /// How long that was.
+    pub warm_up_s: f64,
+    /// Sent, or at least tried.
+    pub sent: u64,
+    /// Answered, whatever the status.
+    pub completed: u64,
+    /// Ended without an answer.
+    pub failed: u64,
+    /// Given up after the time that a request may take.
+    pub timed_out: u64,
+    /// Still waiting when the run was cut.
+    pub unfinished: u64,
+    /// Not sent because too many waited for an answer.
+    pub dropped: u64,
+    /// What users would have waited: from due to the end of the answer.
+    pub response_time_s: Quantiles,
+}
+
+impl AfterWarmUp {
+    fn of(counted: &Snapshot, warm_up_s: f64) -> Self {
+        let requests = counted.requests;
+        Self {
+            warm_up_s,
+            sent: requests.sent,
+            completed: requests.completed,
+            failed: requests.failed,
+            timed_out: requests.timed_out,
+            unfinished: requests.unfinished,
+            dropped: requests.dropped,
+            response_time_s: Quantiles::of(&counted.all_waits(|endpoint| &endpoint.response)),
+        }
+    }
 }
 
 /// What became of the interval log.
@@ -279,6 +319,7 @@ pub(crate) struct Circumstances {
     pub(crate) address: String,
     pub(crate) began_at_s: f64,
     pub(crate) elapsed_s: f64,
+    pub(crate) warm_up_s: f64,
     pub(crate) wish: Wish,
     pub(crate) stopped: Option<Stopped>,
     pub(crate) run: String,
@@ -317,15 +358,18 @@ impl RunReport {
             machine: circumstances.machine,
         };
         let (verdict, self_check) = verdict::check(counted, &kept.evidence, context);
+        let Circumstances { elapsed_s, warm_up_s, .. } = circumstances;
+        let judged = kept.measured.as_ref().unwrap_or(counted);
         Self {
             replayer: env!("CARGO_PKG_VERSION").to_owned(),
             verdict,
             self_check,
-            thresholds: thresholds::judge(thresholds, profile, counted, circumstances.elapsed_s),
+            thresholds: thresholds::judge(thresholds, profile, judged, elapsed_s - warm_up_s),
+            after_warm_up: kept.measured.as_ref().map(|counted| AfterWarmUp::of(counted, warm_up_s)),
             target: circumstances.target,
             address: circumstances.address,
             began_at_s: circumstances.began_at_s,
-            elapsed_s: circumstances.elapsed_s,
+            elapsed_s,
             interrupted: circumstances.wish > Wish::GoOn && circumstances.stopped.is_none(),
             pacing: circumstances.pacing,
             stopped: circumstances.stopped,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use shared::units::format_duration;
 
 use super::results::{
-    Baseline, EndpointReport, IntervalLog, Pacing, Quantiles, Ratio, Requests, RunReport, Sessions,
+    AfterWarmUp, Baseline, EndpointReport, IntervalLog, Pacing, Quantiles, Ratio, Requests, RunReport,
+    Sessions,
 };
 use super::thresholds::Threshold;
 use crate::pace::Pace;
@@ -157,6 +158,12 @@ fn heading(report: &RunReport, lines: &mut Vec<String>) {
     let worst = reasons.next().unwrap_or("the load was the one that was planned");
     lines.extend(wrapped(report.verdict.level.name().to_owned() + ": ", worst));
     reasons.for_each(|reason| lines.extend(wrapped("also: ".to_owned(), reason)));
+    if let Some(AfterWarmUp { warm_up_s, .. }) =
+        report.after_warm_up.filter(|_| !report.thresholds.is_empty())
+    {
+        let warm_up = format_duration(Duration::from_secs_f64(warm_up_s));
+        lines.push(format!("of what was due after the first {warm_up}:"));
+    }
     for Threshold { condition, met, found } in &report.thresholds {
         let start = if *met { "met: " } else { "NOT MET: " };
         lines.extend(wrapped(start.to_owned(), &format!("{condition} (found {found})")));
@@ -174,7 +181,7 @@ fn heading(report: &RunReport, lines: &mut Vec<String>) {
 }
 
 /// `start` and the words of `text`, on lines of at most 80 columns of which all but the first are indented.
-fn wrapped(start: String, text: &str) -> Vec<String> {
+pub(super) fn wrapped(start: String, text: &str) -> Vec<String> {
     const WIDTH: usize = 80;
     let mut lines = vec![start];
     for word in text.split(' ') {
@@ -303,7 +310,7 @@ fn times(report: &RunReport, lines: &mut Vec<String>) {
 }
 
 /// A quantile in milliseconds, with `>` before it where it is a lower bound.
-fn bounded(times: &Quantiles, q: f64, time_s: f64) -> String {
+pub(super) fn bounded(times: &Quantiles, q: f64, time_s: f64) -> String {
     if times.knows(q) { ms(time_s) } else { format!(">{}", ms(time_s)) }
 }
 
@@ -467,12 +474,13 @@ mod tests {
         let mut counted = recorder.finish(0);
         counted.requests.planned = counted.requests.sent;
         counted.endpoints.iter_mut().for_each(|endpoint| endpoint.planned = endpoint.sent);
-        let kept = Kept { evidence: Witness::new(&plan).finish(), log: None };
+        let kept = Kept { evidence: Witness::new(&plan).finish(), log: None, measured: None };
         let circumstances = Circumstances {
             target: "http://127.0.0.1:9".to_owned(),
             address: "127.0.0.1:9".to_owned(),
             began_at_s: 0.0,
             elapsed_s: 1.0,
+            warm_up_s: 0.0,
             wish: Wish::GoOn,
             stopped: None,
             run: String::new(),

@@ -63,7 +63,7 @@ fn verdict(seed: u64, generator: Generator) -> Verdict {
     walked.sessions().for_each(|session| play(&walked, &session, generator, &mut stream, &mut recorder));
     let counted = recorder.finish(u64::MAX);
     drop(recorder);
-    let kept = keep(&batches, 1, &plan, None);
+    let kept = keep(&batches, 1, &plan, None, None);
     let context = Context { ids: &["a", "b"], max_in_flight: 1000, cut_short: false, machine: None };
     check(&counted, &kept.evidence, context).0
 }
