@@ -7,11 +7,12 @@ pace        A uniform pace beside oha, httperf and Locust, those that are instal
 poisson     The same for requests at random, beside httperf and tsung.
 throughput  Most requests per second that one core sends, closed-loop: beside wrk and oha, against nginx.
 memory      Of many sessions that think.
+growth      Of the memory of a run of an hour, 200 requests and 10 new sessions per second; only when it is asked for.
 laws        The law of the arrivals, as the run checks itself, with 20 seeds at 1,000 requests per second.
 overload    Honesty under load that nobody could keep: 50 runs, half with a target that waits and half with a generator
             that gets a quarter of its core.
 
-Usage: benches/wire.py [PART]..., all of them by default. Each goal stands beside its figure, by its number. Figures of a busy
+Usage: benches/wire.py [PART]..., all but growth by default. Each goal stands beside its figure, by its number. Figures of a busy
 machine mean nothing: the load is printed with them.
 """
 import array, itertools, json, math, os, random, re, resource, signal, subprocess, sys, tempfile, time
@@ -262,6 +263,26 @@ def memory(directory):
           f"{resident / 1024:.0f} MiB resident (goal 300), {resident * 1024 / thinking:.0f} bytes each")
 
 
+def growth(directory):
+    # Sessions of twenty requests in the mean, twenty seconds apart: some 4,000 at a time.
+    profile(directory, 20.0, "think", 0.05)
+    target = subprocess.Popen([REPLAYER, "target", f"{directory}/profile.yaml"], stdout=subprocess.PIPE, text=True)
+    # The pace is of no interest here, and an hour of spinning would be a core's.
+    run = subprocess.Popen([REPLAYER, "run", f"{directory}/profile.yaml", "--scale", "10", "--duration", "62m", "--drain", "5s",
+                            "--pace", "eco", "--out", f"{directory}/out", "--format", "json", "--quiet", "--target",
+                            target.stdout.readline().strip()], stdout=subprocess.PIPE, text=True)
+    begun, samples = time.time(), []
+    while run.poll() is None and time.time() - begun < 3720:
+        time.sleep(60)
+        found = re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{run.pid}/status").read())
+        samples.append(int(found[1]) / 1024 if found else math.nan)
+    report = json.loads(run.communicate()[0])
+    target.kill()
+    shown = ", ".join(f"{samples[minute]:.1f}" for minute in range(1, len(samples), 6))
+    print(f"\n{report['requests']['sent']} requests of {report['sessions']['planned']} sessions in an hour; MiB resident, "
+          f"every six minutes:\n  {shown}\n  growth from the second minute on {max(samples[1:]) - samples[1]:.1f} MiB (G9: 5)")
+
+
 def law(directory, sessions, end):
     """Twenty seeds of 1,000 requests per second, by so many sessions per second that end with this probability."""
     profile(directory, 0.05, "think", end)
@@ -318,8 +339,8 @@ if __name__ == "__main__":
         subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "replayer", "--bin", "replayer"], check=True, cwd=ROOT)
         # Optimised enough, and without building all that tests need once more.
         subprocess.run(["cargo", "build", "--quiet", "-p", "replayer", "--example", "recorder"], check=True, cwd=ROOT)
-    PARTS = {part.__name__: part for part in (lateness, pace, poisson, throughput, memory, laws, overload)}
+    PARTS = {part.__name__: part for part in (lateness, pace, poisson, throughput, memory, laws, overload, growth)}
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as directory:
-        for part in sys.argv[1:] or PARTS:
+        for part in sys.argv[1:] or [part for part in PARTS if part != "growth"]:
             PARTS[part](directory)
