@@ -15,6 +15,7 @@ mod arrivals;
 mod background;
 mod chain;
 mod classes;
+mod clients;
 mod companions;
 pub(crate) mod holdout;
 mod parameters;
@@ -100,6 +101,8 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
             },
         },
         endpoints,
+        sessions: clients::sessions(&tally.whole, gate),
+        clients: clients::clients(tally, gate),
         classes,
         think_times,
         arrivals,
