@@ -117,8 +117,9 @@ fn requests(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut cache = Cache::default();
-                let of =
-                    |line| format.parse(line, &mut cache).map_or(0, |request| clients.client(&request).client);
+                let of = |line| {
+                    format.parse(line, &mut cache).map_or(0, |request| clients.client(&request).client)
+                };
                 lines(black_box(&text)).map(of).fold(0, |all, client| all ^ client)
             })
         });

@@ -332,7 +332,8 @@ mod tests {
         assert_eq!((event.status(), event.size_bin(), event.is_coarse()), (404, Some(None), true));
         assert_eq!(event.origin(), Origin::default());
         let origin = Origin { agent: AgentClass::from_bits(0xa7), country: Country::from_bits(0xc3) };
-        let whole = Event::new(&Request { weight: Some(10.0), ..request }, u64::MAX, 12, Kind::Bot).of(origin);
+        let whole =
+            Event::new(&Request { weight: Some(10.0), ..request }, u64::MAX, 12, Kind::Bot).of(origin);
         assert_eq!((whole.origin(), whole.mass()), (origin, 10_000));
         assert_eq!((whole.client(), whole.duration_us()), ((1 << CLIENT_BITS) - 1, Some(250_000)));
         for event in [event, whole] {

@@ -11,8 +11,7 @@ use shared::clients::ClientShare;
 use crate::mmdb::{Says, database};
 use crate::support::{Run, corpus, run};
 
-const CHROME: &str =
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/154.0.0.0 Safari/537.36";
+const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/154.0.0.0 Safari/537.36";
 const SAFARI: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 26_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.5 Mobile/15E148 Safari/604.1";
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:152.0) Gecko/20100101 Firefox/152.0";
 const EDGE: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/154.0.0.0 Safari/537.36 Edg/154.0.0.0";
@@ -147,7 +146,8 @@ fn nothing_is_said_of_what_was_not_asked_or_logged() {
     let text = log(&GROUPS, str::to_owned);
     let clients = profile(&[&files.write("access.log", &text)]).clients.unwrap();
     assert!(clients.countries.is_empty() && !clients.browsers.is_empty());
-    let common: String = text.lines().map(|line| format!("{}\n", line.split(" \"-\"").next().unwrap())).collect();
+    let common: String =
+        text.lines().map(|line| format!("{}\n", line.split(" \"-\"").next().unwrap())).collect();
     let common = files.write("common.log", common);
     assert_eq!(profile(&[&common]).clients, None);
     let clients = profile(&[&common, "--geoip", &files.database()]).clients.unwrap();
@@ -172,7 +172,10 @@ fn lengths_of_sessions_are_those_of_the_log() {
     // 16 sessions of one page, 35 of two, 30 of three, 9 of four: half have two, and too few are longer than 95 %.
     assert_eq!((sessions.requests.mean, sessions.requests.p50, sessions.requests.p95), (2.36, 2, None));
     let duration_s = sessions.duration_s;
-    assert!((10.0 * 0.98..=16.0 * 1.02).contains(&duration_s.p50) && duration_s.p95.is_none(), "{duration_s:?}");
+    assert!(
+        (10.0 * 0.98..=16.0 * 1.02).contains(&duration_s.p50) && duration_s.p95.is_none(),
+        "{duration_s:?}"
+    );
     assert_eq!((duration_s.histogram.count(), duration_s.histogram.zeros), (90, 16));
     let one = profile(&[&log, "--k", "4"]).sessions.unwrap();
     assert_eq!((one.requests.p50, one.requests.p95, one.requests.p99), (2, Some(4), None));
@@ -199,7 +202,8 @@ fn neither_threads_nor_parts_nor_names_of_clients_show() {
     let key = files.write("key", "0123456789abcdef".repeat(4));
     let tally = |name: &str, log: &str, shard: &str, geoip: Option<&str>| {
         let output = files.path(name).to_str().unwrap().to_owned();
-        let arguments = ["tally", log, "--quiet", "--producer", "nginx", "--key-file", &key, "--shard", shard];
+        let arguments =
+            ["tally", log, "--quiet", "--producer", "nginx", "--key-file", &key, "--shard", shard];
         let geoip = geoip.map(|path| ["--geoip", path]);
         let geoip = geoip.as_ref().map_or(&[][..], |flags| &flags[..]);
         run(&[&arguments[..], &["-o", &output], geoip].concat()).ok();
@@ -304,14 +308,19 @@ fn an_explanation_shows_them_on_lines_that_fit() {
     }
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let summary = run(&["profile", &log, "--geoip", &files.database()]).ok().stderr;
-    assert!(summary.contains("  browsers    chrome 33 %, safari 22 %, firefox 17 %, other 16 % and 1 more\n"), "{summary}");
+    assert!(
+        summary.contains("  browsers    chrome 33 %, safari 22 %, firefox 17 %, other 16 % and 1 more\n"),
+        "{summary}"
+    );
     assert!(summary.contains("  mean        "), "{summary}");
 }
 
 /// Of real logs every name stands on k clients, counted by other code.
 #[test]
 fn what_profiles_of_real_logs_say_of_clients_stands_on_k_of_them() {
-    for (name, k) in [("mountaintel-2005-2018.log.gz", 10), ("elastic-apache_logs.log", 10), ("lab11-2009.log", 5)] {
+    for (name, k) in
+        [("mountaintel-2005-2018.log.gz", 10), ("elastic-apache_logs.log", 10), ("lab11-2009.log", 5)]
+    {
         let Some(log) = corpus(&format!("access_logs/{name}")) else { return };
         let mut settings = analyzer::Settings::default();
         settings.read.inputs = vec![log];
@@ -335,7 +344,12 @@ fn scratch_dump() {
     for ua in text.lines() {
         let kind = of_user_agent(ua.as_bytes());
         let class = AgentClass::of(ua.as_bytes(), kind);
-        out += &format!("{kind:?}\t{}\t{}\t{}\t{ua}\n", class.browser().name(), class.system().name(), class.device().name());
+        out += &format!(
+            "{kind:?}\t{}\t{}\t{}\t{ua}\n",
+            class.browser().name(),
+            class.system().name(),
+            class.device().name()
+        );
     }
     fs_err::write(format!("{path}.ours"), out).unwrap();
 }

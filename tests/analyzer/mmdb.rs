@@ -109,7 +109,11 @@ fn bits(network: &str, ip_version: u16) -> Vec<bool> {
         (IpAddr::V4(v4), _) => ([[0; 12].as_slice(), &v4.octets()].concat(), 96 + length),
         (IpAddr::V6(v6), _) => (v6.octets().to_vec(), length),
     };
-    bytes.into_iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).take(length).collect()
+    bytes
+        .into_iter()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1))
+        .take(length)
+        .collect()
 }
 
 fn map(out: &mut Vec<u8>, pairs: u8) {

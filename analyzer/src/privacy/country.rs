@@ -83,14 +83,14 @@ impl Countries {
     /// [`Error::Countries`] for a file that cannot be read, is damaged, or has no countries, as one of networks has none.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let failed = |found: String| Error::Countries { path: path.to_owned(), found };
-        let bytes = fs_err::read(path).map_err(|source| Error::Read {
-            input: path.display().to_string(),
-            source,
-        })?;
+        let bytes =
+            fs_err::read(path).map_err(|source| Error::Read { input: path.display().to_string(), source })?;
         let fingerprint = FixedState::default().hash_one(&bytes);
         let reader = Reader::from_source(bytes).map_err(|error| failed(error.to_string()))?;
         let mut has_countries = false;
-        for network in reader.networks(Default::default()).map_err(|error| failed(error.to_string()))?.take(TRIED) {
+        for network in
+            reader.networks(Default::default()).map_err(|error| failed(error.to_string()))?.take(TRIED)
+        {
             let record = network.map_err(|error| failed(error.to_string()))?;
             // A record of another shape says that this is a database of something else.
             has_countries = record.decode_path::<&str>(&CODE).is_ok_and(|code| code.is_some());
@@ -110,8 +110,7 @@ impl Countries {
     /// The country of a client at `address`; unknown of one whose log has a name in that place.
     pub(crate) fn of(&self, address: Option<IpAddr>) -> Country {
         const VERSION_4: u16 = 4;
-        let is_held =
-            |address: &IpAddr| address.is_ipv4() || self.reader.metadata().ip_version != VERSION_4;
+        let is_held = |address: &IpAddr| address.is_ipv4() || self.reader.metadata().ip_version != VERSION_4;
         let Some(address) = address.filter(is_held) else { return Country::UNKNOWN };
         match self.reader.lookup(address).and_then(|found| found.decode_path::<&str>(&CODE)) {
             Ok(code) => code.map_or(Country::UNKNOWN, Country::named),

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-pub use super::key::{Domain, Key};
 use super::country::{Countries, Country};
+pub use super::key::{Domain, Key};
 use crate::kind::{self, AgentClass, Kind};
 use crate::recent::Recent;
 use crate::request::Request;

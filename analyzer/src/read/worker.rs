@@ -83,12 +83,7 @@ pub(super) struct Worker<'k> {
 }
 
 impl<'k> Worker<'k> {
-    pub(super) fn new(
-        number: usize,
-        settings: &'k ReadSettings,
-        key: &'k Key,
-        several_inputs: bool,
-    ) -> Self {
+    pub(super) fn new(number: usize, settings: &'k ReadSettings, key: &'k Key, several_inputs: bool) -> Self {
         Self {
             number,
             clients: ClientResolver::new(key, &settings.identity, settings.countries.as_deref()),

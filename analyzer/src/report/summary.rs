@@ -60,9 +60,11 @@ pub fn text(profile: &Profile) -> String {
         let browsers = clients.browsers.iter().map(|(is, share)| (is.name(), share.sessions));
         let devices = clients.devices.iter().map(|(is, share)| (is.name(), share.sessions));
         let countries = clients.countries.iter().map(|(code, share)| (code.as_str(), share.sessions));
-        for (label, shares) in
-            [("browsers", browsers.collect()), ("devices", devices.collect()), ("countries", countries.collect::<Vec<_>>())]
-        {
+        for (label, shares) in [
+            ("browsers", browsers.collect()),
+            ("devices", devices.collect()),
+            ("countries", countries.collect::<Vec<_>>()),
+        ] {
             if !shares.is_empty() {
                 row(label, largest_first(shares, NAMES));
             }

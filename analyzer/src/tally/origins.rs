@@ -114,8 +114,7 @@ mod tests {
     fn a_client_of_two_names_is_one_client_and_its_requests_are_counted_under_each() {
         let mut tally = Origins::default();
         for client in [1, 2] {
-            let steps =
-                [step(client, CHROME, 0), step(client, CHROME, 0), step(client, FIREFOX, 0)];
+            let steps = [step(client, CHROME, 0), step(client, CHROME, 0), step(client, FIREFOX, 0)];
             tally.add_session(&steps[0], REQUEST, 2);
             tally.add_requests(steps.iter(), 2);
         }

@@ -266,9 +266,11 @@ fn relabelled(line: &str, labels: &mut Relabel) -> String {
     let (front, rest) = line.split_once(" [").unwrap();
     assert!(front.starts_with(raw.client));
     let agent = labels.of(raw.user_agent, other_agent);
-    let rest = rest
-        .replacen(raw.target, &target, 1)
-        .replacen(&format!("\"{}\"", raw.user_agent), &format!("\"{agent}\""), 1);
+    let rest = rest.replacen(raw.target, &target, 1).replacen(
+        &format!("\"{}\"", raw.user_agent),
+        &format!("\"{agent}\""),
+        1,
+    );
     format!("{client} {} [{rest}", user.join(" "))
 }
 

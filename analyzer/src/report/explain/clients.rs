@@ -62,4 +62,3 @@ fn rows(clients: &Clients) -> Vec<(&'static str, String)> {
     let known = rows.into_iter().filter(|(_, shares): &(_, Vec<_>)| !shares.is_empty());
     known.map(|(label, shares)| (label, largest_first(shares, SHOWN))).collect()
 }
-
