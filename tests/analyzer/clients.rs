@@ -334,22 +334,3 @@ fn what_profiles_of_real_logs_say_of_clients_stands_on_k_of_them() {
         assert!(below.is_empty(), "{name}: {below:?}");
     }
 }
-
-#[test]
-fn scratch_dump() {
-    use analyzer::kind::{AgentClass, of_user_agent};
-    let Ok(path) = std::env::var("LOADPRINT_UAS") else { return };
-    let text = fs_err::read_to_string(&path).unwrap();
-    let mut out = String::new();
-    for ua in text.lines() {
-        let kind = of_user_agent(ua.as_bytes());
-        let class = AgentClass::of(ua.as_bytes(), kind);
-        out += &format!(
-            "{kind:?}\t{}\t{}\t{}\t{ua}\n",
-            class.browser().name(),
-            class.system().name(),
-            class.device().name()
-        );
-    }
-    fs_err::write(format!("{path}.ours"), out).unwrap();
-}

@@ -41,7 +41,12 @@ impl AgentClass {
 
     /// The class of a user agent whose kind is known; an empty one says nothing.
     pub fn of(text: &[u8], kind: Kind) -> Self {
-        let said = Said::of(text);
+        // Servers whose fields end at a blank write another sign for it.
+        let spaced: Vec<u8> = match text.contains(&b'+') && !text.contains(&b' ') {
+            true => text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect(),
+            false => Vec::new(),
+        };
+        let said = Said::of(if spaced.is_empty() { text } else { &spaced });
         let platform = said.platform();
         Self::new(said.browser(kind, platform.0), platform)
     }
@@ -552,6 +557,7 @@ mod tests {
             ("Shop/4.2 (Android 14; Pixel 8)", App, Android, Mobile),
             ("Dalvik/2.1.0 (Linux; U; Android 13; SM-A536B Build/TP1A)", App, Android, Mobile),
             ("okhttp/4.12.0", App, System::Unknown, Device::Unknown),
+            ("Mozilla/4.0+(compatible;+MSIE+6.0;+Windows+NT+5.1)", InternetExplorer, Windows, Desktop),
             ("curl/8.5.0", HttpLibrary, System::Unknown, Device::Unknown),
             ("Wget/1.21 (linux-gnu)", HttpLibrary, Linux, Desktop),
             ("python-requests/2.32.4", HttpLibrary, System::Unknown, Device::Unknown),

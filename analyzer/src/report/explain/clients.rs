@@ -24,7 +24,7 @@ impl People {
         if self.sessions.is_none() && self.clients.is_none() {
             return;
         }
-        page.heading("Sessions of all classes, and the clients that make them");
+        page.heading("All sessions, and shares of them by client");
         if let Some(Sessions { requests, duration_s }) = &self.sessions {
             let mean = format!("{} in the mean", requests.mean);
             let far = [("95 %", requests.p95), ("99 %", requests.p99)];
