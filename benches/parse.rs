@@ -113,12 +113,13 @@ fn requests(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("request");
     group.throughput(Throughput::Elements(u64::from(LINES)));
     for (name, text) in [("client", text(false, false)), ("client, all new", text(false, true))] {
-        let mut clients = ClientResolver::new(&key, &Identity::IpAndUserAgent);
+        let mut clients = ClientResolver::new(&key, &Identity::IpAndUserAgent, None);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut cache = Cache::default();
-                let of =
-                    |line| format.parse(line, &mut cache).map_or(0, |request| clients.client(&request).0);
+                let of = |line| {
+                    format.parse(line, &mut cache).map_or(0, |request| clients.client(&request).client)
+                };
                 lines(black_box(&text)).map(of).fold(0, |all, client| all ^ client)
             })
         });

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 use shared::Profile;
+use shared::clients::{Clients, OTHER};
 use shared::endpoint::Endpoint;
 
 use crate::error::Error;
 use crate::format::{Cache, escape};
-use crate::kind::{self, Kind};
+use crate::kind::{self, AgentClass, Kind};
 use crate::privacy::pseudonym::{Domain, Key, Pseudonym, canonical};
 use crate::read;
 use crate::request::Request;
@@ -38,6 +39,14 @@ pub enum What {
     Status,
     /// The name of a class or a think time that holds the id of an endpoint.
     Name,
+    /// A program that clients are.
+    Browser,
+    /// A kind of device that they are on.
+    Device,
+    /// A system that they run on.
+    System,
+    /// A country that they are in.
+    Country,
 }
 
 impl What {
@@ -51,6 +60,10 @@ impl What {
             Self::Query => "query",
             Self::Status => "status",
             Self::Name => "name",
+            Self::Browser => "browser",
+            Self::Device => "device",
+            Self::System => "system",
+            Self::Country => "country",
         }
     }
 }
@@ -98,7 +111,8 @@ type Place = (What, String, Option<usize>);
 /// `on_bytes` hears of every block read.
 ///
 /// A request belongs to the endpoint of its method whose route it fits with most literal words. Statuses of an endpoint
-/// with 200 alone are not listed: that is said where no status may be, too.
+/// with 200 alone are not listed: that is said where no status may be, too. Behind what clients are stand all that made
+/// requests of the kinds that the profile models, and behind `other` those of all that is not named.
 ///
 /// # Errors
 /// What keeps an input from being read.
@@ -149,15 +163,24 @@ pub fn audit(
                     return;
                 }
                 requests += 1;
-                let Some(endpoint) = endpoint else { return };
-                matched += 1;
                 let client = client(request, &settings.identity, &key);
-                for place in behind(request, endpoint, &routes[endpoint]) {
-                    if let Some(known) = clients.get_mut(&place)
-                        && (known.len() as u64) < MOST_CLIENTS
-                    {
+                let mut count = |place: &Place| {
+                    let Some(known) = clients.get_mut(place) else { return false };
+                    if (known.len() as u64) < MOST_CLIENTS {
                         known.insert(client);
                     }
+                    true
+                };
+                if is_modelled[kind as usize] {
+                    for (what, name) in of_client(request, agent, settings) {
+                        // What is not named is among the others.
+                        let _ = count(&(what, name, None)) || count(&(what, OTHER.to_owned(), None));
+                    }
+                }
+                let Some(endpoint) = endpoint else { return };
+                matched += 1;
+                for place in behind(request, endpoint, &routes[endpoint]) {
+                    count(&place);
                 }
             });
         }
@@ -239,6 +262,21 @@ fn client(request: &Request<'_>, identity: &Identity, key: &Key) -> Pseudonym {
     key.pseudonym(Domain::Address, &who)
 }
 
+/// What the client of a request is, in the words of the profile.
+fn of_client(request: &Request<'_>, kind: Kind, settings: &ReadSettings) -> Vec<(What, String)> {
+    let class = AgentClass::of(request.user_agent.unwrap_or_default(), kind);
+    let mut words = vec![
+        (What::Browser, class.browser().name()),
+        (What::Device, class.device().name()),
+        (What::System, class.system().name()),
+    ];
+    if let Some(countries) = &settings.countries {
+        let address = std::str::from_utf8(&canonical(request.client)).ok().and_then(|text| text.parse().ok());
+        words.extend(countries.of(address).name().map(|name| (What::Country, name)));
+    }
+    words.into_iter().map(|(what, name)| (what, name.to_owned())).collect()
+}
+
 /// The literals that a request for an endpoint, its `number` in the profile, is evidence for.
 fn behind(request: &Request<'_>, number: usize, route: &Template<'_>) -> Vec<Place> {
     let mut places = of_endpoint(number, route);
@@ -266,7 +304,7 @@ fn of_endpoint(number: usize, route: &Template<'_>) -> Vec<Place> {
     places
 }
 
-/// All literals of endpoints.
+/// All literals of endpoints, and what clients are.
 fn places(profile: &Profile, routes: &[Template<'_>]) -> Vec<Place> {
     let mut places = Vec::new();
     for (number, (endpoint, route)) in profile.endpoints.iter().zip(routes).enumerate() {
@@ -275,6 +313,13 @@ fn places(profile: &Profile, routes: &[Template<'_>]) -> Vec<Place> {
         let says_something = endpoint.status.keys().any(|code| code != "200");
         let statuses = endpoint.status.keys().filter(|_| says_something);
         places.extend(statuses.map(|code| (What::Status, code.clone(), Some(number))));
+    }
+    if let Some(Clients { browsers, devices, systems, countries }) = &profile.clients {
+        let place = |what| move |name: &str| (what, name.to_owned(), None);
+        places.extend(browsers.keys().map(|browser| browser.name()).map(place(What::Browser)));
+        places.extend(devices.keys().map(|device| device.name()).map(place(What::Device)));
+        places.extend(systems.keys().map(|system| system.name()).map(place(What::System)));
+        places.extend(countries.keys().map(String::as_str).map(place(What::Country)));
     }
     places
 }

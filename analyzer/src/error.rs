@@ -17,6 +17,16 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A file that is no database of countries.
+    #[error(
+        "cannot tell countries by `{path}`\n  found: {found}\n  expected: a whole database of countries or cities in MaxMind's format\n  hint: GeoLite2-Country.mmdb of MaxMind and dbip-country-lite.mmdb of DB-IP are such", path = path.display()
+    )]
+    Countries {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
+    },
     /// A directory or pattern without a single log.
     #[error("found no access log in `{path}`\n  expected: at least one file in a known log format\n  hint: name the files, or give their format with --log-format", path = path.display())]
     NoLogs {

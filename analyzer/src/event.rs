@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use shared::profile::Stamp;
 
-use crate::kind::Kind;
-use crate::privacy::pseudonym::Pseudonym;
+use crate::kind::{AgentClass, Kind};
+use crate::privacy::country::Country;
+use crate::privacy::pseudonym::{Origin, Pseudonym};
 use crate::request::Request;
 use crate::weight::Weight;
 
@@ -15,48 +16,43 @@ pub(crate) type Words = [u64; 3];
 /// One request. Bit fields, because memory is what limits the length of a log:
 ///
 /// ```text
-/// client        16 bits   weight | 48 bits pseudonym, which the partition makes 56: 1e8 clients, 0.07 collisions
+/// client        16 bits   weight | 8 bits country | 40 bits pseudonym, which the partition makes 48: of 1e8 clients,
+///                         18 pairs would be taken for one
 /// when          44 bits   start in milliseconds since 1970   | 10 bits status | 10 bits size bin
 /// what          26 bits   resource                           |  3 bits kind | 1 bit whole seconds | 1 bit paced | 1 bit long
-///               32 bits   duration in microseconds, or in milliseconds when long
+/// agent_took     8 bits   class of the user agent | 24 bits duration in microseconds; when long, in milliseconds up to
+///                         two hours, and beyond that in seconds up to 97 days
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Event {
     client: Pseudonym,
     when: u64,
     what: u32,
-    duration: u32,
+    agent_took: u32,
 }
 
 /// The size of an event, in memory and in files.
 pub(crate) const EVENT_BYTES: usize = size_of::<Event>();
 /// Relative error of sizes in events, and so of everything made from them.
 pub(crate) const SIZE_RELATIVE_ERROR: f64 = 0.02;
+/// The bits of a duration.
+const DURATION_BITS: u32 = 24;
 /// Duration of a request whose log does not say.
-const UNKNOWN_DURATION: u32 = u32::MAX;
+const UNKNOWN_DURATION: u32 = (1 << DURATION_BITS) - 1;
+/// The first long duration that counts seconds, from zero.
+const SECONDS_FROM: u32 = 1 << (DURATION_BITS - 1);
 /// The size bin of a response whose log does not say; bin 0 is an empty body.
 const UNKNOWN_SIZE: u64 = 1023;
 /// The bits of a pseudonym that an event keeps.
-pub(crate) const CLIENT_BITS: u32 = 48;
+pub(crate) const CLIENT_BITS: u32 = 40;
+/// Where the weight begins, above the country.
+const WEIGHT_AT: u32 = 48;
 /// Resources beyond this number share the last one, which then stands for "something else".
 pub(crate) const MOST_RESOURCES: u32 = (1 << 26) - 1;
 
 impl Event {
     pub(crate) fn new(request: &Request<'_>, client: Pseudonym, resource: u32, kind: Kind) -> Self {
-        // Beyond 71 minutes (a socket that stayed open), microseconds do not fit and do not matter.
-        let microseconds = request
-            .duration_ns
-            .map(|duration| u32::try_from(duration / 1_000).ok().filter(|us| *us != UNKNOWN_DURATION));
-        let (duration, long) = match (microseconds, request.duration_ns) {
-            (Some(Some(microseconds)), _) => (microseconds, 0),
-            (_, Some(duration_ns)) => (
-                u32::try_from(duration_ns / 1_000_000)
-                    .unwrap_or(UNKNOWN_DURATION - 1)
-                    .min(UNKNOWN_DURATION - 1),
-                1,
-            ),
-            (_, None) => (UNKNOWN_DURATION, 0),
-        };
+        let (duration, long) = request.duration_ns.map_or((UNKNOWN_DURATION, 0), duration_bits);
         let start_ns = match request.stamp {
             Stamp::Start => request.stamp_ns,
             Stamp::End | Stamp::Mixed => request.stamp_ns.saturating_sub(request.duration_ns.unwrap_or(0)),
@@ -64,11 +60,29 @@ impl Event {
         let start_ms = start_ns.div_euclid(1_000_000).clamp(0, (1 << 44) - 1) as u64;
         let coarse = u32::from(request.resolution_ns >= 1_000_000_000);
         Self {
-            client: u64::from(Weight::nearest(request.weight).0) << CLIENT_BITS
+            client: u64::from(Weight::nearest(request.weight).0) << WEIGHT_AT
                 | client & ((1 << CLIENT_BITS) - 1),
             when: start_ms << 20 | u64::from(request.status) << 10 | size_bin(request.bytes_out),
             what: resource.min(MOST_RESOURCES) << 6 | (kind as u32) << 3 | coarse << 2 | long,
-            duration,
+            agent_took: duration,
+        }
+    }
+
+    /// The same event, made by a client of this origin.
+    pub(crate) fn of(self, origin: Origin) -> Self {
+        let Origin { agent, country } = origin;
+        Self {
+            client: self.client | u64::from(country.bits()) << CLIENT_BITS,
+            agent_took: self.agent_took | u32::from(agent.bits()) << DURATION_BITS,
+            ..self
+        }
+    }
+
+    /// What the client is.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            agent: AgentClass::from_bits((self.agent_took >> DURATION_BITS) as u8),
+            country: Country::from_bits((self.client >> CLIENT_BITS) as u8),
         }
     }
 
@@ -79,7 +93,7 @@ impl Event {
 
     /// How many requests this one stands for, in thousandths.
     pub(crate) fn mass(&self) -> u64 {
-        Weight((self.client >> CLIENT_BITS) as u16).mass()
+        Weight((self.client >> WEIGHT_AT) as u16).mass()
     }
 
     /// Start, in milliseconds since 1970.
@@ -105,7 +119,7 @@ impl Event {
 
     /// Start and end are both the stamp: which of them it marks is not known, or how long the request took.
     pub(crate) fn is_paced(&self) -> bool {
-        self.what >> 1 & 1 == 1 || self.duration == UNKNOWN_DURATION
+        self.what >> 1 & 1 == 1 || self.duration() == UNKNOWN_DURATION
     }
 
     /// The same event with its stamp for its start, given that it was read as stamped at `stamp`.
@@ -124,8 +138,17 @@ impl Event {
     }
 
     pub(crate) fn duration_us(&self) -> Option<u64> {
-        let unit_us = if self.what & 1 == 1 { 1_000 } else { 1 };
-        (self.duration != UNKNOWN_DURATION).then(|| u64::from(self.duration) * unit_us)
+        let duration = self.duration();
+        let (count, unit_us) = match self.what & 1 == 1 {
+            false => (duration, 1),
+            true if duration < SECONDS_FROM => (duration, 1_000),
+            true => (duration - SECONDS_FROM, 1_000_000),
+        };
+        (duration != UNKNOWN_DURATION).then(|| u64::from(count) * unit_us)
+    }
+
+    fn duration(&self) -> u32 {
+        self.agent_took & ((1 << DURATION_BITS) - 1)
     }
 
     pub(crate) fn status(&self) -> u16 {
@@ -156,12 +179,12 @@ impl Event {
 
     #[inline]
     pub(crate) fn to_words(self) -> Words {
-        [self.client, self.when, u64::from(self.what) | u64::from(self.duration) << 32]
+        [self.client, self.when, u64::from(self.what) | u64::from(self.agent_took) << 32]
     }
 
     #[inline]
     pub(crate) fn from_words([client, when, rest]: Words) -> Self {
-        Self { client, when, what: rest as u32, duration: (rest >> 32) as u32 }
+        Self { client, when, what: rest as u32, agent_took: (rest >> 32) as u32 }
     }
 
     pub(crate) fn to_bytes(self) -> [u8; EVENT_BYTES] {
@@ -190,6 +213,22 @@ impl Event {
     #[inline]
     pub(crate) fn with_resource(self, resource: u32) -> Self {
         Self { what: resource << 6 | self.what & 63, ..self }
+    }
+}
+
+/// A duration and whether it is long. Beyond 17 seconds microseconds do not fit and do not matter; beyond two hours (a
+/// socket that stayed open) milliseconds do not.
+fn duration_bits(duration_ns: i64) -> (u32, u32) {
+    let below = |count: i64, limit: u32| u32::try_from(count).ok().filter(|count| *count < limit);
+    if let Some(us) = below(duration_ns / 1_000, UNKNOWN_DURATION) {
+        return (us, 0);
+    }
+    match below(duration_ns / 1_000_000, SECONDS_FROM) {
+        Some(ms) => (ms, 1),
+        None => {
+            let seconds = below(duration_ns / 1_000_000_000, SECONDS_FROM - 1);
+            (SECONDS_FROM + seconds.unwrap_or(SECONDS_FROM - 2), 1)
+        }
     }
 }
 
@@ -307,10 +346,41 @@ mod tests {
         assert_eq!((event.client(), event.resource(), event.kind()), (7, 99, Kind::Bot));
         assert_eq!((event.start_ms(), event.end_ms()), (1_793_574_001_000, 1_793_574_001_250));
         assert_eq!(event.order_ms(), 1_793_574_001_000);
-        let socket = Request { duration_ns: Some(7_200_000_000_000), ..request };
-        assert_eq!(Event::new(&socket, 7, 12, Kind::Bot).duration_us(), Some(7_200_000_000));
         assert_eq!((event.status(), event.size_bin(), event.is_coarse()), (404, Some(None), true));
-        assert_eq!(Event::from_bytes(&event.to_bytes()), event);
-        assert_eq!(Event::from_words(event.to_words()), event);
+        assert_eq!(event.origin(), Origin::default());
+        let origin = Origin { agent: AgentClass::from_bits(0xa7), country: Country::from_bits(0xc3) };
+        let whole =
+            Event::new(&Request { weight: Some(10.0), ..request }, u64::MAX, 12, Kind::Bot).of(origin);
+        assert_eq!((whole.origin(), whole.mass()), (origin, 10_000));
+        assert_eq!((whole.client(), whole.duration_us()), ((1 << CLIENT_BITS) - 1, Some(250_000)));
+        for event in [event, whole] {
+            assert_eq!(Event::from_bytes(&event.to_bytes()), event);
+            assert_eq!(Event::from_words(event.to_words()), event);
+        }
+    }
+
+    #[test]
+    fn durations_are_kept_as_finely_as_they_matter() {
+        let kept_us = |us: i64| {
+            let request = Request { duration_ns: Some(us * 1_000 + 999), ..Request::default() };
+            Event::new(&request, 7, 12, Kind::Page).duration_us().unwrap()
+        };
+        let (second, day) = (1_000_000, 86_400_000_000);
+        for (us, expected) in [
+            (0, 0),
+            (1, 1),
+            (16_777_214, 16_777_214),
+            (16_777_215, 16_777_000),
+            (17 * second + 1_999, 17 * second + 1_000),
+            (7_200 * second + 5_500, 7_200 * second + 5_000),
+            (8_388 * second + 607_999, 8_388 * second + 607_000),
+            (8_388 * second + 608_000, 8_388 * second),
+            (97 * day + 999_999, 97 * day),
+            (98 * day, 8_388_606 * second),
+        ] {
+            assert_eq!(kept_us(us), expected as u64, "{us}");
+        }
+        let unknown = Event::new(&Request::default(), 7, 12, Kind::Page);
+        assert!(unknown.duration_us().is_none() && unknown.is_paced());
     }
 }

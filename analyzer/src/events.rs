@@ -12,7 +12,7 @@ use crate::given::Given;
 use crate::kind::{self, Kind};
 use crate::local::{Understood, second_pass};
 use crate::privacy::gate::Gate;
-use crate::privacy::pseudonym::{ClientResolver, Key};
+use crate::privacy::pseudonym::{ClientResolver, Key, Requester};
 use crate::read::{self, Reading};
 use crate::resource::Resource;
 use crate::settings::Settings;
@@ -187,7 +187,7 @@ fn sheet<S: Sheet>(
     routes: &HashMap<&Resource, (&str, &str)>,
 ) -> (S, u64) {
     let mut cache = Cache::default();
-    let mut clients = ClientResolver::new(key, &settings.read.identity);
+    let mut clients = ClientResolver::new(key, &settings.read.identity, None);
     let mut given = Given::new(&settings.read);
     let (mut sheet, mut count, mut line) = (S::default(), 0, 0);
     // A document that breaks off was reported when it was read for the routes.
@@ -204,7 +204,7 @@ fn sheet<S: Sheet>(
         }
         let resource = Resource::of(request, settings.read.templates, &settings.read.routes);
         let route = routes.get(&resource);
-        let (client, agent) = clients.client(request);
+        let Requester { client, kind: agent, .. } = clients.client(request);
         let event = EventRecord {
             started_ns: request.started_at_ns(),
             ended_ns: request.ended_at_ns(),

@@ -9,8 +9,10 @@ use serde::Serialize;
 use crate::request::Request;
 use crate::route::segment::split_extension;
 
+mod agent;
 mod user_agent;
 
+pub use agent::AgentClass;
 pub use user_agent::of_user_agent;
 
 /// What a request is part of.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::format::builtin::Producer;
 use crate::format::{Format, MapRule, Network, Options, configuration, language};
 use crate::kind::Kind;
+use crate::privacy::country::Countries;
 use crate::query::QuerySettings;
 use crate::route::Hint;
 use crate::route::given::{GivenRoute, GivenRoutes};
@@ -28,6 +29,8 @@ pub struct ReadSettings {
     pub producer: Option<Producer>,
     /// What one client is recognised by.
     pub identity: Identity,
+    /// Tells the countries of clients; they are not looked for when absent.
+    pub countries: Option<Arc<Countries>>,
     /// Proxies that are believed when they say for whom they ask, besides those with private addresses.
     pub trusted_proxies: Vec<Network>,
     /// What fields mean that do not say it by their names.
@@ -74,6 +77,7 @@ impl Default for ReadSettings {
             format: None,
             producer: None,
             identity: Identity::IpAndUserAgent,
+            countries: None,
             trusted_proxies: Vec::new(),
             map: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),

@@ -160,9 +160,11 @@ mod tests {
     #[test]
     fn misspelt_keys_are_all_named_with_the_nearest_known_one() {
         let text = EXAMPLE.replace("endpoints:", "endpoint:").replace("knots_every_s", "knot_every_s");
+        let text = text.replace("    firefox:", "    fire_fox:");
         let message = from_yaml(&text).unwrap_err().to_string();
         assert!(message.contains("did you mean `endpoints`"), "{message}");
         assert!(message.contains("did you mean `knots_every_s`"), "{message}");
+        assert!(message.contains("did you mean `firefox`"), "{message}");
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! | module | answers |
 //! |---|---|
 //! | [`profile`] | what is in the file |
-//! | [`endpoint`], [`session`], [`think`], [`arrivals`] | its parts |
+//! | [`endpoint`], [`session`], [`clients`], [`think`], [`arrivals`] | its parts |
 //! | [`distribution`] | histograms and laws: quantiles, and sampling by inversion |
 //! | [`request`] | what people add: bodies, headers, feeds, the login |
 //! | [`hosts`] | fingerprints of the hosts that must not be loaded |
@@ -25,6 +25,7 @@
 //! ```
 
 pub mod arrivals;
+pub mod clients;
 pub mod distribution;
 pub mod endpoint;
 pub mod error;

@@ -6,11 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::Arrivals;
+use crate::clients::Clients;
 use crate::endpoint::Endpoint;
 use crate::flow;
 use crate::hosts::Hosts;
 use crate::request::Login;
-use crate::session::Class;
+use crate::session::{Class, Sessions};
 use crate::think::ThinkTime;
 
 /// The version of the file format that this build reads and writes.
@@ -31,6 +32,12 @@ pub struct Profile {
     pub privacy: Privacy,
     /// What can be requested; heaviest first.
     pub endpoints: Vec<Endpoint>,
+    /// How long sessions are, of all classes together. For people to read: a replay follows the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
+    /// Which programs the clients are, on what they run, and where they are. For people to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<Clients>,
     /// Kinds of user, each a Markov chain over endpoints; heaviest first.
     pub classes: Vec<Class>,
     /// Distributions of the gaps inside sessions, by the name that classes refer to.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::Summary;
 use crate::flow;
 
 /// The absorbing state that ends a session.
@@ -12,6 +13,33 @@ pub const END: &str = "END";
 
 /// The state that stands for every endpoint too rare to be named. A replay passes through it without a request.
 pub const OTHER: &str = "other";
+
+/// How long sessions are that the log has from their first request to their last, as they were counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sessions {
+    /// Requests that somebody decided on.
+    #[serde(serialize_with = "flow::map")]
+    pub requests: RequestsPerSession,
+    /// Seconds from the start of the first request to the end of the last response.
+    pub duration_s: Summary,
+}
+
+/// Requests per session: the mean and quantiles.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestsPerSession {
+    /// Mean, to three significant digits.
+    pub mean: f64,
+    /// Median.
+    pub p50: u64,
+    /// 95th percentile; absent when fewer than k sessions are longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95: Option<u64>,
+    /// 99th percentile; absent when fewer than k sessions are longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<u64>,
+}
 
 /// A kind of user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

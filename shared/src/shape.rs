@@ -83,8 +83,20 @@ impl Walk {
                 self.violations.push(Violation::new(format!("{place}/{key}"), "nothing", "this key"));
             }
         }
+        // A map whose keys are words of a vocabulary has no properties of its own.
+        let words = schema.pointer("/propertyNames/enum").and_then(Value::as_array);
+        let words: Option<Vec<&str>> = words.map(|words| words.iter().filter_map(Value::as_str).collect());
         for (key, value) in map {
             let here = format!("{place}/{key}");
+            if let Some(words) = words.as_ref().filter(|words| !words.contains(&key.as_str())) {
+                let known: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                let expected = format!("one of {}", known.join(", "));
+                let violation = Violation::new(here.clone(), "a key that is not known", expected);
+                self.violations.push(match nearest(key, words.iter().copied()) {
+                    Some(known) => violation.hint(format!("did you mean `{known}`?")),
+                    None => violation,
+                });
+            }
             match (properties.get(key), schema.get("additionalProperties")) {
                 (Some(property), _) => self.visit(&here, value, property),
                 (None, Some(Value::Bool(false))) => {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::arrivals::{Arrivals, Burstiness, DAY_S};
+use crate::clients::{ClientShare, Clients, is_country};
 use crate::distribution::LogHistogram;
 use crate::endpoint::{Endpoint, Summary};
 use crate::error::{Violation, nearest};
@@ -43,6 +44,11 @@ pub fn validate(profile: &Profile) -> Vec<Violation> {
     }
     let ids: BTreeSet<&str> = profile.endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
     check.endpoints(&profile.endpoints, &ids);
+    if let Some(sessions) = &profile.sessions {
+        check.not_negative("/sessions/requests/mean", sessions.requests.mean);
+        check.summary("/sessions/duration_s", &sessions.duration_s);
+    }
+    profile.clients.iter().for_each(|clients| check.clients(clients));
     let think_times: BTreeSet<&str> = profile.think_times.keys().map(String::as_str).collect();
     if profile.classes.is_empty() {
         check.wrong("/classes", "an empty list", "at least one class");
@@ -256,6 +262,33 @@ impl Check {
                 let found = format!("{count} values or more");
                 self.wrong(&format!("{place}/bins"), found, format!("at most {MOST_VALUES}"));
             }
+        }
+    }
+
+    fn clients(&mut self, clients: &Clients) {
+        let Clients { browsers, devices, systems, countries } = clients;
+        let named = |(name, share): (&'static str, &ClientShare)| (name.to_owned(), *share);
+        self.client_shares("browsers", browsers.iter().map(|(is, share)| named((is.name(), share))));
+        self.client_shares("devices", devices.iter().map(|(is, share)| named((is.name(), share))));
+        self.client_shares("systems", systems.iter().map(|(is, share)| named((is.name(), share))));
+        self.client_shares("countries", countries.iter().map(|(code, share)| (code.clone(), *share)));
+        for code in countries.keys().filter(|code| !is_country(code)) {
+            let found = format!("`{}`", code.escape_debug());
+            let expected = "two capital letters, `unknown` or `other`";
+            self.wrong(&format!("/clients/countries/{code}"), found, expected);
+        }
+    }
+
+    fn client_shares(&mut self, by: &str, shares: impl Iterator<Item = (String, ClientShare)>) {
+        let shares: Vec<(String, ClientShare)> = shares.collect();
+        let of: [(&str, fn(&ClientShare) -> f64); 2] =
+            [("sessions", |share| share.sessions), ("requests", |share| share.requests)];
+        for (what, share_of) in of.into_iter().filter(|_| !shares.is_empty()) {
+            for (name, share) in &shares {
+                self.share(&format!("/clients/{by}/{name}/{what}"), share_of(share));
+            }
+            let each = shares.iter().map(|(_, share)| share_of(share));
+            self.sum(&format!("/clients/{by}"), &format!("the shares of {what}"), each);
         }
     }
 
@@ -492,6 +525,7 @@ fn is_date(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::arrivals::Weeks;
+    use crate::clients::{Browser, Device};
     use crate::endpoint::Companion;
     use crate::io::from_yaml;
     use crate::profile::{Background, EXAMPLE, Sampling};
@@ -545,6 +579,30 @@ mod tests {
                 row.for_each(|state| state.next = BTreeMap::from([("get_home".into(), 1.0)]));
             },
             "never reaches `END`",
+        );
+    }
+
+    #[test]
+    fn shares_of_clients_add_up_and_countries_are_codes() {
+        let clients = |edit: fn(&mut Clients)| move |p: &mut Profile| edit(p.clients.as_mut().unwrap());
+        const fn share(sessions: f64, requests: f64) -> ClientShare {
+            ClientShare { sessions, requests }
+        }
+        check(
+            clients(|clients| drop(clients.devices.remove(&Device::Mobile))),
+            "`/clients/devices`: found 0.5800 as the sum of the shares of sessions",
+        );
+        check(
+            clients(|clients| drop(clients.browsers.insert(Browser::Edge, share(-0.1, 0.0)))),
+            "`/clients/browsers/edge/sessions`: found -0.1",
+        );
+        check(
+            clients(|clients| drop(clients.countries.insert("Norway".into(), share(1.0, 1.0)))),
+            "`/clients/countries/Norway`: found `Norway`",
+        );
+        check(
+            |p| p.sessions.as_mut().unwrap().requests.mean = f64::NAN,
+            "`/sessions/requests/mean`: found NaN",
         );
     }
 

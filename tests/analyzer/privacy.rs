@@ -8,6 +8,7 @@ use analyzer::Settings;
 use analyzer::kind::{Kind, of_user_agent};
 use analyzer::settings::{ModelSettings, ReadSettings};
 use shared::Profile;
+use shared::clients::{Browser, Device, System};
 use shared::session::{END, OTHER};
 
 use crate::support::{
@@ -208,7 +209,7 @@ fn outputs(path: &Path, flags: &[&str]) -> Vec<(String, Run)> {
     said.collect()
 }
 
-/// What the analyzer says of a log that holds none of the values: its own words.
+/// What the analyzer says of a log that holds none of the values, and what it calls clients: its own words.
 static OWN_WORDS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("own.log");
@@ -219,10 +220,10 @@ static OWN_WORDS: LazyLock<Vec<u8>> = LazyLock::new(|| {
         })
         .collect();
     fs_err::write(&log, lines).unwrap();
-    outputs(&log, &[])
-        .into_iter()
-        .flat_map(|(_, run)| [run.stdout, run.stderr.into_bytes()].concat())
-        .collect()
+    let said = outputs(&log, &[]).into_iter().flat_map(|(_, run)| [run.stdout, run.stderr.into_bytes()]);
+    let names = Browser::ALL.map(Browser::name).into_iter().chain(Device::ALL.map(Device::name));
+    let names = names.chain(System::ALL.map(System::name)).map(|name| format!(" {name} ").into_bytes());
+    said.chain(names).flatten().collect()
 });
 
 #[track_caller]

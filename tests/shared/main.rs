@@ -90,6 +90,10 @@ fn what_is_no_profile_is_refused_by_schema_and_reader() {
     check("/think_times/browse/law/family", Some(json!("normal")));
     check("/think_times/browse/law/mu", None);
     check("/think_times/browse/kind", Some(json!("pause")));
+    check("/clients/browsers/netscape", Some(json!({"sessions": 0.0, "requests": 0.0})));
+    check("/clients/countries", Some(json!({"Norway": {"sessions": 1.0, "requests": 1.0}})));
+    check("/clients/devices/desktop", Some(json!(0.58)));
+    check("/sessions/duration_s", None);
     check("/arrivals/week/mon", None);
     check("/arrivals/week/mon/2", Some(json!([1])));
     check("/arrivals/peak", Some(json!(0.08)));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Error};
 use clap::Args;
 
-use super::flags::{InputFlags, OutputFormat, read_settings};
+use super::flags::{GeoFlags, InputFlags, OutputFormat, read_settings};
 use super::{Outcome, print, progress, say};
 use crate::audit::audit;
 use crate::report::audit::text;
@@ -13,8 +13,8 @@ use crate::session::identity::Identity;
 
 /// Count again from the log how many clients stand behind each literal of a profile.
 ///
-/// Every word, method, status, query name and name with a route in it is listed with its distinct clients. Exit code 1
-/// when any has fewer than k.
+/// Every word, method, status, query name, name with a route in it, browser, device, system and country is listed with
+/// its distinct clients. Exit code 1 when any has fewer than k.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -25,6 +25,8 @@ pub(crate) struct Arguments {
     profile: PathBuf,
     #[command(flatten)]
     input: InputFlags,
+    #[command(flatten)]
+    geo: GeoFlags,
     /// Fewest clients behind each literal [default: the profile's own k]
     #[arg(long, value_name = "CLIENTS", help_heading = "Audit", value_parser = clap::value_parser!(u64).range(1..))]
     k: Option<u64>,
@@ -43,7 +45,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
         .identity
         .parse()
         .map_err(|found: String| anyhow::anyhow!("cannot tell clients apart as `{path}` did: {found}"))?;
-    let settings = read_settings(&arguments.input, identity, None)?;
+    let mut settings = read_settings(&arguments.input, identity, None)?;
+    settings.countries = arguments.geo.countries()?;
+    if settings.countries.is_none() && profile.clients.iter().any(|clients| !clients.countries.is_empty()) {
+        return Err(anyhow::anyhow!(
+            "`{path}` names countries, and the log alone does not\n  expected: --geoip FILE, with the database that the profile was made with"
+        ));
+    }
     let bar = progress::bar(&settings.inputs, arguments.input.quiet);
     let k = arguments.k.unwrap_or_else(|| u64::from(profile.privacy.k));
     let audit = audit(&profile, k, &settings, &|bytes| bar.inc(bytes));

@@ -16,6 +16,7 @@ use super::memory;
 use crate::error::Error as AnalyzerError;
 use crate::format::{MapRule, Network, Options, Producer};
 use crate::kind::Kind;
+use crate::privacy::country::Countries;
 use crate::route::Hint;
 use crate::session::identity::Identity;
 use crate::settings::{ModelSettings, ReadSettings, RouteFiles, Settings, given_format};
@@ -117,6 +118,24 @@ struct ClientFlags {
     /// Leave paths as they are in the log
     #[arg(long, help_heading = "Model")]
     no_templates: bool,
+}
+
+/// What tells where clients are.
+#[derive(Debug, Args)]
+pub(crate) struct GeoFlags {
+    /// Tell the countries of clients by a database in MaxMind's format, such as GeoLite2-Country.mmdb
+    ///
+    /// It is yours to bring along; DB-IP and others write the format, too. Addresses are looked up while a log is read,
+    /// and go no further than their country.
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
+    geoip: Option<PathBuf>,
+}
+
+impl GeoFlags {
+    /// The database that the flag names.
+    pub(crate) fn countries(&self) -> Result<Option<Arc<Countries>>, AnalyzerError> {
+        self.geoip.as_deref().map(|path| Countries::open(path).map(Arc::new)).transpose()
+    }
 }
 
 /// What is made of everything that was read.

@@ -6,7 +6,7 @@ use anyhow::Error;
 use clap::Args;
 use shared::Profile;
 
-use super::flags::{InputFlags, ModelFlags, settings, share};
+use super::flags::{GeoFlags, InputFlags, ModelFlags, settings, share};
 use super::{Outcome, print, progress, say};
 use crate::read::Reading;
 use crate::report::{holdout, percent, summary};
@@ -24,6 +24,8 @@ pub(crate) struct Arguments {
     input: InputFlags,
     #[command(flatten)]
     model: ModelFlags,
+    #[command(flatten)]
+    geo: GeoFlags,
     /// Try models on this share of the clients, having fitted them to the others, and say how well they do
     #[arg(long, value_name = "SHARE", help_heading = "Model", value_parser = share)]
     holdout: Option<f64>,
@@ -38,6 +40,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Error> {
     let mut settings = settings(&arguments.input, &arguments.model)?;
     settings.model.holdout = arguments.holdout;
+    settings.read.countries = arguments.geo.countries()?;
     let bar = progress::bar(&settings.read.inputs, arguments.input.quiet);
     let analysis = crate::analyze(&settings, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();

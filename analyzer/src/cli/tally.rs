@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Error;
 use clap::Args;
 
-use super::flags::{InputFlags, ModelFlags, settings};
+use super::flags::{GeoFlags, InputFlags, ModelFlags, settings};
 use super::{Outcome, profile, progress, say};
 use crate::part::Shard;
 use crate::privacy::key::{Key, others_can_read};
@@ -32,6 +32,8 @@ pub(crate) struct Arguments {
     input: InputFlags,
     #[command(flatten)]
     model: ModelFlags,
+    #[command(flatten)]
+    geo: GeoFlags,
     /// The secret that clients are told apart under, the same for all parts: 32 bytes, or 64 hexadecimal digits
     ///
     /// Whoever has it can test whether an address is in a part. Destroy it when the parts are merged.
@@ -46,7 +48,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
-    let settings = settings(&arguments.input, &arguments.model)?;
+    let mut settings = settings(&arguments.input, &arguments.model)?;
+    settings.read.countries = arguments.geo.countries()?;
     let key = Key::from_file(&arguments.key_file)?;
     if others_can_read(&arguments.key_file) {
         say(&format!(

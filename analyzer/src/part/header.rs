@@ -12,6 +12,7 @@ use crate::format::Description;
 use crate::format::builtin::Evidence;
 use crate::kind::Kind;
 use crate::local::SecondPasses;
+use crate::privacy::country::Countries;
 use crate::privacy::host::HostCounts;
 use crate::query::QueryCounts;
 use crate::read::{InputSummary, OrderKey, Reading, sampling};
@@ -44,6 +45,8 @@ pub(super) struct ReadAs {
     pub(super) queries_k: Option<u64>,
     /// Tells given routes and trusted proxies from others.
     pub(super) given: u64,
+    /// Tells databases of countries from others; `None` where countries were not looked for.
+    pub(super) countries: Option<u64>,
 }
 
 impl ReadAs {
@@ -55,6 +58,7 @@ impl ReadAs {
             queries_k: settings.queries.as_ref().map(|queries| queries.k),
             given: FixedState::default()
                 .hash_one(format!("{:?} {:?}", settings.routes, settings.trusted_proxies)),
+            countries: settings.countries.as_deref().map(Countries::fingerprint),
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::store::PARTITIONS;
 /// What every part begins with.
 const MAGIC: &[u8; 8] = b"LOADPART";
 /// Changes with every change of the format.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Which clients a part has: those of shard `number` of `of`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -234,10 +234,11 @@ fn check_like(path: &Path, header: &Header, other: &Path, known: &Header) -> Res
     }
     if header.read_as != known.read_as {
         let said = |read: &ReadAs| {
-            let ReadAs { identity, templates, keep_duplicates, queries_k, given } = read;
+            let ReadAs { identity, templates, keep_duplicates, queries_k, given, countries } = read;
             let k = queries_k.unwrap_or(0);
+            let geoip = countries.map_or("none".to_owned(), |database| format!("{database:016x}"));
             format!(
-                "--identity {identity}, --k {k}, templates: {templates}, duplicates kept: {keep_duplicates}, given routes and proxies: {given:016x}"
+                "--identity {identity}, --k {k}, templates: {templates}, duplicates kept: {keep_duplicates}, given routes and proxies: {given:016x}, --geoip: {geoip}"
             )
         };
         let hint = "make all parts with the same flags";

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use shared::clients::ClientShare;
 use shared::distribution::{LogHistogram, Unit};
 use shared::endpoint::Summary;
-use shared::units::{round_shares, round_significant};
+use shared::session::RequestsPerSession;
+use shared::units::{round_count, round_shares, round_significant};
 
 use super::stage::Stage;
 use crate::request::KNOWN_METHODS;
 use crate::route::Routes;
-use crate::tally::cell::{Bin, Cell, runs_of_enough};
+use crate::tally::cell::{Bin, Cell, logged, runs_of_enough};
+use crate::tally::origins::Used;
 use crate::tally::{RouteNumber, Tally};
 use crate::weight::requests;
 
@@ -77,18 +80,76 @@ impl Gate {
         relative_error: f64,
         unit: Unit,
     ) -> Option<LogHistogram> {
-        let keys: Vec<Option<i32>> = bins.keys().copied().collect();
         let mut histogram = LogHistogram::new(relative_error, unit);
-        for (range, together) in runs_of_enough(bins.values(), self.k) {
-            if !together.has_enough() {
-                return None;
-            }
-            match middle(&keys[range.clone()], bins) {
-                None => histogram.zeros += requests(together.mass),
-                Some(index) => *histogram.bins.entry(index).or_insert(0) += requests(together.mass),
+        for (bin, mass) in self.together(bins)? {
+            match bin {
+                None => histogram.zeros += requests(mass),
+                Some(index) => *histogram.bins.entry(index).or_insert(0) += requests(mass),
             }
         }
         (histogram.count() > 0).then_some(histogram)
+    }
+
+    /// The mean of what was counted by number, and its quantiles: neighbouring numbers are put together until at least
+    /// k clients stand behind each, and no quantile is further out than k of those that were logged from the end.
+    ///
+    /// `None` when fewer than k clients stand behind all of them.
+    pub(crate) fn quantiles(self, bins: &BTreeMap<u64, Bin>) -> Option<RequestsPerSession> {
+        let together = self.together(bins)?;
+        let logged = logged(bins);
+        let total: u64 = together.iter().map(|(_, mass)| mass).sum();
+        let sum: u128 = bins.iter().map(|(number, bin)| u128::from(*number) * u128::from(bin.mass)).sum();
+        let mean = sum as f64 / total.max(1) as f64;
+        let quantile = |q: f64| {
+            let mut below = 0;
+            let reached = together.iter().find(|(_, mass)| {
+                below += mass;
+                below as f64 >= q * total as f64
+            });
+            let is_far_enough = q <= 0.5 || (1.0 - q) * logged as f64 >= self.k as f64;
+            reached.map(|(number, _)| round_count(*number)).filter(|_| is_far_enough)
+        };
+        Some(RequestsPerSession {
+            mean: round_significant(mean, 3),
+            p50: quantile(0.5)?,
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+        })
+    }
+
+    /// Neighbouring bins put together until at least k clients stand behind each, and what each stands for; `None` when
+    /// fewer stand behind all of them.
+    fn together<K: Ord + Copy>(self, bins: &BTreeMap<K, Bin>) -> Option<Vec<(K, u64)>> {
+        let keys: Vec<K> = bins.keys().copied().collect();
+        let runs = runs_of_enough(bins.values(), self.k).into_iter();
+        runs.map(|(range, run)| run.has_enough().then_some((middle(&keys[range], bins)?, run.mass))).collect()
+    }
+
+    /// The shares of sessions and requests under each name that at least k clients have sessions under; the others are
+    /// put together under `other`, and where that is too few as well, they spread over the rest in proportion.
+    pub(crate) fn client_shares<N: Ord>(
+        self,
+        used: impl Iterator<Item = (N, Used)>,
+        other: N,
+    ) -> BTreeMap<N, ClientShare> {
+        let mut rest = Used::default();
+        let mut named: Vec<(N, Used)> = Vec::new();
+        for (name, used) in used.filter(|(_, used)| used.requests.count > 0) {
+            match name != other && used.sessions.has_enough() {
+                true => named.push((name, used)),
+                false => rest.merge(&used, self.k),
+            }
+        }
+        if rest.sessions.has_enough() {
+            named.push((other, rest));
+        }
+        let shares = |mass: fn(&Used) -> u64| {
+            round_shares(&named.iter().map(|(_, used)| mass(used) as f64).collect::<Vec<_>>())
+        };
+        let (sessions, requests) = (shares(|used| used.sessions.mass), shares(|used| used.requests.mass));
+        let shares = sessions.into_iter().zip(requests);
+        let names = named.into_iter().map(|(name, _)| name);
+        names.zip(shares.map(|(sessions, requests)| ClientShare { sessions, requests })).collect()
     }
 
     /// Quantiles of a histogram of `logged` values that has passed; no further out than k of those from the end.
@@ -104,22 +165,19 @@ impl Gate {
 }
 
 /// The bin that holds the middle value of a run of bins.
-fn middle(keys: &[Option<i32>], bins: &BTreeMap<Option<i32>, Bin>) -> Option<i32> {
+fn middle<K: Ord + Copy>(keys: &[K], bins: &BTreeMap<K, Bin>) -> Option<K> {
     let total: u64 = keys.iter().filter_map(|key| bins.get(key)).map(|bin| bin.mass).sum();
     let mut below = 0;
-    for key in keys {
+    keys.iter().copied().find(|key| {
         below += bins.get(key).map_or(0, |bin| bin.mass);
-        if 2 * below >= total {
-            return *key;
-        }
-    }
-    None
+        2 * below >= total
+    })
 }
 
 /// Published counts have three significant digits.
 fn round_counts(mut histogram: LogHistogram) -> LogHistogram {
-    histogram.bins.values_mut().for_each(|count| *count = shared::units::round_count(*count));
-    histogram.zeros = shared::units::round_count(histogram.zeros);
+    histogram.bins.values_mut().for_each(|count| *count = round_count(*count));
+    histogram.zeros = round_count(histogram.zeros);
     histogram
 }
 

@@ -6,15 +6,36 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::country::{Countries, Country};
 pub use super::key::{Domain, Key};
 use super::recent_client::RecentClients;
-use crate::kind::{self, Kind};
+use crate::kind::{self, AgentClass, Kind};
 use crate::recent::Recent;
 use crate::request::Request;
 use crate::session::identity::Identity;
 
 /// A client, unlinkable to anything outside the run. 64 bits: 1e8 clients give 3e-4 expected collisions.
 pub type Pseudonym = u64;
+
+/// What stays of who makes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requester {
+    /// The client.
+    pub client: Pseudonym,
+    /// What the user agent says of the kind of the request.
+    pub kind: Kind,
+    /// What the client is.
+    pub origin: Origin,
+}
+
+/// What a client is, in words that many share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// What program on what system, as the user agent says.
+    pub agent: AgentClass,
+    /// Where the address is.
+    pub country: Country,
+}
 
 /// The client of each request as a pseudonym. One per thread.
 #[derive(Debug)]
@@ -23,6 +44,7 @@ pub struct ClientResolver<'k> {
     with_user_agent: bool,
     agents: Recent<Agent>,
     recent: RecentClients,
+    countries: Option<RecentCountries<'k>>,
     /// Kept to save its allocation.
     name: Vec<u8>,
 }
@@ -32,12 +54,13 @@ pub struct ClientResolver<'k> {
 struct Agent {
     pseudonym: Pseudonym,
     kind: Kind,
+    class: AgentClass,
 }
 
 impl Default for Agent {
     /// None.
     fn default() -> Self {
-        Self { pseudonym: 0, kind: Kind::Page }
+        Self { pseudonym: 0, kind: Kind::Page, class: AgentClass::default() }
     }
 }
 
@@ -46,28 +69,57 @@ const AGENTS_BITS: u32 = 15;
 /// Those of applications that embed a browser come near it.
 const AGENT_BYTES: u16 = 320;
 
+/// Countries, and those of the addresses seen last.
+#[derive(Debug)]
+struct RecentCountries<'k> {
+    countries: &'k Countries,
+    recent: Recent<Country>,
+}
+
+/// 16,384 addresses: a look into the database costs as much as half a line.
+const ADDRESSES_BITS: u32 = 14;
+/// As long as any address is written.
+const ADDRESS_BYTES: u16 = 48;
+
+impl RecentCountries<'_> {
+    /// The country of what a log says of the client's address.
+    fn of(&mut self, client: &[u8]) -> Country {
+        let countries = self.countries;
+        self.recent.get(0, client, || countries.of(canonical_address(client)))
+    }
+}
+
 impl<'k> ClientResolver<'k> {
-    /// A resolver that recognises clients by `identity`.
-    pub fn new(key: &'k Key, identity: &Identity) -> Self {
+    /// A resolver that recognises clients by `identity`, and tells their countries where there is something to tell
+    /// them by.
+    pub fn new(key: &'k Key, identity: &Identity, countries: Option<&'k Countries>) -> Self {
+        let recent =
+            |countries| RecentCountries { countries, recent: Recent::new(ADDRESSES_BITS, ADDRESS_BYTES) };
         Self {
             key,
             with_user_agent: *identity != Identity::Ip,
             agents: Recent::new(AGENTS_BITS, AGENT_BYTES),
             recent: RecentClients::new(),
+            countries: countries.map(recent),
             name: Vec::new(),
         }
     }
 
     /// The client of `request`, by the identity field or the session that the log holds, else by address (and user agent);
-    /// and what the user agent says of the kind of the request.
+    /// what the user agent says of the kind of the request; and what the client is.
     #[inline]
-    pub fn client(&mut self, request: &Request<'_>) -> (Pseudonym, Kind) {
+    pub fn client(&mut self, request: &Request<'_>) -> Requester {
         let agent = match request.user_agent {
             None => Agent::default(),
-            Some(text) => self.agents.get(0, text, || Agent {
-                pseudonym: self.key.pseudonym(Domain::UserAgent, text),
-                kind: kind::of_user_agent(text),
+            Some(text) => self.agents.get(0, text, || {
+                let kind = kind::of_user_agent(text);
+                let pseudonym = self.key.pseudonym(Domain::UserAgent, text);
+                Agent { pseudonym, kind, class: AgentClass::of(text, kind) }
             }),
+        };
+        let country = match &mut self.countries {
+            None => Country::default(),
+            Some(countries) => countries.of(request.client),
         };
         let client = match request.identity.or(request.session) {
             Some(identity) => self.key.pseudonym(Domain::Identity, identity),
@@ -77,7 +129,7 @@ impl<'k> ClientResolver<'k> {
                 recent.get(request.client, user_agent, || by_address(key, request.client, user_agent, name))
             }
         };
-        (client, agent.kind)
+        Requester { client, kind: agent.kind, origin: Origin { agent: agent.class, country } }
     }
 }
 
@@ -203,10 +255,10 @@ mod tests {
     #[test]
     fn a_client_is_its_address_and_agent_however_the_address_is_written() {
         let key = Key::derived_from(&[1; 32]);
-        let mut clients = ClientResolver::new(&key, &Identity::IpAndUserAgent);
+        let mut clients = ClientResolver::new(&key, &Identity::IpAndUserAgent, None);
         let mut of = |client: &str, agent: &str| {
             let (client, user_agent) = (client.as_bytes(), Some(agent.as_bytes()));
-            clients.client(&Request { client, user_agent, ..Request::default() }).0
+            clients.client(&Request { client, user_agent, ..Request::default() }).client
         };
         assert_eq!(of("192.0.2.1", "a"), of("::ffff:192.0.2.1", "a"));
         assert_eq!(of("Proxy.example", "a"), of("proxy.example", "a"));

@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::format::Cache;
 use crate::kind::Kind;
+use crate::privacy::country::Countries;
 use crate::privacy::host::HostCounts;
 use crate::privacy::pseudonym::Key;
 use crate::query::QueryCounts;
@@ -152,6 +153,7 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
     if let Some(error) = into_inner(failure) {
         return Err(error);
     }
+    settings.countries.as_deref().map_or(Ok(()), Countries::check)?;
     let mut reading = assemble(queue.endings(), sources, into_inner(results), workers, store, settings);
     reading.check_stamps()?;
     Ok(Reading { passed_over, ..reading })

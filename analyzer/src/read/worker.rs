@@ -14,7 +14,7 @@ use crate::given::Given;
 use crate::kind::{self, Kind};
 use crate::local::{LocalStamps, Understood};
 use crate::privacy::host::HostCounter;
-use crate::privacy::pseudonym::{ClientResolver, Key};
+use crate::privacy::pseudonym::{ClientResolver, Key, Requester};
 use crate::query::Queries;
 use crate::record::Record;
 use crate::reject::{Position, Reject, Rejects};
@@ -83,10 +83,10 @@ pub(super) struct Worker<'k> {
 }
 
 impl<'k> Worker<'k> {
-    pub(super) fn new(number: usize, settings: &ReadSettings, key: &'k Key, several_inputs: bool) -> Self {
+    pub(super) fn new(number: usize, settings: &'k ReadSettings, key: &'k Key, several_inputs: bool) -> Self {
         Self {
             number,
-            clients: ClientResolver::new(key, &settings.identity),
+            clients: ClientResolver::new(key, &settings.identity, settings.countries.as_deref()),
             interner: Interner::new(settings.templates, settings.routes.clone()),
             queries: settings.queries.as_ref().map(Queries::new),
             hosts: settings.queries.as_ref().map(|queries| HostCounter::new(queries.k)),
@@ -220,7 +220,7 @@ impl<'k> Worker<'k> {
 
     /// Keeps one request as an event and gives the number of its resource.
     fn event(&mut self, request: &Request<'_>) -> u32 {
-        let (client, agent) = self.clients.client(request);
+        let Requester { client, kind: agent, origin } = self.clients.client(request);
         let (path, query) = request.path_and_query();
         let asked = self.interner.asked(request, path);
         let kind = kind::of_known_path(request, asked.path, agent);
@@ -234,7 +234,7 @@ impl<'k> Worker<'k> {
         {
             hosts.add(host, client);
         }
-        let event = Event::new(request, client, asked.resource, kind);
+        let event = Event::new(request, client, asked.resource, kind).of(origin);
         self.partitions.push((client >> 56) as u8);
         self.scratch.push(event);
         let number = event.resource() as usize;

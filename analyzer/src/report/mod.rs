@@ -17,3 +17,15 @@ pub(crate) fn sampled(sampling: &shared::profile::Sampling) -> String {
     };
     format!("a request logged stands for {:.2} in the mean{unknown}", sampling.weight_mean)
 }
+
+/// `chrome 61 %, safari 24 %`, the largest share first; how many are left out of more than `most`.
+pub(crate) fn largest_first(mut shares: Vec<(&str, f64)>, most: usize) -> String {
+    shares.sort_by(|one, other| other.1.total_cmp(&one.1).then_with(|| one.0.cmp(other.0)));
+    let shown = shares.iter().take(most);
+    let shown: Vec<String> =
+        shown.map(|(name, share)| format!("{} {}", name.replace('_', " "), percent(*share))).collect();
+    match shares.len().saturating_sub(most) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

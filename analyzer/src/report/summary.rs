@@ -3,16 +3,20 @@
 use std::fmt::Write as _;
 
 use shared::Profile;
+use shared::arrivals::WEEK_S;
 use shared::profile::{Stamp, StampCheck};
-use shared::session::Class;
+use shared::session::{Class, Sessions};
+use shared::units::round_significant;
 
-use super::{grouped, percent, sampled, seconds};
+use super::{grouped, largest_first, percent, sampled, seconds};
 use crate::read::{InputSummary, Reading};
 use crate::reject::Reject;
 use crate::source::{PassedOver, Why};
 
 /// Endpoints shown.
 const ENDPOINTS: usize = 8;
+/// Browsers, devices and countries shown: what fits into a line.
+const NAMES: usize = 4;
 
 /// What `profile` says, at most 80 columns wide.
 pub fn text(profile: &Profile) -> String {
@@ -48,7 +52,30 @@ pub fn text(profile: &Profile) -> String {
         });
         row("sessions", format!("{}, {requests:.1} requests each{think}", grouped(source.sessions)));
     }
+    if let Some(Sessions { duration_s, .. }) = &profile.sessions {
+        let p95 = duration_s.p95.map_or_else(String::new, |p95| format!(", p95 {}", seconds(p95)));
+        row("duration", format!("p50 {}{p95}", seconds(duration_s.p50)));
+    }
+    if let Some(clients) = &profile.clients {
+        let browsers = clients.browsers.iter().map(|(is, share)| (is.name(), share.sessions));
+        let devices = clients.devices.iter().map(|(is, share)| (is.name(), share.sessions));
+        let countries = clients.countries.iter().map(|(code, share)| (code.as_str(), share.sessions));
+        for (label, shares) in [
+            ("browsers", browsers.collect()),
+            ("devices", devices.collect()),
+            ("countries", countries.collect::<Vec<_>>()),
+        ] {
+            if !shares.is_empty() {
+                row(label, largest_first(shares, NAMES));
+            }
+        }
+    }
     let arrivals = &profile.arrivals;
+    if let Some(curve) = arrivals.curve() {
+        let sessions_per_s = round_significant(curve.per_week() / f64::from(WEEK_S), 3);
+        let requests_per_s = arrivals.requests_per_s.mean;
+        row("mean", format!("{sessions_per_s} sessions/s, {requests_per_s} requests/s"));
+    }
     row(
         "peak",
         format!(

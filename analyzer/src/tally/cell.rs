@@ -81,7 +81,12 @@ impl Default for ClientSet {
 
 impl Bin {
     pub(crate) fn add(&mut self, client: Pseudonym, mass: u64, k: u64) {
-        self.count += 1;
+        self.add_all(client, 1, mass, k);
+    }
+
+    /// Adds as many events of a client, which stand for `mass` together.
+    pub(crate) fn add_all(&mut self, client: Pseudonym, count: u64, mass: u64, k: u64) {
+        self.count += count;
         self.mass += mass;
         self.clients.insert(client, k);
     }

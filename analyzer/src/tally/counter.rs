@@ -7,9 +7,11 @@ use hashbrown::HashMap;
 
 use super::cell::{Bin, Cell};
 use super::companion::Companion;
+use super::origins::Origins;
 use super::sample::{self, Sample, Walked};
 use super::start::Start;
 use super::survey::{Survey, Surveyed};
+use super::whole::WholeCounter;
 use super::{
     BackgroundTally, Context, DURATION_RELATIVE_ERROR, EndpointTally, RouteNumber, Table, Tally, ordered,
     period_bin,
@@ -57,6 +59,8 @@ pub(super) struct Counter<'a> {
     starts_at: Vec<Vec<Start>>,
     starts_mass: u64,
     lengths: HashMap<u64, u64, FixedState>,
+    whole: WholeCounter,
+    origins: Origins,
     first_start_s: Option<i64>,
     /// Steps so far: the number of the latest.
     step: u64,
@@ -132,6 +136,8 @@ impl<'a> Counter<'a> {
             starts_at: Vec::new(),
             starts_mass: 0,
             lengths: HashMap::default(),
+            whole: WholeCounter::default(),
+            origins: Origins::default(),
             first_start_s: None,
             step: 0,
             kept: None,
@@ -353,8 +359,13 @@ impl<'a> Counter<'a> {
             self.long_pauses +=
                 pauses_ms(session).filter(|pause_ms| *pause_ms > context.gap_ms / 2).count() as u64;
             *self.lengths.entry(steps.len() as u64).or_insert(0) += 1;
+            self.origins.add_session(&session[0], mass, k);
         }
+        self.origins.add_requests(steps.iter().map(|at| &session[*at as usize]), k);
         let ended = session[session.len() - 1].end_ms() < context.open_from_ms;
+        if !is_shared && began && ended {
+            self.whole.add(session, steps.len(), mass, k);
+        }
         if !is_shared {
             walked.clear();
             for event in steps.iter().map(|at| &session[*at as usize]) {
@@ -442,6 +453,8 @@ impl<'a> Counter<'a> {
             kinds: Kind::ALL.into_iter().zip(self.kinds).filter(|(_, count)| *count > 0).collect(),
             steps: self.steps,
             lengths: ordered(self.lengths),
+            whole: self.whole.finish(),
+            origins: self.origins,
             first_start_s: self.first_start_s,
             began_from_s: (self.context.began_from_ms > i64::MIN)
                 .then(|| self.context.began_from_ms.div_euclid(1000)),

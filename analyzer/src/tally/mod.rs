@@ -23,17 +23,21 @@ pub(crate) mod cell;
 pub(crate) mod civil;
 pub(crate) mod companion;
 mod counter;
+pub(crate) mod origins;
 pub(crate) mod pauses;
 pub(crate) mod sample;
 pub(crate) mod start;
 mod survey;
+pub(crate) mod whole;
 
 use cell::{Bin, Cell};
 use companion::Companion;
 use counter::Counter;
+use origins::Origins;
 use sample::Sample;
 use start::Start;
 use survey::{Survey, Surveyed};
+use whole::WholeSessions;
 
 /// Relative error of gaps in histograms.
 pub(crate) const GAP_RELATIVE_ERROR: f64 = 0.01;
@@ -66,6 +70,10 @@ pub(crate) struct Tally {
     pub(crate) ends: Table<RouteNumber>,
     /// Sessions by number of requests.
     pub(crate) lengths: BTreeMap<u64, u64>,
+    /// Lengths of those that the log has as a whole.
+    pub(crate) whole: WholeSessions,
+    /// What the clients are.
+    pub(crate) origins: Origins,
     /// The earliest session start that is counted, in seconds since 1970.
     pub(crate) first_start_s: Option<i64>,
     /// The sessions that models are fitted to; `None` of nothing.
@@ -152,6 +160,8 @@ impl Tally {
         merge_table(&mut self.steps, other.steps);
         merge_table(&mut self.ends, other.ends);
         add_counts(&mut self.lengths, other.lengths);
+        self.whole.merge(other.whole, self.k);
+        self.origins.merge(other.origins, self.k);
         self.sample = match (self.sample.take(), other.sample) {
             (Some(mut one), Some(other)) => {
                 one.merge(other);

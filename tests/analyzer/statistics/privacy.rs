@@ -221,7 +221,21 @@ fn other_text(random: &mut ChaCha8Rng, text: &str) -> String {
         .collect()
 }
 
-/// `line` with all identifiers replaced: address, user, numbers and words in the places of values, query values.
+/// Another user agent of the same program: other digits in all versions but the one that Safari writes apart, which tells
+/// a browser from the pages of an application.
+fn other_agent(random: &mut ChaCha8Rng, text: &str) -> String {
+    let product = |product: &str| match product.split_once('/') {
+        Some((name, version)) if name != "Version" && version.starts_with(|c: char| c.is_ascii_digit()) => {
+            let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len());
+            format!("{name}/{}{}", other_text(random, &version[..end]), &version[end..])
+        }
+        _ => product.to_owned(),
+    };
+    text.split(' ').map(product).collect::<Vec<String>>().join(" ")
+}
+
+/// `line` with all identifiers replaced: address, user, numbers and words in the places of values, query values, user
+/// agent.
 fn relabelled(line: &str, labels: &mut Relabel) -> String {
     let Some(raw) = RawLine::new(line) else { return line.to_owned() };
     let client = labels.of(raw.client, other_address);
@@ -251,7 +265,12 @@ fn relabelled(line: &str, labels: &mut Relabel) -> String {
     let target = format!("{}{}", path.join("/"), query.unwrap_or_default());
     let (front, rest) = line.split_once(" [").unwrap();
     assert!(front.starts_with(raw.client));
-    let rest = rest.replacen(raw.target, &target, 1);
+    let agent = labels.of(raw.user_agent, other_agent);
+    let rest = rest.replacen(raw.target, &target, 1).replacen(
+        &format!("\"{}\"", raw.user_agent),
+        &format!("\"{agent}\""),
+        1,
+    );
     format!("{client} {} [{rest}", user.join(" "))
 }
 
@@ -279,6 +298,8 @@ fn check_relabelling(share: usize, seeds: std::ops::Range<u64>) {
         let mut labels = Relabel::new(seed);
         let others: Vec<String> = lines.iter().map(|line| relabelled(line, &mut labels)).collect();
         assert!(labels.given.iter().filter(|(one, other)| one != other).count() > 1_000);
+        let agents = labels.given.iter().filter(|(one, other)| one != other && one.starts_with("Mozilla/"));
+        assert!(agents.count() > 40, "user agents are other ones");
         let found = shared::io::to_yaml(&profile_of(&others, &files, 10));
         let difference = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
         assert!(found == expected, "seed {seed}: {difference:?}");

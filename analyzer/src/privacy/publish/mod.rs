@@ -15,6 +15,7 @@ mod arrivals;
 mod background;
 mod chain;
 mod classes;
+mod clients;
 mod companions;
 mod crowd;
 pub(crate) mod holdout;
@@ -101,6 +102,8 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
             },
         },
         endpoints,
+        sessions: clients::sessions(&tally.whole, gate),
+        clients: clients::clients(tally, gate),
         classes,
         think_times,
         arrivals,

@@ -3,6 +3,7 @@
 //! Every part is a value that other programs can read, and knows how to print itself for a terminal of 80 columns.
 
 mod classes;
+mod clients;
 mod endpoint;
 mod endpoints;
 mod histogram;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use shared::Profile;
 
 use classes::ClassRow;
+use clients::People;
 pub use endpoint::EndpointExplanation;
 use endpoints::EndpointRow;
 use others::Others;
@@ -32,6 +34,9 @@ use week::WeekShape;
 pub struct Explanation {
     /// The log, and what was left out of it.
     overview: Overview,
+    /// How long sessions are, and what makes them.
+    #[serde(flatten)]
+    people: People,
     /// Endpoints, heaviest first.
     endpoints: Vec<EndpointRow>,
     /// Kinds of user, heaviest first.
@@ -49,6 +54,7 @@ pub struct Explanation {
 pub fn explanation(profile: &Profile) -> Explanation {
     Explanation {
         overview: Overview::of(profile),
+        people: People::of(profile),
         endpoints: profile.endpoints.iter().map(EndpointRow::of).collect(),
         classes: profile.classes.iter().map(|class| ClassRow::of(class, profile)).collect(),
         think_times: pauses::rows(profile),
@@ -62,6 +68,7 @@ impl Explanation {
     pub fn text(&self, style: Style, top: usize) -> String {
         let mut page = Page::new(style);
         self.overview.print(&mut page);
+        self.people.print(&mut page);
         endpoints::print(&self.endpoints, top, &mut page);
         self.classes.iter().for_each(|class| class.print(&mut page));
         pauses::print(&self.think_times, &mut page);

@@ -62,6 +62,8 @@ pub(super) fn of(events: &Events) -> Profile {
         source: source(rows),
         privacy: Privacy { k: 1, pseudonyms: "none".to_owned(), suppressed: Suppressed::default() },
         endpoints,
+        sessions: None,
+        clients: None,
         classes: vec![Class {
             id: "trace".to_owned(),
             weight: 1.0,
