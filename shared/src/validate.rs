@@ -281,8 +281,9 @@ impl Check {
 
     fn client_shares(&mut self, by: &str, shares: impl Iterator<Item = (String, ClientShare)>) {
         let shares: Vec<(String, ClientShare)> = shares.collect();
-        let of: [(&str, fn(&ClientShare) -> f64); 2] =
-            [("sessions", |share| share.sessions), ("requests", |share| share.requests)];
+        let of_sessions = |share: &ClientShare| share.sessions;
+        let of_requests = |share: &ClientShare| share.requests;
+        let of = [("sessions", of_sessions as fn(&_) -> _), ("requests", of_requests)];
         for (what, share_of) in of.into_iter().filter(|_| !shares.is_empty()) {
             for (name, share) in &shares {
                 self.share(&format!("/clients/{by}/{name}/{what}"), share_of(share));
