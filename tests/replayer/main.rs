@@ -6,6 +6,8 @@ mod authority;
 mod cli;
 mod connections;
 mod faults;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod guard;
 mod interrupted;
 mod measured;

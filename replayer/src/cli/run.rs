@@ -124,11 +124,13 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
         Some(trace) => trace.profile.clone(),
         None => super::read_profile(&flags.profile)?,
     };
+    let beside = flags.profile.parent().unwrap_or(Path::new(""));
     let settings = Settings {
         target: flags.target,
         allow_targets: flags.allow_target,
         own_production: flags.i_own_this_production,
-        feeds: feeds(&profile, &flags.profile, &flags.feed)?,
+        feeds: feeds(&profile, beside, &flags.feed)?,
+        profile_directory: beside.to_owned(),
         safety: flags.safety.safety(),
         allow_methods: flags.schedule.allow_method.clone(),
         schedule,
@@ -188,9 +190,8 @@ fn parse_moment(text: &str) -> Result<Duration, String> {
     moment.as_duration().try_into().map_err(|_| wrong())
 }
 
-/// The feeds of `profile`, whose paths are seen from where it is, and those that flags name.
-fn feeds(profile: &Profile, path: &Path, flags: &[String]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let beside = path.parent().unwrap_or(Path::new(""));
+/// The feeds of `profile`, whose paths are seen from the directory that it is in, and those that flags name.
+fn feeds(profile: &Profile, beside: &Path, flags: &[String]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let mut feeds: BTreeMap<String, PathBuf> =
         profile.feeds.iter().map(|(name, file)| (name.clone(), beside.join(file))).collect();
     for flag in flags {
