@@ -84,6 +84,8 @@ cargo fmt --all --check
 
 heading 'lints'
 cargo clippy --workspace --all-targets -- -D warnings
+# As `cargo demo` builds it: without gRPC.
+cargo clippy -p replayer --no-default-features -- -D warnings
 
 if cargo nextest --version >/dev/null 2>&1; then
     heading 'tests'

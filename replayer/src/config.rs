@@ -27,6 +27,8 @@ pub struct Settings {
     /// Files of values, by the name that templates use: CSV with a line of names. Columns that are called like parameters
     /// give their values.
     pub feeds: BTreeMap<String, PathBuf>,
+    /// The directory from which the profile sees the files that it names.
+    pub profile_directory: PathBuf,
     /// How careful the run is.
     pub safety: Safety,
     /// What to send when.
@@ -72,6 +74,7 @@ impl Default for Settings {
             own_production: None,
             allow_methods: Vec::new(),
             feeds: BTreeMap::new(),
+            profile_directory: PathBuf::new(),
             safety: Safety::default(),
             schedule: Schedule::default(),
             timeout: Duration::from_secs(30),

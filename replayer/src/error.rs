@@ -204,6 +204,31 @@ pub enum Error {
         /// What is wrong, without a word of any value.
         found: String,
     },
+    /// A call of gRPC that cannot be made as the profile has it.
+    #[error("`{place}`: found {found}, expected {expected}")]
+    Grpc {
+        /// JSON pointer of the place in the profile.
+        place: String,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: String,
+    },
+    /// A call of gRPC in a run over HTTP/1.1.
+    #[error("`{place}`: found a call of gRPC, expected none without HTTP/2, over which they go")]
+    Http2Needed {
+        /// JSON pointer of the place in the profile.
+        place: String,
+    },
+    /// A file that should describe services of gRPC.
+    #[error("cannot read services of gRPC from `{path}`", path = path.display())]
+    Proto {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, or with what it imports.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A secret that is not there.
     #[error("`{place}`: found {found} for the secret `{name}`, expected {expected}")]
     Secret {
@@ -347,6 +372,9 @@ impl Error {
             Self::Unreachable { .. } | Self::Socket { .. } => Some(
                 "start the service first, or `replayer target PROFILE` as a stand-in; nothing was sent"
                     .to_owned(),
+            ),
+            Self::Http2Needed { .. } => Some(
+                "add `--http2`: agreed on in TLS, or taken as known without".to_owned(),
             ),
             Self::ListenNotAllowed { .. } => {
                 Some("add `--allow-listen` if other machines shall reach the target".to_owned())

@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use http_body_util::Full;
 use hyper::Method;
 use hyper::header::ACCEPT;
+use shared::status::Status;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::clock;
-use crate::connect::{Lanes, Request2, Site, Stamps};
+use crate::connect::{Lanes, Request2, Site, Stamps, Wanted};
 use crate::feed::template::Carried;
+use crate::grpc::frame;
 use crate::http::cookies::Jar;
 use crate::http::redirect;
 use crate::http::request::{self, Request};
@@ -160,7 +162,7 @@ impl Envelope {
                 let now = timer.clock().since_epoch(timer.now_ns());
                 let wait = |asked: RetryAfter| clock::to_ns(asked.wait(now));
                 (retry_after_ns, kept) = (head.retry_after.map(wait), head.kept);
-                (head.status, body_bytes)
+                (head.grpc.map_or(Status::Http(head.status), Status::Grpc), body_bytes)
             })
         });
         let completed_at = timer.now_ns();
@@ -223,7 +225,8 @@ impl Envelope {
         if visitor.lanes.are_http2() {
             let request =
                 self.request2(visitor, asked, cookies.as_deref()).map_err(|_| Failure::Unsendable)?;
-            return visitor.lanes.exchange2(request, *keeps, stamps).await;
+            let wanted = Wanted { keeps: *keeps, is_call: carried.is_call };
+            return visitor.lanes.exchange2(request, wanted, stamps).await;
         }
         let own = [(SESSION_HEADER, &*visitor.name), ("cookie", cookies.as_deref().unwrap_or_default())];
         let target = format!("{}{path}", self.before_path);
@@ -239,7 +242,7 @@ impl Envelope {
         asked: &Asked,
         cookies: Option<&str>,
     ) -> Result<Request2, hyper::http::Error> {
-        let Asked { method, path, carried: Carried { headers, body }, .. } = asked;
+        let Asked { method, path, carried: Carried { headers, body, is_call }, .. } = asked;
         let scheme = if self.site.secure { "https" } else { "http" };
         let request = hyper::Request::builder()
             .method(method.clone())
@@ -250,6 +253,10 @@ impl Envelope {
         let given = headers.iter().filter(|(name, _)| !request::is_ours(name));
         let request = given.fold(request, |request, (name, value)| request.header(name, value));
         let request = if headers.contains_key(ACCEPT) { request } else { request.header(ACCEPT, "*/*") };
+        let of_calls = is_call.then(|| frame::headers(self.timeout_ns)).into_iter().flatten();
+        let request = of_calls
+            .filter(|(name, _)| !headers.contains_key(name))
+            .fold(request, |request, (name, value)| request.header(name, value));
         let request = cookies.into_iter().fold(request, |request, cookies| request.header("cookie", cookies));
         request.body(Full::new(body.clone()))
     }

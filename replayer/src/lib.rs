@@ -33,6 +33,7 @@
 //! | [`condition`] | the grammar of thresholds and stop rules |
 //! | [`plan`] | what will be sent when: pure, no clock, no network |
 //! | `feed` | values that people give: files, secrets, templates, what a login gives back |
+//! | `grpc` | calls of gRPC: JSON to protobuf and back, what their answers say |
 //! | `guard` | which targets and methods are allowed, how much, and when to stop |
 //! | `clock`, `alarm`, `timer` | the only reader of the clock; wake-ups finer than a millisecond |
 //! | `pace`, `cores` | how early to wake, how fast to catch up; which core to stay on |
@@ -60,6 +61,7 @@ pub mod error;
 mod event_loop;
 mod exchange;
 mod feed;
+mod grpc;
 mod guard;
 mod http;
 pub mod intervals;

@@ -23,7 +23,8 @@ use crate::event_loop;
 use crate::exchange::Envelope;
 use crate::feed::Feeds;
 use crate::feed::extract::Extracts;
-use crate::feed::template::Templates;
+use crate::feed::template::{Source, Templates};
+use crate::grpc;
 use crate::guard::targets::Guard;
 use crate::guard::{Canary, Outbox, Production, Purse, Sentry, ceiling};
 use crate::pace::Pace;
@@ -129,7 +130,8 @@ impl<'a> Run<'a> {
             return Err(Error::Setting { name: "--allow-method", found, expected });
         }
         let extracts = profile.login.as_ref().map(Extracts::new).transpose()?.map(Arc::new);
-        let templates = templates(profile, &plan, feeds, extracts.as_deref())?.map(Arc::new);
+        let methods = grpc::methods(profile, &settings)?;
+        let templates = templates(profile, &plan, methods, feeds, extracts.as_deref())?.map(Arc::new);
         if let Some(factor) = ceiling::factor(&settings.safety, destination.is_loopback()) {
             ceiling::check(plan.outline().peak_sessions_per_s, profile, factor)?;
         }
@@ -399,22 +401,25 @@ async fn tell(stage: &Stage) {
     }
 }
 
-/// The templates of `profile`, if it has any.
+/// The templates of `profile`, if it has any; `methods` are those that its endpoints call.
 fn templates(
     profile: &Profile,
     plan: &Plan,
+    methods: Vec<Option<grpc::Method>>,
     feeds: Feeds,
     extracts: Option<&Extracts>,
 ) -> Result<Option<Templates>, Error> {
-    let requests = profile.endpoints.iter().enumerate();
-    let requests: Vec<_> = requests
-        .map(|(at, endpoint)| (endpoint.request.as_ref(), plan.placeholders(at).map(str::to_owned).collect()))
-        .collect();
-    if requests.iter().all(|(request, _)| request.is_none()) {
+    if profile.endpoints.iter().all(|endpoint| endpoint.request.is_none()) {
         return Ok(None);
     }
+    let sources = profile.endpoints.iter().zip(methods).enumerate();
+    let sources = sources.map(|(at, (endpoint, method))| Source {
+        request: endpoint.request.as_ref(),
+        parameters: plan.placeholders(at).map(str::to_owned).collect(),
+        method,
+    });
     let variables: Vec<&str> = extracts.into_iter().flat_map(Extracts::names).collect();
-    Templates::new(&requests, feeds, &variables).map(Some)
+    Templates::new(sources.collect(), feeds, &variables).map(Some)
 }
 
 /// What marks the requests of a run: the same for the same profile, schedule and seed, from which all else follows, and

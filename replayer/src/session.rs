@@ -198,6 +198,10 @@ async fn play(presence: Presence, session: PlannedSession, mut walk: Walk) {
             }
             if let Some(extracts) = login {
                 let Kept { headers, body } = kept.map(|kept| *kept).unwrap_or_default();
+                let body = match &stage.templates {
+                    Some(templates) => templates.legible(endpoint, body),
+                    None => body,
+                };
                 let Ok(variables) = extracts.take(&headers, &body) else {
                     // What follows would be the requests of somebody who is not logged in: another load than planned.
                     stage.logins_failed.fetch_add(1, Ordering::Relaxed);

@@ -12,7 +12,8 @@
 //! | [`profile`] | what is in the file |
 //! | [`endpoint`], [`session`], [`clients`], [`think`], [`arrivals`] | its parts |
 //! | [`distribution`] | histograms and laws: quantiles, and sampling by inversion |
-//! | [`request`] | what people add: bodies, headers, feeds, the login |
+//! | [`request`] | what people add: bodies, headers, calls, feeds, the login |
+//! | [`status`] | how answers say that they went, in HTTP and in gRPC |
 //! | [`hosts`] | fingerprints of the hosts that must not be loaded |
 //! | [`validate`], [`shape`] | everything wrong with a profile, at once |
 //! | [`io`] | reading and writing YAML |
@@ -37,6 +38,7 @@ pub mod request;
 pub mod schema;
 pub mod session;
 pub mod shape;
+pub mod status;
 pub mod think;
 pub mod units;
 pub mod validate;

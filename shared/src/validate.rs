@@ -10,6 +10,7 @@ use crate::error::{Violation, nearest};
 use crate::profile::Profile;
 use crate::request::{Extract, Login, RequestTemplate};
 use crate::session::{Class, END, LEADS_TO, OTHER};
+use crate::status::{self, Status};
 use crate::units::Weekday;
 
 /// How far probabilities that should add up to 1 may be off: they are published rounded, and edited by hand.
@@ -166,7 +167,7 @@ impl Check {
                 summary.iter().for_each(|summary| self.summary(&format!("{place}/{name}"), summary));
             }
             if let Some(request) = &endpoint.request {
-                self.request(&format!("{place}/request"), request);
+                self.request(&format!("{place}/request"), request, endpoint);
             }
             for (j, companion) in endpoint.companions.iter().enumerate() {
                 let here = format!("{place}/companions/{j}");
@@ -190,7 +191,7 @@ impl Check {
         }
     }
 
-    fn request(&mut self, place: &str, request: &RequestTemplate) {
+    fn request(&mut self, place: &str, request: &RequestTemplate, endpoint: &Endpoint) {
         for name in request.headers.keys() {
             let here = format!("{place}/headers/{name}");
             let found = || format!("`{}`", name.escape_debug());
@@ -200,14 +201,47 @@ impl Check {
                 self.wrong(&here, found(), "a header that the replayer does not write itself");
             }
         }
-        if request.body.is_some() && request.graphql.is_some() {
-            self.wrong(place, "`body` and `graphql`", "one of them");
+        let bodies = [
+            ("`body`", request.body.is_some()),
+            ("`graphql`", request.graphql.is_some()),
+            ("`grpc`", request.grpc.is_some()),
+        ];
+        let bodies: Vec<&str> =
+            bodies.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect();
+        if bodies.len() > 1 {
+            self.wrong(place, bodies.join(" and "), "one of them");
         }
         if let Some(graphql) = &request.graphql
             && !graphql.document.contains(graphql.operation.as_str())
         {
             let found = format!("`{}`", graphql.operation);
             self.wrong(&format!("{place}/graphql/operation"), found, "an operation of the document");
+        }
+        if let Some(grpc) = &request.grpc {
+            let here = format!("{place}/grpc");
+            if endpoint.method != "POST" {
+                self.wrong(
+                    &here,
+                    format!("a call by `{}`", endpoint.method),
+                    "the method `POST`, as all calls of gRPC have",
+                );
+            }
+            match (&grpc.method, grpc.called(&endpoint.route)) {
+                (_, Some(_)) => {}
+                (Some(method), None) => {
+                    let found = format!("`{}`", method.escape_debug());
+                    self.wrong(
+                        &format!("{here}/method"),
+                        found,
+                        "service and method such as `shop.Catalog/GetProduct`",
+                    );
+                }
+                (None, None) => {
+                    let expected =
+                        "`method`, since the route does not end with the names of a service and a method";
+                    self.wrong(&here, "no `method`", expected);
+                }
+            }
         }
     }
 
@@ -236,8 +270,8 @@ impl Check {
 
     fn status(&mut self, place: &str, status: &BTreeMap<String, f64>) {
         for code in status.keys() {
-            if !code.parse::<u16>().is_ok_and(|code| (100..1000).contains(&code)) {
-                self.wrong(&format!("{place}/{code}"), format!("`{code}`",), "a status code from 100 to 999");
+            if code.parse::<Status>().is_err() {
+                self.wrong(&format!("{place}/{code}"), format!("`{code}`"), status::EXPECTED);
             }
         }
         self.sum(place, "the shares of all status codes", status.values().copied());
@@ -590,15 +624,15 @@ mod tests {
             ClientShare { sessions, requests }
         }
         check(
-            clients(|clients| drop(clients.devices.remove(&Device::Mobile))),
+            clients(|clients| _ = clients.devices.remove(&Device::Mobile)),
             "`/clients/devices`: found 0.5800 as the sum of the shares of sessions",
         );
         check(
-            clients(|clients| drop(clients.browsers.insert(Browser::Edge, share(-0.1, 0.0)))),
+            clients(|clients| _ = clients.browsers.insert(Browser::Edge, share(-0.1, 0.0))),
             "`/clients/browsers/edge/sessions`: found -0.1",
         );
         check(
-            clients(|clients| drop(clients.countries.insert("Norway".into(), share(1.0, 1.0)))),
+            clients(|clients| _ = clients.countries.insert("Norway".into(), share(1.0, 1.0))),
             "`/clients/countries/Norway`: found `Norway`",
         );
         check(
@@ -702,7 +736,7 @@ mod tests {
 
     #[test]
     fn what_people_add_is_checked_as_well() {
-        use crate::request::{Extract, GraphqlOperation, Login, RequestTemplate};
+        use crate::request::{Extract, GraphqlOperation, GrpcCall, Login, RequestTemplate};
         let request = |edit: fn(&mut RequestTemplate)| {
             move |p: &mut Profile| edit(p.endpoints[0].request.get_or_insert_default())
         };
@@ -728,6 +762,30 @@ mod tests {
             r.graphql = Some(GraphqlOperation { operation, document, variables: None });
         };
         check(request(graphql), "an operation of the document");
+        let grpc = |method: &'static str, route: &'static str, named: Option<&str>| {
+            let method_name = named.map(str::to_owned);
+            move |p: &mut Profile| {
+                (p.endpoints[0].method, p.endpoints[0].route) = (method.to_owned(), route.to_owned());
+                let (proto, method) = ("shop.proto".into(), method_name.clone());
+                let call = GrpcCall { proto, include: Vec::new(), method, message: None };
+                p.endpoints[0].request.get_or_insert_default().grpc = Some(call);
+            }
+        };
+        check(grpc("GET", "/shop.Catalog/Get", None), "/endpoints/0/request/grpc`: found a call by `GET`");
+        check(grpc("POST", "/shop.Catalog/{word}", None), "/endpoints/0/request/grpc`: found no `method`");
+        check(
+            grpc("POST", "/shop.Catalog/{word}", Some("Get")),
+            "/endpoints/0/request/grpc/method`: found `Get`",
+        );
+        let both = |p: &mut Profile| {
+            grpc("POST", "/shop.Catalog/Get", None)(p);
+            p.endpoints[0].request.get_or_insert_default().body = Some(String::new());
+        };
+        check(both, "`body` and `grpc`");
+        let mut fine = from_yaml(EXAMPLE).unwrap();
+        grpc("POST", "/{word}/{slug}", Some("shop.Catalog/Get"))(&mut fine);
+        fine.endpoints[0].status = [("200".to_owned(), 0.97), ("NOT_FOUND".to_owned(), 0.03)].into();
+        assert_eq!(validate(&fine), []);
         let login = |extract: Extract| {
             move |p: &mut Profile| {
                 let extract = [("token".to_owned(), extract.clone())].into();

@@ -1,6 +1,5 @@
 //! Ways to the target: TLS, HTTP/2, sockets in the file system, proxies, source addresses; cookies and redirects.
 
-use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -9,18 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
-use hyper_util::rt::TokioIo;
 use replayer::config::{Schedule, WireSettings};
 use replayer::report::RunReport;
 use replayer::{Error, Settings};
 use shared::io::from_yaml;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::authority::Authority;
-use crate::support::{answer, hurried, request_head, server};
+use crate::support::{answer, hurried, request_head, serve_http2, server};
 
 /// Half a second of some fifty sessions.
 #[track_caller]
@@ -121,26 +117,12 @@ fn http2_server(config: Option<Arc<ServerConfig>>, seen: &Seen, connections: &Se
     server(move |stream| {
         connections.note("one");
         let seen = seen.clone();
-        let answer = service_fn(move |request: Request<_>| {
+        let answer = move |request: Request<_>| {
             let version = if request.version() == Version::HTTP_2 { "2" } else { "1" };
             seen.note(format!("{version} {}", request.uri().authority().unwrap()));
-            async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello")))) }
-        });
-        let config = config.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-        tokio::task::LocalSet::new().block_on(&runtime, async {
-            stream.set_nonblocking(true).unwrap();
-            let stream = tokio::net::TcpStream::from_std(stream).unwrap();
-            let builder = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
-            // How the connection ends is the client's affair.
-            match config {
-                Some(config) => {
-                    let stream = TlsAcceptor::from(config).accept(stream).await.unwrap();
-                    drop(builder.serve_connection(TokioIo::new(stream), answer).await);
-                }
-                None => drop(builder.serve_connection(TokioIo::new(stream), answer).await),
-            }
-        });
+            async { Response::new(Full::new(Bytes::from_static(b"hello"))) }
+        };
+        serve_http2(stream, config.clone(), answer);
     })
 }
 

@@ -11,6 +11,8 @@ mod dns;
 #[cfg(feature = "parquet")]
 mod events;
 mod faults;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod guard;
 mod interrupted;
 mod measured;

@@ -1,14 +1,22 @@
 //! What the tests share: profiles, the replayer's binary, and a server that does as it is told.
 
+use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::thread;
 
+use hyper::body::{Body, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use shared::profile::EXAMPLE;
 use tempfile::TempDir;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 /// The example profile with pauses of about 50 ms, so that whole sessions fit into a test.
 pub(crate) fn hurried() -> String {
@@ -98,6 +106,35 @@ pub(crate) fn serve(listener: TcpListener, serve: impl Fn(TcpStream) + Clone + S
         for stream in listener.incoming().map_while(Result::ok) {
             let serve = serve.clone();
             thread::spawn(move || serve(stream));
+        }
+    });
+}
+
+/// Speaks HTTP/2 on `stream`, over TLS if there is a `config` for it, until the client leaves.
+pub(crate) fn serve_http2<F, B>(
+    stream: TcpStream,
+    config: Option<Arc<ServerConfig>>,
+    answer: impl Fn(Request<Incoming>) -> F,
+) where
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let answer = service_fn(|request| {
+        let answer = answer(request);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        stream.set_nonblocking(true).unwrap();
+        let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        // How the connection ends is the client's affair.
+        match config {
+            Some(config) => {
+                let Ok(stream) = TlsAcceptor::from(config).accept(stream).await else { return };
+                drop(builder.serve_connection(TokioIo::new(stream), answer).await);
+            }
+            None => drop(builder.serve_connection(TokioIo::new(stream), answer).await),
         }
     });
 }

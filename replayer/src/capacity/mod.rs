@@ -316,10 +316,10 @@ impl<'a> Capacity<'a> {
         watcher: &mut dyn Watcher,
     ) -> Result<Option<Halt>, Error> {
         let mut spent = Spent::default();
-        if !self.canary.is_zero() {
-            if let Some(halt) = self.be_careful(clock, &mut spent, watcher)? {
-                return Ok(Some(halt));
-            }
+        if !self.canary.is_zero()
+            && let Some(halt) = self.be_careful(clock, &mut spent, watcher)?
+        {
+            return Ok(Some(halt));
         }
         while let Step::Try(rung, purpose) = search.next() {
             let scale = self.ladder.scale(rung);

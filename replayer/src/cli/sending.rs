@@ -86,6 +86,7 @@ impl SendingFlags {
             allow_targets: self.allow_target,
             own_production: self.i_own_this_production,
             feeds: self.feeds.files(profile, path)?,
+            profile_directory: path.parent().unwrap_or(Path::new("")).to_owned(),
             safety: self.safety.safety(),
             allow_methods,
             schedule,

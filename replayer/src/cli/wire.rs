@@ -12,7 +12,7 @@ use shared::units::parse_duration;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connections")]
 pub(super) struct WireFlags {
-    /// Speak HTTP/2: agreed on in TLS, or taken as known without
+    /// Speak HTTP/2, as calls of gRPC need it: agreed on in TLS, or taken as known without
     #[arg(long)]
     http2: bool,
     /// Trust the certificates in this file instead of the system's; may be repeated

@@ -8,6 +8,7 @@ mod parse;
 use std::fmt;
 use std::time::Duration;
 
+use shared::status::Status;
 use shared::units::format_duration;
 
 pub use parse::{Malformed, parse};
@@ -39,7 +40,7 @@ pub enum Metric {
     /// Share of requests that got no answer, or one that the profile does not expect.
     ErrorRate,
     /// Share of answers with this status.
-    Status(u16),
+    Status(Status),
     /// Requests sent per second.
     Rate,
 }

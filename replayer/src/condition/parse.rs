@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! condition  = metric comparison value { "on" endpoint | "for" duration }
-//! metric     = ( "p" number | "mean" | "max" ) "(" time ")" | "status(" code ")" | "error_rate" | "rate"
+//! metric     = ( "p" number | "mean" | "max" ) "(" time ")" | "status(" status ")" | "error_rate" | "rate"
+//! status     = number | name of a code of gRPC
 //! comparison = "<" | "<=" | ">" | ">="
 //! value      = number "%" | duration | number "/s" | number "x baseline" | number
 //! ```
@@ -11,12 +12,13 @@ use std::time::Duration;
 
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while1};
-use nom::character::complete::{char, multispace0, u16 as small_number};
+use nom::character::complete::{char, multispace0};
 use nom::combinator::{all_consuming, cut, map_opt, map_res, value};
 use nom::error::{ContextError, ErrorKind, FromExternalError, ParseError, context};
 use nom::multi::many0;
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
+use shared::status::Status;
 use shared::units::parse_duration;
 
 use super::{Comparison, Condition, Metric, Timing, Value};
@@ -181,10 +183,8 @@ fn metric(text: &str) -> Read<'_, Metric> {
         (q, of_timing).map(|(q, timing)| Metric::Quantile(q, timing)).parse(text)
     };
     let word = |word| preceded(multispace0, tag(word));
-    let status = context(
-        "a status such as `503`",
-        map_opt(preceded(multispace0, small_number), |code| (100..600).contains(&code).then_some(code)),
-    );
+    let status = map_res(name, str::parse::<Status>);
+    let status = context("a status such as `503`, or of gRPC `UNAVAILABLE`", status);
     context(
         "a metric such as `p95(response_time)`, `mean(response_time)`, `error_rate`, `status(503)` or `rate`",
         alt((
@@ -279,6 +279,7 @@ mod tests {
         check("error_rate > 5% for 30s", "error_rate > 5% for 30s");
         check("p99(response_time) > 2s for 60s on get_item", "p99(response_time) > 2s on get_item for 1m");
         check("status(503) > 10% for 90s", "status(503) > 10% for 1m30s");
+        check("status( NOT_FOUND ) < 2%", "status(NOT_FOUND) < 2%");
         check("rate > 95", "rate > 95/s");
         check("rate >= 95.5 /s on get_item", "rate >= 95.5/s on get_item");
         check("mean(chain_time) < 20ms", "mean(chain_time) < 20ms");
@@ -310,6 +311,7 @@ mod tests {
         check("max(response_time) < 2 x baseline", "`2 x baseline`", 1, "a time");
         check("p95(send_delay) < 2 x baseline", "`2 x baseline`", 1, "a time");
         check("status(99) > 1%", "`99)`", 8, "a status");
+        check("status(NOT_FOND) > 1%", "`NOT_FOND)`", 8, "a status");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 
 use super::stamps::Stamps;
 use super::wire::Wire;
+use crate::grpc::frame::Reading;
 use crate::http::response::{Head, Kept};
 use crate::http::retry_after::RetryAfter;
 
@@ -19,6 +20,15 @@ pub(crate) type Sender = SendRequest<Full<Bytes>>;
 
 /// A request as HTTP/2 has it.
 pub(crate) type Request = hyper::Request<Full<Bytes>>;
+
+/// What is wanted of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// To be kept in full.
+    pub(crate) keeps: bool,
+    /// To say how a call of gRPC went.
+    pub(crate) is_call: bool,
+}
 
 /// Tasks of a connection run on the event loop that opened it.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +56,7 @@ pub(crate) async fn begin(wire: Wire) -> io::Result<Sender> {
 pub(crate) async fn exchange(
     sender: &mut Sender,
     request: Request,
-    keeps: bool,
+    wanted: Wanted,
     stamps: &Stamps,
 ) -> Result<(Head, u64), (io::Error, Option<Request>)> {
     let broken = |error: hyper::Error| (io::Error::other(error), None);
@@ -64,13 +74,24 @@ pub(crate) async fn exchange(
     stamps.read();
     let mut head = Head { status: response.status().as_u16(), keeps_alive: true, ..Head::default() };
     remember(&mut head, response.headers());
-    head.kept = keeps.then(|| Box::new(Kept { headers: response.headers().clone(), body: Vec::new() }));
+    let mut call = wanted.is_call.then(Reading::default);
+    call.iter_mut().for_each(|call| call.headers(response.headers()));
+    head.kept =
+        wanted.keeps.then(|| Box::new(Kept { headers: response.headers().clone(), body: Vec::new() }));
     let (mut body, mut body_bytes) = (response.into_body(), 0);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(broken)?;
         let data = frame.data_ref().map_or(&[][..], |data| &data[..]);
         body_bytes += data.len() as u64;
         head.kept.iter_mut().for_each(|kept| kept.body.extend_from_slice(data));
+        if let Some(call) = &mut call {
+            call.body(data);
+            frame.trailers_ref().into_iter().for_each(|trailers| call.headers(trailers));
+        }
+    }
+    if let Some(call) = call {
+        let malformed = |_| (io::ErrorKind::InvalidData.into(), None);
+        head.grpc = call.finish(head.status).map_err(malformed)?;
     }
     Ok((head, body_bytes))
 }

@@ -17,7 +17,7 @@ use hyper::Method;
 
 pub(crate) use destination::{Destination, Site};
 pub(crate) use h1::Scratch;
-pub(crate) use h2::Request as Request2;
+pub(crate) use h2::{Request as Request2, Wanted};
 pub(crate) use stamps::Stamps;
 pub(crate) use way::Way;
 
@@ -103,7 +103,7 @@ impl Lanes {
     pub(crate) async fn exchange2(
         &self,
         mut request: Request2,
-        keeps: bool,
+        wanted: Wanted,
         stamps: &Stamps,
     ) -> Result<(Head, u64), Failure> {
         loop {
@@ -121,7 +121,7 @@ impl Lanes {
                 }
             };
             stamps.connected();
-            match h2::exchange(&mut sender, request, keeps, stamps).await {
+            match h2::exchange(&mut sender, request, wanted, stamps).await {
                 Ok(answer) => return Ok(answer),
                 Err((_, Some(unsent))) if !fresh => {
                     stamps.unsent();

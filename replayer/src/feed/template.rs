@@ -14,6 +14,7 @@ use shared::request::{GraphqlOperation, RequestTemplate};
 use super::extract::Variables;
 use super::{Feeds, secret};
 use crate::error::Error;
+use crate::grpc;
 use crate::random::Stream;
 
 /// The templates of all endpoints.
@@ -50,6 +51,17 @@ struct Part {
 enum Body {
     Text(Part),
     Graphql { operation: String, document: String, variables: Option<Part> },
+    Grpc { method: grpc::Method, message: Option<Part> },
+}
+
+/// What the templates of one endpoint are made from.
+#[derive(Debug, Default)]
+pub(crate) struct Source<'a> {
+    pub(crate) request: Option<&'a RequestTemplate>,
+    /// The names of what stands in its path.
+    pub(crate) parameters: Vec<String>,
+    /// The method that it calls, if it is a call of gRPC.
+    pub(crate) method: Option<grpc::Method>,
 }
 
 /// What a request carries besides method and path.
@@ -57,7 +69,13 @@ enum Body {
 pub(crate) struct Carried {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Whether it is a call of gRPC, whose answer says behind its body how it went.
+    pub(crate) is_call: bool,
 }
+
+/// What stands for a value that is only known in the run: a number, a text, and four characters of base64, so that it fits
+/// where most values do.
+const STAND_IN: &str = "1000";
 
 /// What templates know of the session that they are filled in for: the same rows of the feeds from its first request to
 /// its last.
@@ -79,32 +97,30 @@ struct GraphqlBody<'a> {
 }
 
 impl Templates {
-    /// Compiles `requests`, those of the endpoints in the profile's order, and fills each in once to see that it can be;
-    /// `variables` are the names of what a login will give, `parameters` those of each endpoint's path.
+    /// Compiles `sources`, those of the endpoints in the profile's order, and fills each in once to see that it can be;
+    /// `variables` are the names of what a login will give.
     ///
     /// # Errors
     /// [`Error::Template`] and [`Error::Secret`] with the place in the profile.
-    pub(crate) fn new(
-        requests: &[(Option<&RequestTemplate>, Vec<String>)],
-        feeds: Feeds,
-        variables: &[&str],
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(sources: Vec<Source<'_>>, feeds: Feeds, variables: &[&str]) -> Result<Self, Error> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut compiler = Compiler { environment, secrets: Vec::new() };
-        let parts = requests.iter().enumerate().map(|(at, (request, _))| {
-            request.map(|request| compiler.parts(&format!("/endpoints/{at}/request"), request)).transpose()
-        });
-        let endpoints = parts.collect::<Result<_, Error>>()?;
+        let (mut endpoints, mut trials) = (Vec::new(), Vec::new());
+        for (at, Source { request, parameters, method }) in sources.into_iter().enumerate() {
+            let place = format!("/endpoints/{at}/request");
+            endpoints.push(request.map(|request| compiler.parts(&place, request, method)).transpose()?);
+            trials.push(parameters);
+        }
         let Compiler { environment, secrets } = compiler;
         let (environment, secrets) = (Arc::new(environment), Value::from(secrets));
         let templates = Self { environment, secrets, feeds, endpoints };
         // Whatever a value will be, whether there is one is known now.
-        let known = variables.iter().map(|name| ((*name).to_owned(), "0".to_owned())).collect();
-        let client = templates.client_in_rows(String::from("0"), |_| 0).after_login(&known);
-        for (endpoint, (_, parameters)) in requests.iter().enumerate() {
+        let known = variables.iter().map(|name| ((*name).to_owned(), STAND_IN.to_owned())).collect();
+        let client = templates.client_in_rows(STAND_IN.to_owned(), |_| 0).after_login(&known);
+        for (endpoint, parameters) in trials.into_iter().enumerate() {
             let parameters: BTreeMap<String, String> =
-                parameters.iter().map(|name| (name.clone(), "0".to_owned())).collect();
+                parameters.into_iter().map(|name| (name, STAND_IN.to_owned())).collect();
             templates.fill(endpoint, &client, &parameters)?;
         }
         Ok(templates)
@@ -125,6 +141,21 @@ impl Templates {
     /// Does `endpoint` carry anything?
     pub(crate) fn has(&self, endpoint: usize) -> bool {
         self.endpoints.get(endpoint).is_some_and(Option::is_some)
+    }
+
+    /// The body of an answer of `endpoint` as text that values can be taken from: of a call of gRPC, its JSON form.
+    pub(crate) fn legible(&self, endpoint: usize, body: Vec<u8>) -> Vec<u8> {
+        match self.method(endpoint) {
+            Some(method) => method.json(&body).unwrap_or_default(),
+            None => body,
+        }
+    }
+
+    fn method(&self, endpoint: usize) -> Option<&grpc::Method> {
+        match self.endpoints.get(endpoint)?.as_ref()?.body.as_ref()? {
+            Body::Grpc { method, .. } => Some(method),
+            Body::Text(_) | Body::Graphql { .. } => None,
+        }
     }
 
     /// What a request of `endpoint` by `client` carries, with `parameters` in its path.
@@ -172,6 +203,15 @@ impl Templates {
                 let json = HeaderValue::from_static("application/json");
                 carried.headers.entry(CONTENT_TYPE).or_insert(json);
             }
+            Some(Body::Grpc { method, message }) => {
+                let filled = message.as_ref().map(|part| Ok((&*part.place, fill(part)?))).transpose()?;
+                let (place, text) =
+                    filled.as_ref().map_or(("", "{}"), |(place, text)| (*place, text.as_str()));
+                let misfit =
+                    |grpc::Misfit { line, found }| Error::Template { place: place.to_owned(), line, found };
+                carried.body = method.encode(text).map_err(misfit)?.into();
+                carried.is_call = true;
+            }
         }
         Ok(carried)
     }
@@ -195,7 +235,12 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn parts(&mut self, place: &str, request: &RequestTemplate) -> Result<Parts, Error> {
+    fn parts(
+        &mut self,
+        place: &str,
+        request: &RequestTemplate,
+        method: Option<grpc::Method>,
+    ) -> Result<Parts, Error> {
         let headers = request.headers.iter().map(|(name, text)| {
             let place = format!("{place}/headers/{name}");
             let name = name.parse().map_err(|_| unfit(&place, "the name of no header"))?;
@@ -209,7 +254,14 @@ impl Compiler {
                 let variables = variables.as_ref().map(|text| self.part(place, text)).transpose()?;
                 Some(Body::Graphql { operation: operation.clone(), document: document.clone(), variables })
             }
-            (None, None) => None,
+            (None, None) => match (method, &request.grpc) {
+                (Some(method), Some(call)) => {
+                    let place = format!("{place}/grpc/message");
+                    let message = call.message.as_ref().map(|text| self.part(place, text)).transpose()?;
+                    Some(Body::Grpc { method, message })
+                }
+                _ => None,
+            },
         };
         Ok(Parts { headers, body })
     }
@@ -252,7 +304,8 @@ mod tests {
     }
 
     fn templates(request: &RequestTemplate) -> Result<Templates, Error> {
-        Templates::new(&[(None, vec![]), (Some(request), vec!["slug".to_owned()])], feeds(), &["token"])
+        let source = Source { request: Some(request), parameters: vec!["slug".to_owned()], method: None };
+        Templates::new(vec![Source::default(), source], feeds(), &["token"])
     }
 
     fn stream(index: u64) -> Stream {

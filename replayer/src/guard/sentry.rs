@@ -189,10 +189,10 @@ impl Sentry {
                 Reached { rule: rule.to_owned(), found: format!("{found} spent") },
             ));
         }
-        if let Some(end_ns) = self.canary.ends_ns().filter(|end_ns| now_ns >= *end_ns) {
-            if let Some(reached) = self.canary_failed(end_ns, progress) {
-                return Some((StoppedBy::Canary, reached));
-            }
+        if let Some(end_ns) = self.canary.ends_ns().filter(|end_ns| now_ns >= *end_ns)
+            && let Some(reached) = self.canary_failed(end_ns, progress)
+        {
+            return Some((StoppedBy::Canary, reached));
         }
         let probed = || self.probing.as_ref().and_then(|probing| probing.findings.reached());
         let reached = self.rules.reached(now_ns).or_else(probed);

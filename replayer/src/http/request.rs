@@ -46,7 +46,7 @@ impl Request<'_> {
             bytes.extend_from_slice(value.as_bytes());
             bytes.extend_from_slice(b"\r\n");
         }
-        let Carried { headers, body } = self.carried;
+        let Carried { headers, body, .. } = self.carried;
         if !headers.contains_key(ACCEPT) {
             bytes.extend_from_slice(b"accept: */*\r\n");
         }

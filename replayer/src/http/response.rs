@@ -2,6 +2,7 @@
 
 use hyper::Method;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use shared::status::GrpcCode;
 
 use super::Malformed;
 use super::chunked::Chunks;
@@ -16,6 +17,8 @@ const MOST_HEADERS: usize = 128;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) status: u16,
+    /// What it says as the answer to a call of gRPC.
+    pub(crate) grpc: Option<GrpcCode>,
     /// Whether another request may follow on the connection.
     pub(crate) keeps_alive: bool,
     /// Where it sends its client.

@@ -3,6 +3,8 @@
 //! A profile knows kinds and frequencies, never values; so values are made up, of the right kind and as often repeated
 //! as in production: a popular item is asked for often, and always under the same name.
 
+use std::borrow::Cow;
+
 use shared::endpoint::{Cardinality, Endpoint, Parameter, Popularity, QueryParameter, ValueKind};
 
 use super::zipf::Zipf;
@@ -34,7 +36,9 @@ impl PathMaker {
     /// The paths of `endpoint`.
     pub(crate) fn new(endpoint: &Endpoint) -> Self {
         let mut parts = Vec::new();
-        let mut rest = endpoint.route.as_str();
+        let call = endpoint.request.as_ref().and_then(|request| request.grpc.as_ref());
+        let route = call.map_or(Cow::Borrowed(&*endpoint.route), |call| call.path(&endpoint.route));
+        let mut rest = &*route;
         while let Some((before, name, after)) = next_placeholder(rest) {
             parts.push(Part::Literal(before.to_owned()));
             let parameter = endpoint.parameters.get(name);

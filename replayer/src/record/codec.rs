@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use shared::status::{GrpcCode, Status};
+
 use super::times::{Times, Waits};
 use super::{EndpointSnapshot, Failure, RequestCounts, SessionCounts, Snapshot};
 use crate::plan::Digest;
@@ -56,7 +58,7 @@ pub(super) fn encode(snapshot: &Snapshot) -> Vec<u8> {
         [planned, sent, failed, timed_out, dropped, cut, body_bytes]
             .into_iter()
             .for_each(|count| put(&mut bytes, *count));
-        put_counts(&mut bytes, endpoint.statuses.iter().map(|(status, count)| (u64::from(*status), *count)));
+        put_counts(&mut bytes, endpoint.statuses.iter().map(|(status, count)| (number(*status), *count)));
         put_counts(&mut bytes, endpoint.failures.iter().map(|(failure, count)| (*failure as u64, *count)));
         for waits in endpoint.waits() {
             put_times(&mut bytes, &waits.ended);
@@ -95,7 +97,7 @@ pub(super) fn decode(mut bytes: &[u8], endpoints: usize) -> Option<Snapshot> {
             dropped: take(bytes)?,
             cut: take(bytes)?,
             body_bytes: take(bytes)?,
-            statuses: take_counts(bytes, |status| u16::try_from(status).ok())?,
+            statuses: take_counts(bytes, status)?,
             failures: take_counts(bytes, |number| Failure::ALL.get(usize::try_from(number).ok()?).copied())?,
             response: take_waits(bytes)?,
             chain: take_waits(bytes)?,
@@ -106,6 +108,23 @@ pub(super) fn decode(mut bytes: &[u8], endpoints: usize) -> Option<Snapshot> {
         };
     }
     bytes.is_empty().then_some(snapshot)
+}
+
+/// Codes of HTTP, which have at most three digits, as they are; those of gRPC from here on.
+const GRPC: u64 = 1000;
+
+fn number(status: Status) -> u64 {
+    match status {
+        Status::Http(code) => u64::from(code),
+        Status::Grpc(code) => GRPC + code as u64,
+    }
+}
+
+fn status(number: u64) -> Option<Status> {
+    match number.checked_sub(GRPC) {
+        Some(code) => GrpcCode::from_number(code).map(Status::Grpc),
+        None => Some(Status::Http(number as u16)),
+    }
 }
 
 fn put_counts(bytes: &mut Vec<u8>, counts: impl ExactSizeIterator<Item = (u64, u64)>) {

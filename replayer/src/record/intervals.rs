@@ -8,6 +8,7 @@
 //! ```
 //!
 //! `sessions` is what the plan has for each shard, so that the logs of some tell what is missing of the others.
+//! Statuses of answers are numbers: those of HTTP as they are, those of gRPC with 1000 added.
 //! Loop (which event loop it was), second and all of the snapshot are whole numbers in seven bits per byte, the lowest
 //! first (LEB128); histograms are lists of the bins that are not empty. All frames added up are exactly what the run counted. A frame is written
 //! at once: a process that is killed loses the second it was in, and a torn frame at the end is left out by its length
@@ -244,6 +245,7 @@ pub(crate) fn by_second<T>(logs: &mut [Frames], keep: impl Fn(&Snapshot) -> T) -
 mod tests {
     use super::*;
     use crate::record::{Outcome, Sample, Waiting};
+    use shared::status::Status;
 
     fn head() -> Head {
         Head {
@@ -273,7 +275,7 @@ mod tests {
                 outcome: if i == 3 {
                     Outcome::TimedOut
                 } else {
-                    Outcome::Completed { status: 200, body_bytes: i }
+                    Outcome::Completed { status: Status::Http(200), body_bytes: i }
                 },
             };
             [Note::Sent(waiting), Note::Ended(sample)]

@@ -48,7 +48,7 @@ mod tests {
                 connecting: None,
                 first_byte_at: Some(300),
                 completed_at: 300,
-                outcome: Outcome::Completed { status: 200, body_bytes: 0 },
+                outcome: Outcome::Completed { status: shared::status::Status::Http(200), body_bytes: 0 },
             };
             measured.note(&Note::Sent(waiting));
             measured.note(&if due_at == 250 {

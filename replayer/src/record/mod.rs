@@ -22,6 +22,8 @@ pub use sample::Failure;
 pub(crate) use sample::{Outcome, Sample};
 pub(crate) use times::{Bound, Times, Waits};
 
+use shared::status::Status;
+
 use crate::plan::{Digest, Place, Plan, PlannedSession, Walk};
 
 /// Sole owner of the histograms and counts of one event loop.
@@ -89,7 +91,7 @@ pub(crate) struct EndpointSnapshot {
     pub(crate) dropped: u64,
     pub(crate) cut: u64,
     pub(crate) body_bytes: u64,
-    pub(crate) statuses: BTreeMap<u16, u64>,
+    pub(crate) statuses: BTreeMap<Status, u64>,
     pub(crate) failures: BTreeMap<Failure, u64>,
     pub(crate) response: Waits,
     pub(crate) chain: Waits,
@@ -421,12 +423,17 @@ fn add_counts<K: Ord + Copy>(ours: &mut BTreeMap<K, u64>, theirs: &BTreeMap<K, u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::status::GrpcCode;
 
     fn sample(i: u64) -> Sample {
         let outcome = match i % 10 {
             0 => Outcome::TimedOut,
             1 => Outcome::Failed(Failure::Broken),
-            _ => Outcome::Completed { status: if i.is_multiple_of(3) { 404 } else { 200 }, body_bytes: i },
+            2 => Outcome::Completed { status: Status::Grpc(GrpcCode::NotFound), body_bytes: i },
+            _ => Outcome::Completed {
+                status: Status::Http(if i.is_multiple_of(3) { 404 } else { 200 }),
+                body_bytes: i,
+            },
         };
         Sample {
             endpoint: (i % 2) as usize,

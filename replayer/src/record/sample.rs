@@ -2,6 +2,8 @@
 
 use std::io;
 
+use shared::status::Status;
+
 /// One request, as it went. Moments are nanoseconds of run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sample {
@@ -30,8 +32,8 @@ pub(crate) struct Sample {
 pub(crate) enum Outcome {
     /// With an answer, read to its end.
     Completed {
-        /// Its status code.
-        status: u16,
+        /// Its status.
+        status: Status,
         /// Bytes of its body.
         body_bytes: u64,
     },
@@ -62,7 +64,7 @@ pub enum Failure {
     Closed = 7,
     /// No agreement on encryption, or a certificate that is not trusted.
     Tls = 8,
-    /// The answer was not HTTP.
+    /// The answer was not HTTP; or, to a call of gRPC, none that has one message and says how it went.
     Protocol = 9,
     /// The request could not be written as HTTP: a route or value edited by hand.
     Unsendable = 10,
@@ -206,7 +208,7 @@ mod tests {
             connecting: Some(100),
             first_byte_at: Some(1300),
             completed_at: 1400,
-            outcome: Outcome::Completed { status: 200, body_bytes: 0 },
+            outcome: Outcome::Completed { status: Status::Http(200), body_bytes: 0 },
         };
         assert_eq!(
             (sample.send_delay(), sample.service_time(), sample.response_time()),

@@ -63,7 +63,7 @@ pub struct RunReport {
     pub redirects: u64,
     /// Whether any certificate was trusted.
     pub insecure: bool,
-    /// Answers by status code.
+    /// Answers by status: the code of HTTP, or the name of that of gRPC.
     pub statuses: BTreeMap<String, u64>,
     /// Sessions that ended because the answer to their login did not hold what it should.
     #[serde(skip_serializing_if = "is_zero")]
@@ -257,11 +257,12 @@ pub struct EndpointReport {
     /// Not sent because too many waited for an answer.
     pub dropped: u64,
     /// Requests without an answer that the profile expects: those above but for the cut ones, and answers with a status
-    /// of 500 or more, or of 400 or more that the profile does not have for this endpoint.
+    /// of 500 or more, or of 400 or more that the profile does not have for this endpoint. Of gRPC, all but `OK` count
+    /// as the statuses of HTTP that mean the same.
     pub errors: u64,
     /// Requests that ended without an answer, by reason.
     pub failures: BTreeMap<String, u64>,
-    /// Answers by status code.
+    /// Answers by status: the code of HTTP, or the name of that of gRPC.
     pub statuses: BTreeMap<String, u64>,
     /// Bytes of all bodies.
     pub body_bytes: u64,

@@ -445,8 +445,9 @@ mod tests {
     use crate::verdict::Witness;
     use shared::io::from_yaml;
     use shared::profile::EXAMPLE;
+    use shared::status::Status;
 
-    const ANSWERED: Outcome = Outcome::Completed { status: 200, body_bytes: 1 };
+    const ANSWERED: Outcome = Outcome::Completed { status: Status::Http(200), body_bytes: 1 };
     const BROKEN: Outcome = Outcome::Failed(Failure::Broken);
 
     /// The text of a run of the example in which these requests were sent, as endpoint, number and outcome.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use shared::Profile;
 use shared::endpoint::Endpoint;
+use shared::status::Status;
 
 use crate::condition::{self, Condition, Metric, Timing, Value};
 use crate::error::Error;
@@ -172,8 +173,10 @@ fn together(counted: &[&EndpointSnapshot], timing: Timing) -> Waits {
 
 /// Requests without an answer that the profile expects of `endpoint`.
 pub(crate) fn errors(endpoint: &Endpoint, counted: &EndpointSnapshot) -> u64 {
-    let unexpected =
-        |status: u16| status >= 500 || (status >= 400 && !endpoint.status.contains_key(&status.to_string()));
+    let unexpected = |status: Status| {
+        let code = status.as_http();
+        code >= 500 || (code >= 400 && !endpoint.status.contains_key(&status.to_string()))
+    };
     let answers = counted.statuses.iter().filter(|(status, _)| unexpected(**status)).map(|(_, n)| n);
     counted.failed + counted.timed_out + counted.dropped + answers.sum::<u64>()
 }
@@ -203,17 +206,18 @@ mod tests {
     use super::*;
     use shared::io::from_yaml;
     use shared::profile::EXAMPLE;
+    use shared::status::GrpcCode;
 
     /// 100 answers of `get_home` in 1 to 100 ms, of which two are 503; 30 of `get_item` sent, of which 15 not answered.
     fn counted() -> Snapshot {
         let mut counted = Snapshot::new(2);
         let home = &mut counted.endpoints[0];
         (home.sent, home.planned) = (100, 100);
-        home.statuses = [(200, 98), (503, 2)].into();
+        home.statuses = [(Status::Http(200), 98), (Status::Http(503), 2)].into();
         (1..=100).for_each(|ms| home.response.ended.add(ms * 1_000_000));
         let item = &mut counted.endpoints[1];
         (item.sent, item.planned, item.timed_out) = (30, 30, 15);
-        item.statuses = [(200, 10), (404, 5)].into();
+        item.statuses = [(Status::Http(200), 10), (Status::Http(404), 5)].into();
         (1..=15).for_each(|ms| item.response.ended.add(ms * 1_000_000));
         (1..=15).for_each(|_| item.response.unended.add(1_000_000_000));
         counted
@@ -243,6 +247,20 @@ mod tests {
         check("p50(response_time) < 3 x baseline", true, "2.50 x baseline on get_home");
         check("p50(response_time) < 2 x baseline on get_home", false, "2.50 x baseline on get_home");
         check("p50(service_time) < 1h", false, "nothing measured");
+    }
+
+    #[test]
+    fn calls_that_went_wrong_are_errors_unless_production_has_them_too() {
+        let profile = from_yaml(EXAMPLE).unwrap();
+        let mut endpoint = profile.endpoints[0].clone();
+        let grpc = |code: GrpcCode, n: u64| (Status::Grpc(code), n);
+        let statuses = [grpc(GrpcCode::Ok, 90), grpc(GrpcCode::NotFound, 7), grpc(GrpcCode::Internal, 3)];
+        let counted = EndpointSnapshot { statuses: statuses.into(), ..EndpointSnapshot::default() };
+        assert_eq!(errors(&endpoint, &counted), 10);
+        endpoint.status =
+            [("OK".to_owned(), 0.9), ("NOT_FOUND".to_owned(), 0.05), ("INTERNAL".to_owned(), 0.05)].into();
+        // As with 500 and above, that production had them too is no excuse for what is the server's fault.
+        assert_eq!(errors(&endpoint, &counted), 3);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use shared::Profile;
 use shared::distribution::Law;
 use shared::io::from_yaml;
 use shared::profile::EXAMPLE;
+use shared::status::Status;
 
 use super::{Context, Level, Verdict, check};
 use crate::clock::SECOND_NS;
@@ -96,7 +97,7 @@ fn play(
                 connecting: None,
                 first_byte_at: Some(completed_at),
                 completed_at,
-                outcome: Outcome::Completed { status: 200, body_bytes: 0 },
+                outcome: Outcome::Completed { status: Status::Http(200), body_bytes: 0 },
             });
         }
         if at == 1 {

@@ -3,25 +3,26 @@
 use std::collections::BTreeMap;
 
 use shared::Profile;
+use shared::status::Status;
 
 /// How often production answers with which status, per endpoint in the profile's order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Expected {
-    shares: Vec<BTreeMap<u16, f64>>,
+    shares: Vec<BTreeMap<Status, f64>>,
 }
 
-/// Answers of one endpoint: how many, and how many with each status of 400 and above.
+/// Answers of one endpoint: how many, and how many with each status that is or means 400 and above.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Answers {
     pub(crate) answered: u64,
-    pub(crate) refused: BTreeMap<u16, u64>,
+    pub(crate) refused: BTreeMap<Status, u64>,
 }
 
 /// Standard deviations that a count may lie above what is expected before the rest counts as errors.
 const MARGIN: f64 = 2.0;
 
 /// Answers that make what is asked for unknown to the target, and no fault of it.
-const UNKNOWN: [u16; 2] = [404, 410];
+const UNKNOWN: [Status; 2] = [Status::Http(404), Status::Http(410)];
 
 impl Expected {
     /// What `profile` measured. At endpoints for which `is_invented` holds, what is asked for was made up: that the
@@ -41,7 +42,7 @@ impl Expected {
     pub(crate) fn errors(&self, endpoint: usize, answers: &Answers) -> f64 {
         let n = answers.answered as f64;
         let shares = self.shares.get(endpoint);
-        let excess = |(status, count): (&u16, &u64)| {
+        let excess = |(status, count): (&Status, &u64)| {
             let share = shares.and_then(|shares| shares.get(status)).copied().unwrap_or(0.0).clamp(0.0, 1.0);
             let usual = n * share + MARGIN * (n * share * (1.0 - share)).sqrt();
             (*count as f64 - usual).max(0.0)
@@ -59,7 +60,8 @@ mod tests {
 
     fn errors(endpoint: usize, invented: bool, answered: u64, refused: &[(u16, u64)]) -> f64 {
         let expected = Expected::of(&from_yaml(EXAMPLE).unwrap(), |_| invented);
-        expected.errors(endpoint, &Answers { answered, refused: refused.iter().copied().collect() })
+        let refused = refused.iter().map(|(code, n)| (Status::Http(*code), *n)).collect();
+        expected.errors(endpoint, &Answers { answered, refused })
     }
 
     #[test]

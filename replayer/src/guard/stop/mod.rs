@@ -12,6 +12,7 @@ mod window;
 use std::collections::BTreeMap;
 
 use shared::Profile;
+use shared::status::Status;
 
 use expected::Answers;
 pub(crate) use expected::Expected;
@@ -57,7 +58,7 @@ enum Measure {
     /// Errors: their share has the limit.
     Errors { limit: f64 },
     /// Answers with this status: their share of all requests has the limit.
-    Status { status: u16, limit: f64 },
+    Status { status: Status, limit: f64 },
     /// The mean of a time has the limit, in seconds.
     Mean { timing: Timing, limit_s: f64 },
 }
@@ -214,7 +215,7 @@ impl Measure {
             }
             Self::Errors { .. } => match sample.outcome {
                 Outcome::Completed { status, .. } => {
-                    let refused = (status >= 400).then_some((status, 1)).into_iter().collect();
+                    let refused = (status.as_http() >= 400).then_some((status, 1)).into_iter().collect();
                     tally.answers.insert(sample.endpoint, Answers { answered: 1, refused });
                 }
                 Outcome::Failed(_) | Outcome::TimedOut => tally.bad = 1,
@@ -268,13 +269,18 @@ mod tests {
     use proptest::prelude::*;
     use shared::io::from_yaml;
     use shared::profile::EXAMPLE;
+    use shared::status::GrpcCode;
 
     fn rules(text: &str) -> Result<StopRules, Error> {
         let profile = from_yaml(EXAMPLE).unwrap();
         StopRules::new(&[text.to_owned()], &profile, Expected::of(&profile, |_| false))
     }
 
-    /// A request to `endpoint` that took `took_s` and ended at `at_s` with `status`; 0 is no answer.
+    fn grpc(code: u16) -> Status {
+        GrpcCode::from_number(u64::from(code)).map(Status::Grpc).unwrap()
+    }
+
+    /// A request to `endpoint` that took `took_s` and ended at `at_s` with `status`, below 100 one of gRPC; 0 is no answer.
     fn sample(endpoint: usize, at_s: f64, took_s: f64, status: u16) -> Sample {
         let [completed_at, took_ns] = [at_s, took_s].map(clock::from_s);
         let began = completed_at.saturating_sub(took_ns);
@@ -289,7 +295,8 @@ mod tests {
             completed_at,
             outcome: match status {
                 0 => Outcome::Failed(Failure::Broken),
-                status => Outcome::Completed { status, body_bytes: 0 },
+                code @ ..100 => Outcome::Completed { status: grpc(code), body_bytes: 0 },
+                code => Outcome::Completed { status: Status::Http(code), body_bytes: 0 },
             },
         }
     }
@@ -324,6 +331,14 @@ mod tests {
         check("error_rate > 5% for 30s", broken_from(40.0, 302), never.0, never.1);
         check("status(503) > 50% for 10s", broken_from(40.0, 503), 44.9, 46.5);
         check("status(503) > 50% for 10s", broken_from(40.0, 500), never.0, never.1);
+        check("error_rate > 5% for 30s", broken_from(40.0, GrpcCode::Aborted as u16), 41.9, 42.6);
+        check(
+            "status(UNAVAILABLE) > 50% for 10s",
+            broken_from(40.0, GrpcCode::Unavailable as u16),
+            44.9,
+            46.5,
+        );
+        check("status(UNAVAILABLE) > 50% for 10s", broken_from(40.0, 503), never.0, never.1);
         // Every fiftieth takes 3 s: 2 % are more than 1 %, and of 600 requests that is 12 against 11.3 for certain.
         check(
             "p99(response_time) > 2s for 60s",
