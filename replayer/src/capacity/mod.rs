@@ -11,7 +11,10 @@
 //! which then has failed. The idea is that of mutilate's `--search` (the rate at which a quantile holds), with what a noisy
 //! service needs besides: confirmation by repetition.
 
+mod answer;
+mod outcome;
 mod search;
+mod settings;
 
 use std::thread;
 use std::time::Duration;
@@ -19,134 +22,27 @@ use std::time::Duration;
 use shared::Profile;
 
 use crate::clock::{self, Clock};
-use crate::condition::{Comparison, Condition, Metric, Value};
-use crate::config::{LONGEST_DURATION, Schedule, Settings, WarmStart};
+use crate::condition::Condition;
 use crate::connect::Destination;
 use crate::dispatch::Wish;
 use crate::error::Error;
 use crate::guard::{Budget, StoppedBy, canary, ceiling};
-use crate::plan::{Machine, Outline, obstacles};
-use crate::random::{Key, Purpose as Draw, Stream};
-use crate::record::{Failure, Progress};
-use crate::report::{
-    Bound, CapacityReport, Conclusion, RunReport, Trial, TrialOutcome, TrialSettings, thresholds,
-};
+use crate::plan::{Outline, obstacles};
+use crate::record::Progress;
+use crate::report::{CapacityReport, RunReport, Trial, TrialOutcome, thresholds};
 use crate::run::{self, Observer, Run};
-use crate::verdict::Cause;
+use answer::Halt;
 pub use search::Purpose;
-use search::{End, Ladder, Outcome, Search, Step};
+use search::{Ladder, Outcome, Search, Step};
+pub use settings::CapacitySettings;
+use settings::{HIGHEST_SCALE, check_conditions};
 
-/// What to search, and how.
-#[derive(Debug, Clone)]
-pub struct CapacitySettings {
-    /// How each trial is run. Of its schedule, scale, duration and seed follow from the search; of the rest of it, warm-up,
-    /// drain and interval log do.
-    pub run: Settings,
-    /// The lowest load, as a multiple of the profile's rates.
-    pub from: f64,
-    /// The highest; as high as the ceiling lets it, if nothing is said.
-    pub to: Option<f64>,
-    /// How finely loads are told apart: 0.05 is 5 %.
-    pub resolution: f64,
-    /// How often a load must hold again to be the answer.
-    pub confirmations: u32,
-    /// How long each trial lasts, the warm-up not counted.
-    pub trial: Duration,
-    /// How long each load is sent before it counts.
-    pub warm_up: Duration,
-    /// How long nothing is sent between two trials.
-    pub rest: Duration,
-    /// What there is to send with; loads that it cannot send are not tried.
-    pub machine: Option<Machine>,
-}
-
-impl Default for CapacitySettings {
-    fn default() -> Self {
-        Self {
-            run: Settings::default(),
-            from: 0.1,
-            to: None,
-            resolution: 0.05,
-            confirmations: 3,
-            trial: Duration::from_secs(60),
-            warm_up: Duration::from_secs(15),
-            rest: Duration::from_secs(10),
-            machine: None,
-        }
-    }
-}
-
-/// The highest scale that a schedule may have.
-const HIGHEST_SCALE: f64 = 1e6;
 /// Requests below which a trial says nothing about anything.
 const FEWEST_REQUESTS: f64 = 20.0;
 /// How often whoever watches is asked while the target rests.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Rests that a target gets to come back after a trial that it did not survive.
 const RECOVERIES: u32 = 5;
-
-impl CapacitySettings {
-    /// Checks each value by itself.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for the first that makes no sense.
-    pub fn check(&self) -> Result<(), Error> {
-        let wrong = |name, found, expected| Err(Error::Setting { name, found, expected });
-        let is_scale = |scale: f64| scale.is_finite() && scale > 0.0 && scale <= HIGHEST_SCALE;
-        if !is_scale(self.from) {
-            return wrong("--from", self.from.to_string(), "a number above 0 and at most 1000000");
-        }
-        if let Some(to) = self.to.filter(|to| !is_scale(*to) || *to < self.from) {
-            return wrong("--to", to.to_string(), "a number that is not below `--from`, at most 1000000");
-        }
-        if !(0.001..=1.0).contains(&self.resolution) {
-            let found = format!("{}%", 100.0 * self.resolution);
-            return wrong("--resolution", found, "a share from 0.1% to 100%");
-        }
-        if !(3..=20).contains(&self.confirmations) {
-            return wrong(
-                "--confirm",
-                self.confirmations.to_string(),
-                "3 to 20: once or twice may be chance",
-            );
-        }
-        if self.trial < Duration::from_secs(1) || self.trial > LONGEST_DURATION {
-            return wrong("--trial", format!("{:?}", self.trial), "1s to 31d");
-        }
-        for (name, time) in [("--warm-up", self.warm_up), ("--rest", self.rest)] {
-            if time > LONGEST_DURATION {
-                return wrong(name, format!("{time:?}"), "at most 31d");
-            }
-        }
-        Ok(())
-    }
-
-    /// The settings of the trial with this number.
-    fn trial(&self, scale: f64, number: u64, budget: Budget) -> Settings {
-        let Self { run, trial, warm_up, .. } = self;
-        let key = Key { seed: run.schedule.seed, block: number, index: 0 };
-        let mut settings = Settings {
-            schedule: Schedule {
-                scale,
-                // As long as every reader of JSON can hold.
-                seed: Stream::new(key, Draw::Trial).bits() >> 11,
-                duration: Some(*warm_up + *trial),
-                // Sessions last longer than trials: without those under way the load would come too late.
-                warm_start: WarmStart::On,
-                ..run.schedule.clone()
-            },
-            warm_up: *warm_up,
-            // What comes after the trial is another load, and a target that is overrun must not be kept so.
-            drain: Duration::ZERO,
-            start_at: None,
-            interval_log: None,
-            ..run.clone()
-        };
-        settings.safety.canary = Some(Duration::ZERO);
-        settings.safety.budget = budget;
-        settings
-    }
-}
 
 /// Somebody who watches a search, and may end it.
 pub trait Watcher {
@@ -204,20 +100,6 @@ pub struct Capacity<'a> {
     canary: Duration,
     /// The lowest load.
     outline: Outline,
-}
-
-/// What keeps a search from going on.
-enum Halt {
-    /// Somebody ended it.
-    Interrupted,
-    /// What had been granted is spent, in words.
-    Spent(String),
-    /// The small load at the beginning already failed, in words.
-    Canary(String),
-    /// The target is not there any more, in words.
-    Gone(String),
-    /// Something else does not work, in words.
-    Broken(String),
 }
 
 /// What all trials together have cost.
@@ -477,136 +359,6 @@ impl<'a> Capacity<'a> {
             }
         }
     }
-
-    /// What a trial came to.
-    fn judged(
-        &self,
-        settings: &Settings,
-        purpose: Purpose,
-        number: usize,
-        report: &RunReport,
-        wish: Wish,
-    ) -> Trial {
-        let outcome = outcome(report, wish);
-        let Schedule { scale, seed, .. } = settings.schedule;
-        Trial {
-            number,
-            purpose,
-            scale,
-            seed,
-            sessions_per_s: self.sessions_per_s(scale),
-            requests_per_s: self.requests_per_s(scale),
-            sent_per_s: sent(report) as f64 / self.settings.trial.as_secs_f64(),
-            outcome,
-            verdict: report.verdict.clone(),
-            exhausted: exhausted(report),
-            stopped: report.stopped.clone(),
-            thresholds: report.thresholds.clone(),
-            response_time_s: report
-                .after_warm_up
-                .map_or(report.response_time_s, |after| after.response_time_s),
-            run: report.run.clone(),
-            digest: report.digest.clone(),
-            began_at_s: report.began_at_s,
-            elapsed_s: report.elapsed_s,
-        }
-    }
-
-    fn report(
-        &self,
-        search: &Search,
-        trials: Vec<Trial>,
-        halt: Option<Halt>,
-        [began_at_s, elapsed_s]: [f64; 2],
-    ) -> CapacityReport {
-        let [held, failed] = search.bracket().map(|rung| {
-            let rung = rung?;
-            let (scale, tally) = (self.ladder.scale(rung), search.tally(rung));
-            let same = |trial: &&Trial| {
-                trial.scale.to_bits() == scale.to_bits()
-                    && matches!(trial.outcome, TrialOutcome::Held | TrialOutcome::Failed)
-            };
-            let sent: Vec<f64> = trials.iter().filter(same).map(|trial| trial.sent_per_s).collect();
-            Some(Bound {
-                scale,
-                sessions_per_s: self.sessions_per_s(scale),
-                requests_per_s: self.requests_per_s(scale),
-                sent_per_s: sent.iter().sum::<f64>() / sent.len().max(1) as f64,
-                held: tally.held,
-                failed: tally.failed,
-            })
-        });
-        let interrupted = matches!(halt, Some(Halt::Interrupted));
-        let (conclusion, reason) = self.conclusion(search, halt);
-        let CapacitySettings { run, resolution, confirmations, trial, warm_up, rest, .. } = &self.settings;
-        let [from, to] = self.range();
-        CapacityReport {
-            replayer: env!("CARGO_PKG_VERSION").to_owned(),
-            target: run.target.clone(),
-            began_at_s,
-            elapsed_s,
-            conclusion,
-            reason,
-            interrupted,
-            confirmed: search.is_confirmed(),
-            held,
-            failed,
-            stepped_down: search.stepped_down().iter().map(|rung| self.ladder.scale(*rung)).collect(),
-            conditions: self.conditions.iter().map(ToString::to_string).collect(),
-            fewest_requests: fewest_requests(&self.conditions),
-            settings: TrialSettings {
-                seed: run.schedule.seed,
-                from,
-                to,
-                resolution: *resolution,
-                confirmations: *confirmations,
-                trial_s: trial.as_secs_f64(),
-                warm_up_s: warm_up.as_secs_f64(),
-                rest_s: rest.as_secs_f64(),
-            },
-            trials,
-        }
-    }
-
-    /// What the search came to, and why it ended.
-    fn conclusion(&self, search: &Search, halt: Option<Halt>) -> (Conclusion, String) {
-        let limit = "the generator, or the machine it runs on, was the limit and not the target";
-        match (halt, search.next()) {
-            (Some(Halt::Interrupted), _) => (Conclusion::Unfinished, "somebody ended the search".to_owned()),
-            (Some(Halt::Spent(what)), _) => (Conclusion::Unfinished, format!("`{what}` was spent")),
-            (Some(Halt::Canary(why)), _) => {
-                (Conclusion::NeverHeld, format!("a hundredth of the lowest load already failed, in {why}"))
-            }
-            (Some(Halt::Gone(why)), _) => {
-                let rests = format!("{RECOVERIES} rests after a trial the target was not back");
-                (Conclusion::TargetGone, format!("{rests}: {why}"))
-            }
-            (Some(Halt::Broken(why)), _) => (Conclusion::Unfinished, why),
-            (None, Step::End(End::Found { .. })) if search.is_limited() => {
-                (Conclusion::Found, format!("between the two, {limit}"))
-            }
-            (None, Step::End(End::Found { .. })) => {
-                (Conclusion::Found, "one load held again and again, the next one failed".to_owned())
-            }
-            (None, Step::End(End::NeverFailed { .. })) if search.is_limited() => {
-                (Conclusion::GeneratorLimit, format!("above it {limit}"))
-            }
-            (None, Step::End(End::NeverFailed { .. })) => {
-                (Conclusion::NeverFailed, format!("nothing failed up to {}", self.highest))
-            }
-            (None, Step::End(End::NeverHeld)) => {
-                (Conclusion::NeverHeld, "not even the lowest load held".to_owned())
-            }
-            (None, Step::End(End::NotValid)) => (Conclusion::GeneratorLimit, limit.to_owned()),
-            (None, Step::End(End::TooManyTrials) | Step::Try(..)) => {
-                let trials = search::MOST_TRIALS;
-                (
-                    Conclusion::Unfinished,
-                    format!("{trials} trials did not agree: the target is never twice the same"),
-                )
-            }
-        }
-    }
 }
 
 /// The highest scale that may be tried, and what bounds it, in words; `lowest` is the plan of the lowest.
@@ -632,67 +384,6 @@ fn bound(
     }
 }
 
-/// Only what more load can break has a highest load.
-fn check_conditions(conditions: &[Condition]) -> Result<(), Error> {
-    let wrong = |found: String, expected| Err(Error::Setting { name: "--threshold", found, expected });
-    if conditions.is_empty() {
-        return wrong("none".to_owned(), "a condition to search by, such as `p99(response_time) < 200ms`");
-    }
-    let breaks = |condition: &&Condition| {
-        condition.metric != Metric::Rate
-            && matches!(condition.comparison, Comparison::Below | Comparison::AtMost)
-    };
-    match conditions.iter().find(|condition| !breaks(condition)) {
-        Some(other) => wrong(
-            format!("`{other}`"),
-            "conditions that more load can only break: a time or a share with `<`",
-        ),
-        None => Ok(()),
-    }
-}
-
-/// Requests that a trial needs so that no condition on its slowest or failed few holds by chance: as many as show one of them
-/// with 95 % confidence, were there just as many as the condition allows. It is the least that MLPerf's early stopping takes
-/// for a quantile (`early_stopping.cc` in its load generator): `ln 0.05 / ln q`.
-fn fewest_requests(conditions: &[Condition]) -> u64 {
-    const CHANCE: f64 = 0.05;
-    let shares = conditions.iter().filter_map(|condition| match (condition.metric, condition.value) {
-        (Metric::Quantile(q, _), _) => Some(q),
-        (Metric::ErrorRate | Metric::Status(_), Value::Share(share)) => Some(1.0 - share),
-        _ => None,
-    });
-    let needed = shares.filter(|share| *share > 0.0 && *share < 1.0).map(|share| CHANCE.ln() / share.ln());
-    needed.fold(0.0, f64::max).ceil() as u64
-}
-
-/// Requests that were sent and count.
-fn sent(report: &RunReport) -> u64 {
-    report.after_warm_up.map_or(report.requests.sent, |after| after.sent)
-}
-
-/// Requests that failed for want of something that this machine had no more of.
-fn exhausted(report: &RunReport) -> u64 {
-    report.failures.get(Failure::Exhausted.name()).copied().unwrap_or(0)
-}
-
-/// What `report` says of its load. Whatever the generator did wrong says nothing about the target; that the target let too
-/// many wait does.
-fn outcome(report: &RunReport, wish: Wish) -> TrialOutcome {
-    let stopped = report.stopped.as_ref().map(|stopped| stopped.by);
-    if wish > Wish::GoOn || stopped == Some(StoppedBy::Budget) {
-        TrialOutcome::Cut
-    } else if !report.verdict.valid && report.verdict.cause != Some(Cause::Target) || exhausted(report) > 0 {
-        TrialOutcome::NotValid
-    } else if stopped.is_some()
-        || !report.verdict.valid
-        || report.thresholds.iter().any(|threshold| !threshold.met)
-    {
-        TrialOutcome::Failed
-    } else {
-        TrialOutcome::Held
-    }
-}
-
 /// Passes on what happens in a trial, and remembers what was wished.
 struct Wishes<'a> {
     watcher: &'a mut dyn Watcher,
@@ -711,6 +402,7 @@ impl Observer for Wishes<'_> {
 mod tests {
     use super::*;
     use crate::condition::parse;
+    use crate::config::Settings;
     use shared::io::from_yaml;
     use shared::profile::EXAMPLE;
 
@@ -751,37 +443,5 @@ mod tests {
         assert!(matches!(refused, Error::Ceiling { .. }), "{refused}");
         let refused = prepare(|settings| settings.run.allow_targets.clear()).unwrap_err();
         assert!(matches!(refused, Error::TargetRefused { .. }), "{refused}");
-    }
-
-    #[test]
-    fn each_trial_has_a_seed_of_its_own_that_follows_from_the_search_s() {
-        let settings = CapacitySettings::default();
-        let seeds: Vec<u64> =
-            (0..50).map(|number| settings.trial(1.0, number, Budget::default()).schedule.seed).collect();
-        let other = CapacitySettings {
-            run: Settings { schedule: Schedule { seed: 2, ..Schedule::default() }, ..Settings::default() },
-            ..settings.clone()
-        };
-        let others = (0..50).map(|number| other.trial(1.0, number, Budget::default()).schedule.seed);
-        let mut all: Vec<u64> = seeds.iter().copied().chain(others).collect();
-        all.sort_unstable();
-        all.dedup();
-        assert_eq!(all.len(), 100);
-        assert_eq!(seeds[7], settings.trial(3.0, 7, Budget::default()).schedule.seed);
-    }
-
-    #[test]
-    fn conditions_say_how_many_requests_they_need() {
-        #[track_caller]
-        fn check(conditions: &[&str], expected: u64) {
-            let conditions: Vec<Condition> = conditions.iter().map(|text| parse(text).unwrap()).collect();
-            assert_eq!(fewest_requests(&conditions), expected);
-        }
-        // The table of MLPerf's inference rules rounds the same formula at 99 % confidence.
-        check(&["p50(response_time) < 1s"], 5);
-        check(&["p90(response_time) < 1s"], 29);
-        check(&["p99(response_time) < 1s", "p50(response_time) < 1s"], 299);
-        check(&["error_rate < 1%"], 299);
-        check(&["mean(response_time) < 1s", "error_rate <= 0%"], 0);
     }
 }
