@@ -254,14 +254,14 @@ impl Compiler {
                 let variables = variables.as_ref().map(|text| self.part(place, text)).transpose()?;
                 Some(Body::Graphql { operation: operation.clone(), document: document.clone(), variables })
             }
-            (None, None) => match (method, &request.grpc) {
-                (Some(method), Some(call)) => {
+            (None, None) => {
+                let call = request.grpc.as_ref().zip(method).map(|(call, method)| {
                     let place = format!("{place}/grpc/message");
                     let message = call.message.as_ref().map(|text| self.part(place, text)).transpose()?;
-                    Some(Body::Grpc { method, message })
-                }
-                _ => None,
-            },
+                    Ok(Body::Grpc { method, message })
+                });
+                call.transpose()?
+            }
         };
         Ok(Parts { headers, body })
     }
