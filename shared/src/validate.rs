@@ -281,15 +281,16 @@ impl Check {
 
     fn client_shares(&mut self, by: &str, shares: impl Iterator<Item = (String, ClientShare)>) {
         let shares: Vec<(String, ClientShare)> = shares.collect();
-        let of: [(&str, fn(&ClientShare) -> f64); 2] =
-            [("sessions", |share| share.sessions), ("requests", |share| share.requests)];
-        for (what, share_of) in of.into_iter().filter(|_| !shares.is_empty()) {
-            for (name, share) in &shares {
-                self.share(&format!("/clients/{by}/{name}/{what}"), share_of(share));
-            }
-            let each = shares.iter().map(|(_, share)| share_of(share));
-            self.sum(&format!("/clients/{by}"), &format!("the shares of {what}"), each);
+        if shares.is_empty() {
+            return;
         }
+        for (name, share) in &shares {
+            self.share(&format!("/clients/{by}/{name}/sessions"), share.sessions);
+            self.share(&format!("/clients/{by}/{name}/requests"), share.requests);
+        }
+        let place = format!("/clients/{by}");
+        self.sum(&place, "the shares of sessions", shares.iter().map(|(_, share)| share.sessions));
+        self.sum(&place, "the shares of requests", shares.iter().map(|(_, share)| share.requests));
     }
 
     fn class(&mut self, place: &str, class: &Class, ids: &BTreeSet<&str>, think_times: &BTreeSet<&str>) {
@@ -584,20 +585,28 @@ mod tests {
 
     #[test]
     fn shares_of_clients_add_up_and_countries_are_codes() {
-        let clients = |edit: fn(&mut Clients)| move |p: &mut Profile| edit(p.clients.as_mut().unwrap());
-        const fn share(sessions: f64, requests: f64) -> ClientShare {
-            ClientShare { sessions, requests }
-        }
+        let of = |p: &mut Profile| p.clients.take().unwrap();
+        let all = ClientShare { sessions: 1.0, requests: 1.0 };
         check(
-            clients(|clients| drop(clients.devices.remove(&Device::Mobile))),
+            |p| {
+                let mut clients = of(p);
+                clients.devices.remove(&Device::Mobile);
+                p.clients = Some(clients);
+            },
             "`/clients/devices`: found 0.5800 as the sum of the shares of sessions",
         );
         check(
-            clients(|clients| drop(clients.browsers.insert(Browser::Edge, share(-0.1, 0.0)))),
+            |p| {
+                let browsers = BTreeMap::from([(Browser::Edge, ClientShare { sessions: -0.1, ..all })]);
+                p.clients = Some(Clients { browsers, ..of(p) });
+            },
             "`/clients/browsers/edge/sessions`: found -0.1",
         );
         check(
-            clients(|clients| drop(clients.countries.insert("Norway".into(), share(1.0, 1.0)))),
+            |p| {
+                let countries = BTreeMap::from([("Norway".to_owned(), all)]);
+                p.clients = Some(Clients { countries, ..of(p) });
+            },
             "`/clients/countries/Norway`: found `Norway`",
         );
         check(
