@@ -315,16 +315,16 @@ impl Check {
 
     fn client_shares(&mut self, by: &str, shares: impl Iterator<Item = (String, ClientShare)>) {
         let shares: Vec<(String, ClientShare)> = shares.collect();
-        let of_sessions = |share: &ClientShare| share.sessions;
-        let of_requests = |share: &ClientShare| share.requests;
-        let of = [("sessions", of_sessions as fn(&_) -> _), ("requests", of_requests)];
-        for (what, share_of) in of.into_iter().filter(|_| !shares.is_empty()) {
-            for (name, share) in &shares {
-                self.share(&format!("/clients/{by}/{name}/{what}"), share_of(share));
-            }
-            let each = shares.iter().map(|(_, share)| share_of(share));
-            self.sum(&format!("/clients/{by}"), &format!("the shares of {what}"), each);
+        if shares.is_empty() {
+            return;
         }
+        for (name, share) in &shares {
+            self.share(&format!("/clients/{by}/{name}/sessions"), share.sessions);
+            self.share(&format!("/clients/{by}/{name}/requests"), share.requests);
+        }
+        let place = format!("/clients/{by}");
+        self.sum(&place, "the shares of sessions", shares.iter().map(|(_, share)| share.sessions));
+        self.sum(&place, "the shares of requests", shares.iter().map(|(_, share)| share.requests));
     }
 
     fn class(&mut self, place: &str, class: &Class, ids: &BTreeSet<&str>, think_times: &BTreeSet<&str>) {
