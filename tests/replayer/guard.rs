@@ -184,6 +184,7 @@ fn health_and_prometheus_are_asked_over_tls() {
 
     let asked = Seen::default();
     let open = format!("https://{}", tls_server(authority.server(false, b"http/1.1"), &asked));
+    let target = Watched::start(|_| 200);
     let (code, report) = target.run(&["--health", &open, "--insecure", "--budget-time", "1s"]);
     assert!(matches!(code, Some(0 | 3)) && report["insecure"] == true, "{report:#}");
     assert!(!asked.all().is_empty());

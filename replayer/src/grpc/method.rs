@@ -349,7 +349,7 @@ message Product { string slug = 1; shop.common.Money price = 2; uint64 views = 3
         check(
             get,
             write("syntax = \"proto3\";\nmessage A { B b = 1; }"),
-            &["shop.proto", "shop.proto:2:13", "`B`"],
+            &["shop.proto", "shop.proto:2:13", "'B'"],
         );
         check(get, write("syntax = \"proto3\";\n\nmessage {"), &["shop.proto:3:9"]);
         check(get, write("syntax = \"proto3\";"), &["which has none"]);

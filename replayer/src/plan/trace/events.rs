@@ -34,7 +34,7 @@ pub(super) struct Event {
 
 impl Event {
     pub(super) fn starts_at_ns(&self) -> i64 {
-        self.stamp_ns - self.before_ns
+        self.stamp_ns.saturating_sub(self.before_ns)
     }
 }
 
@@ -153,7 +153,7 @@ impl Reader {
         // Of an end and a start that was reckoned from it, the end is what the log says.
         let (stamp_ns, before_ns) = match (row.started_ns, row.ended_ns) {
             (Some(started_ns), Some(ended_ns)) if is_whole(&ended_ns) && !is_whole(&started_ns) => {
-                (ended_ns, ended_ns - started_ns)
+                (ended_ns, ended_ns.saturating_sub(started_ns))
             }
             (Some(started_ns), _) => (started_ns, 0),
             (None, Some(ended_ns)) => {

@@ -108,7 +108,8 @@ impl Trace {
             .map(|event| (event.endpoint.map_or(Place::Other, Place::Endpoint), run_ns(event)))
             .collect();
         let goes_on = |one: &Event, next: &Event| {
-            one.client == next.client && next.starts_at_ns() - one.starts_at_ns() <= SESSION_GAP_NS
+            one.client == next.client
+                && next.starts_at_ns().saturating_sub(one.starts_at_ns()) <= SESSION_GAP_NS
         };
         let mut sessions = Vec::new();
         let mut from = 0;
