@@ -31,10 +31,6 @@ use crate::error::Error;
 
 /// Why a text is not the message that it should be, without a word of any value.
 #[derive(Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "grpc"),
-    expect(dead_code, reason = "without gRPC there is no message that could be one")
-)]
 pub(crate) struct Misfit {
     /// The line of the text, where it is one.
     pub(crate) line: Option<usize>,
