@@ -155,6 +155,8 @@ const FINER_STAMPS: &[(&str, &str)] = &[
     ("/classes", NO_PAUSE),
     ("/arrivals/requests_per_s", NO_PAUSE),
     ("/endpoints", NO_PAUSE),
+    ("/clients/*/*/requests", NO_PAUSE),
+    ("/sessions/requests", NO_PAUSE),
     ("/privacy/suppressed", NO_PAUSE),
 ];
 
@@ -165,6 +167,8 @@ const FORMATS: [Written; 14] = [
         line: Record::clf,
         lost: &[
             ("/endpoints", "no user agent: neither robots nor clients behind one address are told apart"),
+            ("/clients", "the same"),
+            ("/sessions", "the same"),
             ("/classes", "the same"),
             ("/think_times", "the same"),
             ("/arrivals", "the same"),
