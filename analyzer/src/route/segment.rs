@@ -83,10 +83,9 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
             after_capability = CAPABILITIES.contains(&segment) && Stage::Capabilities.is_on();
         } else if segment.iter().all(u8::is_ascii_digit) {
             out.extend_from_slice(placeholder(ValueKind::Int).as_bytes());
-        } else if let Some(words) = plain_words(segment) {
+        } else if let Some(mut words) = plain_words(segment) {
             out.extend_from_slice(segment);
-            after_capability =
-                { words }.any(|word| CAPABILITIES.contains(&word)) && Stage::Capabilities.is_on();
+            after_capability = words.any(|word| CAPABILITIES.contains(&word)) && Stage::Capabilities.is_on();
         } else {
             let decoded = decode(&segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())]);
             if is_service(&decoded, path.get(end..).unwrap_or_default()) {
@@ -105,7 +104,7 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
 /// The words of `segment` where it is nothing but short words of small letters joined by hyphens, as most names of pages
 /// are, and so the word of a route by every rule of [`whole_segment`].
 fn plain_words(segment: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
-    let mut words = segment.split(|byte| *byte == b'-');
+    let words = segment.split(|byte| *byte == b'-');
     // Of all secrets, only the key of a service can be made of such words.
     let is_plain = |word: &[u8]| {
         word.len() < LONG_RUN && word.iter().all(u8::is_ascii_lowercase) && !secret::begins_like_a_key(word)
@@ -113,7 +112,7 @@ fn plain_words(segment: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
     let any_letter = segment.iter().any(|byte| *byte != b'-');
     // As long as that, it may be a UUID without a digit.
     let plain = any_letter && segment.len() < UUID_BYTES && words.clone().all(is_plain);
-    plain.then(|| std::iter::from_fn(move || words.next()))
+    plain.then_some(words)
 }
 
 /// Appends the shape of a value, which is no word whatever it looks like.
