@@ -145,7 +145,7 @@ pub fn audit(
         let name = source.found.name;
         let input =
             source.input.open(settings.limits()).map_err(|source| Error::Read { input: name, source })?;
-        let blocks = Blocks::new(input, format.framing(), settings.block_bytes, settings.line_limit);
+        let blocks = Blocks::new(input, format.framing(), settings.block_bytes, settings.line_limit, 1);
         let (mut block, mut cache) = (Block::default(), Cache::default());
         while blocks.next(&mut block) {
             on_bytes(block.bytes.len() as u64);

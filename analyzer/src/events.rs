@@ -148,6 +148,7 @@ fn each_sheet<S: Sheet>(
             detection.format.framing(),
             settings.read.block_bytes,
             settings.read.line_limit,
+            1,
         );
         loop {
             let mut batch = Vec::new();

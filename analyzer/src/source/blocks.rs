@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use super::flaw::{Ending, Flaw};
 use super::header::Follower;
 use super::open::{Body, Input};
+use super::stream::{Decoder, Stream};
 
 /// Whole lines of an input; of a line longer than the limit, at least one byte more than the limit.
 #[derive(Debug, Default)]
@@ -50,20 +51,9 @@ enum Kind {
         length: u64,
         next: AtomicU64,
     },
-    Stream(Mutex<Stream>),
+    Stream(Stream),
     /// Everything in one block; taken by the first who asks.
     Whole(Mutex<Option<Box<dyn Read + Send>>>),
-}
-
-struct Stream {
-    reader: Box<dyn Read + Send>,
-    /// Read, but not handed out: the start of a line whose end has not come yet.
-    carry: Vec<u8>,
-    next_index: u64,
-    offset: u64,
-    /// Inside a line longer than the limit, whose bytes are skipped.
-    skipping: bool,
-    ended: bool,
 }
 
 /// What asking for a block gave.
@@ -78,7 +68,14 @@ pub(crate) enum Next {
 }
 
 impl Blocks {
-    pub(crate) fn new(input: Input, framing: Framing, block_bytes: usize, line_limit: usize) -> Self {
+    /// The blocks of `input`, which so many `threads` ask for.
+    pub(crate) fn new(
+        input: Input,
+        framing: Framing,
+        block_bytes: usize,
+        line_limit: usize,
+        threads: usize,
+    ) -> Self {
         let ending = Arc::default();
         if framing == Framing::Whole {
             let kind = Kind::Whole(Mutex::new(Some(input.into_reader())));
@@ -86,14 +83,12 @@ impl Blocks {
         }
         let kind = match input.body {
             Body::Seekable { file, length } => Kind::Seekable { file, length, next: AtomicU64::new(0) },
-            Body::Stream(reader) => Kind::Stream(Mutex::new(Stream {
-                reader,
-                carry: input.head,
-                next_index: 0,
-                offset: 0,
-                skipping: false,
-                ended: false,
-            })),
+            Body::Stream(reader) => {
+                let decoder = Decoder::new(reader, input.head, block_bytes, line_limit, Arc::clone(&ending));
+                // Of blocks that come in order, whoever takes one must have decoded it last.
+                let threads = if framing == Framing::Headed { 1 } else { threads };
+                Kind::Stream(Stream::new(decoder, threads))
+            }
         };
         let headed = (framing == Framing::Headed).then(Mutex::default);
         Self { block_bytes, line_limit, kind, ending, headed }
@@ -133,7 +128,7 @@ impl Blocks {
 
     fn take(&self, block: &mut Block) -> bool {
         match &self.kind {
-            Kind::Stream(stream) => self.next_of_stream(&mut lock(stream), block),
+            Kind::Stream(stream) => stream.next(block) == Next::Filled,
             _ => self.try_take(block) == Next::Filled,
         }
     }
@@ -146,13 +141,7 @@ impl Blocks {
                 block.index = index;
                 start < *length && self.read_at(file, start, *length, block)
             }
-            Kind::Stream(stream) => match stream.try_lock() {
-                Ok(mut stream) => self.next_of_stream(&mut stream, block),
-                Err(TryLockError::Poisoned(poisoned)) => {
-                    self.next_of_stream(&mut poisoned.into_inner(), block)
-                }
-                Err(TryLockError::WouldBlock) => return Next::Busy,
-            },
+            Kind::Stream(stream) => return stream.try_next(block),
             Kind::Whole(reader) => {
                 let reader = lock(reader).take();
                 (block.index, block.offset) = (0, 0);
@@ -176,14 +165,6 @@ impl Blocks {
         if let Some(error) = error {
             lock(&self.ending).add(&error);
         }
-    }
-
-    fn next_of_stream(&self, stream: &mut Stream, block: &mut Block) -> bool {
-        let mut failure = None;
-        let block_bytes = self.block_bytes.min(STREAM_BLOCK_BYTES);
-        let filled = stream.next(block, block_bytes, self.line_limit, &mut failure);
-        self.note(failure);
-        filled
     }
 
     /// The lines that start in `start..start + block_bytes`; `false` when the file cannot be read.
@@ -266,87 +247,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Bytes fetched at a time to find the end of a line that crosses the edge of a block.
 const EXTENSION_BYTES: usize = 16 * 1024;
 
-/// Most bytes of a block of a stream: whoever decodes it parses it next, and finds it in cache.
-const STREAM_BLOCK_BYTES: usize = 1 << 20;
-
-/// Bytes of a stream read at a time: small enough to be in cache when they are decoded into.
-const READ_BYTES: usize = 128 * 1024;
-
-impl Stream {
-    fn next(
-        &mut self,
-        block: &mut Block,
-        block_bytes: usize,
-        line_limit: usize,
-        failure: &mut Option<std::io::Error>,
-    ) -> bool {
-        let bytes = &mut block.bytes;
-        bytes.clear();
-        bytes.append(&mut self.carry);
-        let mut wanted = block_bytes;
-        loop {
-            self.fill(bytes, wanted, failure);
-            if self.skipping {
-                let end = memchr::memchr(b'\n', bytes);
-                let skipped = end.map_or(bytes.len(), |at| at + 1);
-                bytes.drain(..skipped);
-                self.offset += skipped as u64;
-                self.skipping = end.is_none() && !self.ended;
-                if self.skipping {
-                    continue;
-                }
-            }
-            if bytes.is_empty() {
-                if self.ended {
-                    return false;
-                }
-                continue;
-            }
-            let cut = match memchr::memrchr(b'\n', bytes) {
-                Some(at) => at + 1,
-                None if self.ended => bytes.len(),
-                None if bytes.len() > line_limit => {
-                    self.skipping = true;
-                    bytes.len()
-                }
-                None => {
-                    wanted = bytes.len() + block_bytes;
-                    continue;
-                }
-            };
-            self.carry.extend_from_slice(&bytes[cut..]);
-            bytes.truncate(cut);
-            block.index = self.next_index;
-            block.offset = self.offset;
-            self.next_index += 1;
-            self.offset += cut as u64;
-            return true;
-        }
-    }
-
-    /// Reads until `bytes` are at least `target`, or the stream ends.
-    fn fill(&mut self, bytes: &mut Vec<u8>, target: usize, failure: &mut Option<std::io::Error>) {
-        bytes.reserve(target.saturating_sub(bytes.len()));
-        while bytes.len() < target && !self.ended {
-            let have = bytes.len();
-            bytes.resize(target.min(have + READ_BYTES), 0);
-            let got = match self.reader.read(&mut bytes[have..]) {
-                Ok(got) => got,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-                    bytes.truncate(have);
-                    continue;
-                }
-                Err(error) => {
-                    *failure = Some(error);
-                    0
-                }
-            };
-            bytes.truncate(have + got);
-            self.ended = got == 0;
-        }
-    }
-}
-
 #[cfg(unix)]
 fn read_once_at(file: &fs_err::File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file.file(), buffer, offset)
@@ -419,9 +319,13 @@ mod tests {
                 file.write_all(text.as_bytes()).unwrap();
                 let held = Arc::from(text.as_bytes());
                 for place in [Place::File(file.path().to_owned()), Place::Stdin(Some(held))] {
-                    let input = Input::open(place, Limits { line_bytes: 64, ratio: 1000 }).unwrap();
-                    let blocks = Blocks::new(input, Framing::Lines, block_bytes, 64);
-                    assert_eq!(lines_of(&blocks, 64), expected, "{text:?} in blocks of {block_bytes}");
+                    let limits = Limits { line_bytes: 64, ratio: 1000 };
+                    let input = || Input::open(place.clone(), limits).unwrap();
+                    for threads in [1, 3] {
+                        let blocks = Blocks::new(input(), Framing::Lines, block_bytes, 64, threads);
+                        let found = lines_of(&blocks, 64);
+                        assert_eq!(found, expected, "{text:?} in blocks of {block_bytes}, {threads} threads");
+                    }
                 }
             }
         }

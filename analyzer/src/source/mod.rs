@@ -8,7 +8,7 @@
 //! Plain files are read in parallel at block offsets by positional reads into a buffer of each thread. A memory
 //! map would save one copy, but it faults the process when a log is truncated under it, counts the whole file
 //! into its memory, and needs `unsafe`.
-//! Everything else is a stream, which the threads take blocks from in turn. So are inputs whose header lines may
+//! Everything else is a stream, which one thread at a time decodes for the others. So are inputs whose header lines may
 //! change in mid-file, because each block comes with those in force.
 //!
 //! | module | answers |
@@ -19,6 +19,7 @@
 //! | [`unpack`] | where the lines are in documents of shippers |
 //! | `store` | what is in an object store; behind the feature `object-store` |
 //! | [`blocks`] | which lines a thread reads next |
+//! | [`stream`] | the same, where only one thread can decode |
 //! | [`header`] | which header lines are in force |
 //! | [`queue`] | whose turn it is |
 //! | [`flaw`] | what is wrong with the bytes |
@@ -32,6 +33,7 @@ mod open;
 mod queue;
 #[cfg(feature = "object-store")]
 mod store;
+mod stream;
 mod unpack;
 
 pub(crate) use blocks::{Block, Blocks, Framing};

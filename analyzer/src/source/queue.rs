@@ -1,7 +1,7 @@
 //! The inputs of a run and their turns: blocks of all of them, handed to any number of threads.
 //!
-//! Threads share a plain file. Of a stream only one thread can take a block at a time: it decodes while the others
-//! parse what they have, or go on to the next input. An input is opened when its turn has come and closed at its
+//! Threads share a plain file. Of a stream only one thread can decode at a time: it does while the others parse what it
+//! gives them, or go on to the next input. An input is opened when its turn has come and closed at its
 //! end, so that no more are open at a time than there are threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +16,7 @@ pub(crate) struct Queue {
     inputs: Vec<Turn>,
     block_bytes: usize,
     limits: Limits,
+    threads: usize,
 }
 
 /// One input.
@@ -33,13 +34,19 @@ enum State {
 }
 
 impl Queue {
-    pub(crate) fn new(inputs: Vec<(Waiting, Framing)>, block_bytes: usize, limits: Limits) -> Self {
+    /// The turns of `inputs`, for so many threads.
+    pub(crate) fn new(
+        inputs: Vec<(Waiting, Framing)>,
+        block_bytes: usize,
+        limits: Limits,
+        threads: usize,
+    ) -> Self {
         let turn = |(waiting, framing)| Turn {
             framing,
             state: Mutex::new(State::Waiting(waiting)),
             over: AtomicBool::new(false),
         };
-        Self { inputs: inputs.into_iter().map(turn).collect(), block_bytes, limits }
+        Self { inputs: inputs.into_iter().map(turn).collect(), block_bytes, limits, threads }
     }
 
     /// Fills `block` with the next lines of any input, and gives its number; `None` when all are read.
@@ -78,8 +85,9 @@ impl Queue {
         };
         match waiting.open(self.limits) {
             Ok(input) => {
+                let (block_bytes, line_limit) = (self.block_bytes, self.limits.line_bytes);
                 let blocks =
-                    Arc::new(Blocks::new(input, turn.framing, self.block_bytes, self.limits.line_bytes));
+                    Arc::new(Blocks::new(input, turn.framing, block_bytes, line_limit, self.threads));
                 *state = State::Reading(Arc::clone(&blocks));
                 Some(blocks)
             }
