@@ -83,6 +83,9 @@ pub(crate) fn shape(path: &[u8], out: &mut Vec<u8>) {
             after_capability = CAPABILITIES.contains(&segment) && Stage::Capabilities.is_on();
         } else if segment.iter().all(u8::is_ascii_digit) {
             out.extend_from_slice(placeholder(ValueKind::Int).as_bytes());
+        } else if is_uuid(segment) {
+            // Nothing else that a value may be looks like one, and ids are most of what is new in a log.
+            out.extend_from_slice(placeholder(ValueKind::Uuid).as_bytes());
         } else if let Some(mut words) = plain_words(segment) {
             out.extend_from_slice(segment);
             after_capability = words.any(|word| CAPABILITIES.contains(&word)) && Stage::Capabilities.is_on();
