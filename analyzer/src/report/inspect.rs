@@ -179,7 +179,6 @@ fn stats(reading: &Reading, counted: &Counted, named: impl Fn(u32) -> String) ->
     for ((from, to), cell) in &tally.steps {
         *steps.entry((named(*from), named(*to))).or_insert(0) += cell.count;
     }
-    let in_sessions: u64 = tally.lengths.iter().map(|(length, sessions)| length * sessions).sum();
     Stats {
         requests: reading.counts.requests,
         bytes_out: reading.counts.bytes_out,
@@ -193,7 +192,7 @@ fn stats(reading: &Reading, counted: &Counted, named: impl Fn(u32) -> String) ->
         requests_by_local_hour: reading.counts.by_local_hour,
         requests_by_utc_hour: reading.counts.by_utc_hour,
         sessions: tally.sessions.count,
-        mean_session_length: in_sessions as f64 / tally.sessions.count.max(1) as f64,
+        mean_session_length: tally.steps_in_sessions as f64 / tally.sessions.count.max(1) as f64,
         top_starts: top(starts),
         top_transitions: top(steps).into_iter().map(|((from, to), count)| (from, to, count)).collect(),
     }

@@ -21,6 +21,9 @@ const DAY_MS: i64 = 86_400_000;
 ///
 /// `events` are one client's, in order. Without durations no request is in flight beside another.
 pub(crate) fn most_in_flight(events: &[Event], ends_ms: &mut Vec<i64>) -> u32 {
+    if events.len() <= 1 {
+        return events.len() as u32;
+    }
     ends_ms.clear();
     let (mut most, mut last_end_ms) = (0, i64::MIN);
     for event in events {

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::cell::{Bin, Cell};
 use super::companion::Companion;
-use super::origins::Origins;
+use super::origins::OriginCounter;
 use super::sample::{self, Sample, Walked};
 use super::start::Start;
 use super::survey::{Survey, Surveyed};
@@ -58,9 +58,9 @@ pub(super) struct Counter<'a> {
     /// In pieces, so that they never move.
     starts_at: Vec<Vec<Start>>,
     starts_mass: u64,
-    lengths: HashMap<u64, u64, FixedState>,
+    steps_in_sessions: u64,
     whole: WholeCounter,
-    origins: Origins,
+    origins: OriginCounter,
     first_start_s: Option<i64>,
     /// Steps so far: the number of the latest.
     step: u64,
@@ -71,13 +71,12 @@ pub(super) struct Counter<'a> {
 /// Kept from client to client to save allocations.
 #[derive(Default)]
 struct Kept {
-    /// The client's requests that are in the model, and where they stand among all of its requests.
+    /// The client's requests that are in the model, and where they stand among all of its requests; the latter only
+    /// where files have to find their pages by it.
     modelled: Vec<Event>,
     at: Vec<u32>,
     /// Positions of steps in a session.
     steps: Vec<u32>,
-    /// The steps themselves.
-    walked: Walked,
     polling: Polling,
     ends_ms: Vec<i64>,
     /// The client's steps in order, for the files that they bring along.
@@ -135,9 +134,9 @@ impl<'a> Counter<'a> {
             sideband: Table::default(),
             starts_at: Vec::new(),
             starts_mass: 0,
-            lengths: HashMap::default(),
+            steps_in_sessions: 0,
             whole: WholeCounter::default(),
-            origins: Origins::default(),
+            origins: OriginCounter::default(),
             first_start_s: None,
             step: 0,
             kept: None,
@@ -167,14 +166,18 @@ impl<'a> Counter<'a> {
         pages.clear();
         let mut habits = Habits::default();
         let mut kinds = [0; Kind::ALL.len()];
-        for (place, event) in client.iter().enumerate() {
+        for event in client {
             let kind = event.kind();
             kinds[kind as usize] += 1;
             habits.add(kind, event.status());
             if context.modelled[kind as usize] {
                 modelled.push(*event);
-                at.push(place as u32);
             }
+        }
+        let has_files = habits.files > 0 && context.has_companions;
+        if has_files {
+            let is_modelled = |(_, event): &(u32, &Event)| context.modelled[event.kind() as usize];
+            at.extend((0..).zip(client).filter(is_modelled).map(|(place, _)| place));
         }
         let is_bot = context.tells_bots && habits.are_a_bots();
         let mut in_flight = 0;
@@ -217,7 +220,7 @@ impl<'a> Counter<'a> {
         let mut rest = 0;
         let mut before: Option<&[Event]> = None;
         for session in sessions(modelled, context.gap_ms) {
-            let places = &at[rest..rest + session.len()];
+            let places = if has_files { &at[rest..rest + session.len()] } else { &[] };
             rest += session.len();
             let lasted_ms = session[session.len() - 1].start_ms() - session[0].start_ms();
             let is_too_long = context.folds && (session.len() > MOST_REQUESTS || lasted_ms > LONGEST_MS);
@@ -227,13 +230,13 @@ impl<'a> Counter<'a> {
                 continue;
             }
             let is_shared = is_shared || is_too_long;
-            self.session(session, places, is_shared, &mut kept.steps, &mut kept.walked, pages);
+            self.session(session, places, is_shared, &mut kept.steps, pages);
             if let Some(before) = before.filter(|_| !is_shared) {
                 self.between(before, session);
             }
             before = Some(session);
         }
-        if habits.files > 0 && context.has_companions {
+        if has_files {
             self.files(client, pages);
         }
     }
@@ -316,14 +319,14 @@ impl<'a> Counter<'a> {
         has_too_many_sessions(modelled.len(), || starts.collect())
     }
 
-    /// Counts a session; one that several people share has requests and a start, but no order.
+    /// Counts a session; one that several people share has requests and a start, but no order. Its steps go to `pages`
+    /// where `places` says where its requests stand.
     fn session(
         &mut self,
         session: &[Event],
         places: &[u32],
         is_shared: bool,
         steps: &mut Vec<u32>,
-        walked: &mut Walked,
         pages: &mut Vec<Page>,
     ) {
         let context = self.context;
@@ -358,7 +361,7 @@ impl<'a> Counter<'a> {
             self.sessions.add(client, mass);
             self.long_pauses +=
                 pauses_ms(session).filter(|pause_ms| *pause_ms > context.gap_ms / 2).count() as u64;
-            *self.lengths.entry(steps.len() as u64).or_insert(0) += 1;
+            self.steps_in_sessions += steps.len() as u64;
             self.origins.add_session(&session[0], mass, k);
         }
         self.origins.add_requests(steps.iter().map(|at| &session[*at as usize]), k);
@@ -367,11 +370,8 @@ impl<'a> Counter<'a> {
             self.whole.add(session, steps.len(), mass, k);
         }
         if !is_shared {
-            walked.clear();
-            for event in steps.iter().map(|at| &session[*at as usize]) {
-                walked.push(event, context.route(event));
-            }
-            self.sample.offer(walked, mass, ended);
+            let route = |event: &Event| context.route(event);
+            self.sample.offer(&Walked { session, steps, route }, mass, ended);
         }
         for (number, at) in steps.iter().enumerate() {
             let event = &session[*at as usize];
@@ -379,14 +379,16 @@ impl<'a> Counter<'a> {
             let next = steps.get(number + 1).map(|at| &session[*at as usize]);
             self.step += 1;
             let page = Page {
-                at: places[*at as usize],
+                at: places.get(*at as usize).copied().unwrap_or_default(),
                 route,
                 number: self.step,
                 mass: event.mass(),
                 start_ms: event.start_ms(),
                 end_ms: event.end_ms(),
             };
-            pages.push(page);
+            if !places.is_empty() {
+                pages.push(page);
+            }
             let counter = self.route(route);
             counter.add(event, k);
             counter.steps.add(client, event.mass());
@@ -452,9 +454,9 @@ impl<'a> Counter<'a> {
             sessions: self.sessions,
             kinds: Kind::ALL.into_iter().zip(self.kinds).filter(|(_, count)| *count > 0).collect(),
             steps: self.steps,
-            lengths: ordered(self.lengths),
-            whole: self.whole.finish(),
-            origins: self.origins,
+            steps_in_sessions: self.steps_in_sessions,
+            whole: self.whole.finish(self.context.k),
+            origins: self.origins.finish(self.context.k),
             first_start_s: self.first_start_s,
             began_from_s: (self.context.began_from_ms > i64::MIN)
                 .then(|| self.context.began_from_ms.div_euclid(1000)),

@@ -68,8 +68,8 @@ pub(crate) struct Tally {
     pub(crate) starts: Table<RouteNumber>,
     pub(crate) steps: Table<(RouteNumber, RouteNumber)>,
     pub(crate) ends: Table<RouteNumber>,
-    /// Sessions by number of requests.
-    pub(crate) lengths: BTreeMap<u64, u64>,
+    /// Steps of these sessions.
+    pub(crate) steps_in_sessions: u64,
     /// Lengths of those that the log has as a whole.
     pub(crate) whole: WholeSessions,
     /// What the clients are.
@@ -152,14 +152,16 @@ impl Tally {
         self.clients += other.clients;
         self.all_clients += other.all_clients;
         self.sessions.merge(other.sessions);
-        add_counts(&mut self.kinds, other.kinds);
+        for (kind, count) in other.kinds {
+            *self.kinds.entry(kind).or_insert(0) += count;
+        }
         for (route, endpoint) in other.endpoints {
             self.endpoints.entry(route).or_default().merge(endpoint, self.k);
         }
         merge_table(&mut self.starts, other.starts);
         merge_table(&mut self.steps, other.steps);
         merge_table(&mut self.ends, other.ends);
-        add_counts(&mut self.lengths, other.lengths);
+        self.steps_in_sessions += other.steps_in_sessions;
         self.whole.merge(other.whole, self.k);
         self.origins.merge(other.origins, self.k);
         self.sample = match (self.sample.take(), other.sample) {
@@ -199,12 +201,6 @@ impl EndpointTally {
         }
         merge_bins(&mut self.sizes, other.sizes, k);
         merge_bins(&mut self.durations, other.durations, k);
-    }
-}
-
-fn add_counts<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
-    for (key, count) in from {
-        *into.entry(key).or_insert(0) += count;
     }
 }
 

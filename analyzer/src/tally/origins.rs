@@ -8,6 +8,7 @@ use shared::clients::{Browser, Device, System};
 
 use super::cell::Bin;
 use crate::event::Event;
+use crate::kind::AgentClass;
 use crate::privacy::country::Country;
 use crate::privacy::pseudonym::{Origin, Pseudonym};
 
@@ -30,14 +31,32 @@ pub(crate) struct Origins {
     pub(crate) countries: Vec<Used>,
 }
 
-impl Origins {
+/// What the clients in the model are, while they are counted: by what an event holds of it, so that a session is counted
+/// once and not under each of its names.
+#[derive(Debug)]
+pub(super) struct OriginCounter {
+    /// By the bits of the class of the user agent.
+    agents: Box<[Used]>,
+    /// By the bits of the country; empty where nobody looked for countries.
+    countries: Vec<Used>,
+}
+
+impl Default for OriginCounter {
+    fn default() -> Self {
+        Self { agents: vec![Used::default(); 1 << u8::BITS].into(), countries: Vec::new() }
+    }
+}
+
+impl OriginCounter {
     /// Counts a session that stands for `mass`, by its first request.
+    #[inline]
     pub(super) fn add_session(&mut self, first: &Event, mass: u64, k: u64) {
         let client = first.client();
         self.each(first.origin(), |used| used.sessions.add(client, mass, k));
     }
 
     /// Counts the steps of a session, which mostly are of one origin.
+    #[inline]
     pub(super) fn add_requests<'e>(&mut self, mut steps: impl Iterator<Item = &'e Event>, k: u64) {
         let Some(first) = steps.next() else { return };
         let (client, mut origin, mut count, mut mass) = (first.client(), first.origin(), 1, first.mass());
@@ -52,15 +71,15 @@ impl Origins {
         self.add_run(client, origin, count, mass, k);
     }
 
+    #[inline]
     fn add_run(&mut self, client: Pseudonym, origin: Origin, count: u64, mass: u64, k: u64) {
         self.each(origin, |used| used.requests.add_all(client, count, mass, k));
     }
 
     /// Everything that counts clients of an origin.
+    #[inline]
     fn each(&mut self, origin: Origin, add: impl Fn(&mut Used)) {
-        add(&mut self.browsers[origin.agent.browser() as usize]);
-        add(&mut self.devices[origin.agent.device() as usize]);
-        add(&mut self.systems[origin.agent.system() as usize]);
+        add(&mut self.agents[usize::from(origin.agent.bits())]);
         if origin.country != Country::default() {
             if self.countries.is_empty() {
                 self.countries.resize_with(Country::COUNT, Used::default);
@@ -69,6 +88,20 @@ impl Origins {
         }
     }
 
+    /// What was counted, under each of its names.
+    pub(super) fn finish(self, k: u64) -> Origins {
+        let mut origins = Origins { countries: self.countries, ..Origins::default() };
+        for (bits, used) in (0..=u8::MAX).zip(&self.agents).filter(|(_, used)| used.requests.count > 0) {
+            let agent = AgentClass::from_bits(bits);
+            origins.browsers[agent.browser() as usize].merge(used, k);
+            origins.devices[agent.device() as usize].merge(used, k);
+            origins.systems[agent.system() as usize].merge(used, k);
+        }
+        origins
+    }
+}
+
+impl Origins {
     /// Adds those of other clients.
     pub(super) fn merge(&mut self, other: Self, k: u64) {
         merge(&mut self.browsers, &other.browsers, k);
@@ -97,7 +130,7 @@ impl Used {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::{AgentClass, Kind};
+    use crate::kind::Kind;
     use crate::request::Request;
     use crate::weight::REQUEST;
 
@@ -112,12 +145,13 @@ mod tests {
 
     #[test]
     fn a_client_of_two_names_is_one_client_and_its_requests_are_counted_under_each() {
-        let mut tally = Origins::default();
+        let mut counter = OriginCounter::default();
         for client in [1, 2] {
             let steps = [step(client, CHROME, 0), step(client, CHROME, 0), step(client, FIREFOX, 0)];
-            tally.add_session(&steps[0], REQUEST, 2);
-            tally.add_requests(steps.iter(), 2);
+            counter.add_session(&steps[0], REQUEST, 2);
+            counter.add_requests(steps.iter(), 2);
         }
+        let tally = counter.finish(2);
         let requests = |browser: Browser| tally.browsers[browser as usize].requests.count;
         assert_eq!([requests(Browser::Chrome), requests(Browser::Firefox)], [4, 2]);
         assert_eq!(tally.browsers[Browser::Chrome as usize].sessions.count, 2);
@@ -130,13 +164,13 @@ mod tests {
     #[test]
     fn counts_of_other_clients_add_up_in_any_order() {
         let counted = |clients: std::ops::Range<u64>, country| {
-            let mut tally = Origins::default();
+            let mut counter = OriginCounter::default();
             for client in clients {
                 let first = step(client, CHROME, country);
-                tally.add_session(&first, REQUEST, 3);
-                tally.add_requests(std::iter::once(&first), 3);
+                counter.add_session(&first, REQUEST, 3);
+                counter.add_requests(std::iter::once(&first), 3);
             }
-            tally
+            counter.finish(3)
         };
         let text = |order: [usize; 3]| {
             let parts = || [counted(0..2, 0), counted(2..4, 7), counted(4..5, 9)];

@@ -37,11 +37,15 @@ impl Sample {
     }
 
     /// Takes a session in where its hash is low enough.
-    pub(super) fn offer(&mut self, walked: &Walked, mass: u64, ended: bool) {
-        let (Some((first, _)), hash) = (walked.0.first(), walked.hash()) else { return };
-        if hash > self.limit {
-            return;
-        }
+    #[inline]
+    pub(super) fn offer<R: Fn(&Event) -> RouteNumber>(
+        &mut self,
+        walked: &Walked<'_, R>,
+        mass: u64,
+        ended: bool,
+    ) {
+        let hash = walked.hash();
+        let Some(first) = walked.events().next().filter(|_| hash <= self.limit) else { return };
         let client = first.client();
         self.held.push(Sampled { hash, client, walk: walked.walk(first, mass, ended) });
         if self.held.len() >= 2 * self.most {
@@ -82,37 +86,38 @@ impl Sample {
     }
 }
 
-/// The steps of a session with their routes.
-#[derive(Debug, Default)]
-pub(super) struct Walked(Vec<(Event, RouteNumber)>);
+/// A session, and which of its requests are steps to which routes.
+pub(super) struct Walked<'s, R> {
+    pub(super) session: &'s [Event],
+    pub(super) steps: &'s [u32],
+    pub(super) route: R,
+}
 
-impl Walked {
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    pub(super) fn push(&mut self, event: &Event, route: RouteNumber) {
-        self.0.push((*event, route));
+impl<R: Fn(&Event) -> RouteNumber> Walked<'_, R> {
+    fn events(&self) -> impl Iterator<Item = &Event> {
+        self.steps.iter().map(|at| &self.session[*at as usize])
     }
 
     fn walk(&self, first: &Event, mass: u64, ended: bool) -> Walk {
-        let steps = self.0.iter().enumerate().map(|(at, (event, endpoint))| {
-            let before = at.checked_sub(1).map(|before| &self.0[before].0);
-            Step { endpoint: *endpoint, gap: before.and_then(|before| gap(before, event)) }
+        let before = std::iter::once(None).chain(self.events().map(Some));
+        let steps = self.events().zip(before).map(|(event, before)| Step {
+            endpoint: (self.route)(event),
+            gap: before.and_then(|before| gap(before, event)),
         });
         Walk { start_s: first.start_ms().div_euclid(1000), steps: steps.collect(), ended, mass, client: 0 }
     }
 
     /// A hash of what happened, and of nothing about who did it.
+    #[inline]
     fn hash(&self) -> u64 {
-        let first_ms = self.0.first().map_or(0, |(first, _)| first.start_ms());
+        let first_ms = self.events().next().map_or(0, Event::start_ms);
         let mut hash = mix(first_ms as u64);
-        for (event, route) in &self.0 {
+        for event in self.events() {
             let since_ms = (event.start_ms() - first_ms) as u64;
             let answer = u64::from(event.status()) << 10 | event.size_bin().flatten().unwrap_or(0) as u64;
-            hash = mix(hash ^ mix(since_ms << 32 | u64::from(*route)) ^ answer);
+            hash = mix(hash ^ mix(since_ms << 32 | u64::from((self.route)(event))) ^ answer);
         }
-        mix(hash ^ self.0.len() as u64)
+        mix(hash ^ self.steps.len() as u64)
     }
 }
 
@@ -132,20 +137,23 @@ mod tests {
     use crate::weight::REQUEST;
 
     /// Session `number`: of one to five requests, of a client whose pseudonym depends on `key`.
-    fn session(number: u64, key: u64) -> Walked {
+    fn session(number: u64, key: u64) -> Vec<Event> {
         let client = mix((number / 3) ^ (key << 32));
         let event = |at: u64| {
             let stamp_ns = (1_000_000 + (number * 7 + at * 11) as i64) * SECOND_NS;
-            Event::new(&Request { stamp_ns, status: 200, ..Request::default() }, client, 0, Kind::Page)
+            let request = Request { stamp_ns, status: 200, ..Request::default() };
+            Event::new(&request, client, ((number + at) % 7) as u32, Kind::Page)
         };
-        let count = number % 5 + 1;
-        Walked((0..count).map(|at| (event(at), ((number + at) % 7) as u32)).collect())
+        (0..number % 5 + 1).map(event).collect()
     }
 
     fn sampled(numbers: impl Iterator<Item = u64>, key: u64) -> Sample {
         let mut sample = Sample::new(100);
         numbers.for_each(|number| {
-            sample.offer(&session(number, key), REQUEST, true);
+            let session = session(number, key);
+            let steps: Vec<u32> = (0..session.len() as u32).collect();
+            let walked = Walked { session: &session, steps: &steps, route: Event::resource };
+            sample.offer(&walked, REQUEST, true);
         });
         sample
     }

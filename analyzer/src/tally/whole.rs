@@ -13,6 +13,8 @@ use crate::event::Event;
 /// Lengths of whole sessions, while they are counted.
 #[derive(Debug, Default)]
 pub(super) struct WholeCounter {
+    /// Those of one step that took no time: in some logs nearly all.
+    moments: Bin,
     requests: HashMap<u64, Bin, FixedState>,
     durations: HashMap<Option<i32>, Bin, FixedState>,
 }
@@ -31,6 +33,10 @@ impl WholeCounter {
     pub(super) fn add(&mut self, session: &[Event], steps: usize, mass: u64, k: u64) {
         let Some(first) = session.first() else { return };
         let end_ms = session.iter().map(Event::end_ms).max().unwrap_or_default();
+        if steps == 1 && end_ms == first.start_ms() {
+            self.moments.add(first.client(), mass, k);
+            return;
+        }
         let lasted_s = (end_ms - first.start_ms()) as f64 * 1e-3;
         self.requests.entry(steps as u64).or_default().add(first.client(), mass, k);
         let bin = time_bin(lasted_s, DURATION_RELATIVE_ERROR);
@@ -38,7 +44,11 @@ impl WholeCounter {
     }
 
     /// What was counted, in order.
-    pub(super) fn finish(self) -> WholeSessions {
+    pub(super) fn finish(mut self, k: u64) -> WholeSessions {
+        if self.moments.count > 0 {
+            self.requests.entry(1).or_default().merge(&self.moments, k);
+            self.durations.entry(None).or_default().merge(&self.moments, k);
+        }
         WholeSessions { requests: ordered(self.requests), durations: ordered(self.durations) }
     }
 }
