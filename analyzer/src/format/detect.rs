@@ -1,5 +1,7 @@
 //! Which format an unknown input is in, and how sure that is.
 
+use rayon::prelude::*;
+
 use super::builtin::{Builtin, Evidence};
 use super::extended::{self, Look, Mark};
 use super::wrapper::Wrapper;
@@ -122,7 +124,9 @@ fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
     let fixed = extended.chain(presets).chain(builtin).filter(|_| options.map.is_empty());
     let headed = headed.clone().into_iter().map(|format| (format, any_line));
     let sample = sampled(head);
-    let lines = headed.chain(fixed).chain(guessed).map(|(format, mark)| {
+    let lines: Vec<(Format, Look)> = headed.chain(fixed).chain(guessed).collect();
+    // Some hundred formats read a thousand lines each, which is long where the log itself is read by several threads.
+    let lines = lines.into_par_iter().map(|(format, mark)| {
         let understood = understood(&format, &sample, mark);
         let settled = !format.producer_unknown || understood.evidence.producer().is_some();
         let share = understood.share * format.certainty();
@@ -131,7 +135,7 @@ fn unwrapped(head: &[u8], options: &Options) -> Vec<Detection> {
     });
     let mut found: Vec<(f64, u32, Detection)> = documents
         .map(|document| (document.confidence, u32::MAX, document))
-        .chain(lines)
+        .chain(lines.collect::<Vec<_>>())
         .filter(|(share, ..)| *share >= LEAST_SHARE)
         .collect();
     found.sort_by(|(one_share, one_requests, one), (other_share, other_requests, other)| {
