@@ -88,7 +88,7 @@ pub fn rates(counts: &[f64], knots: usize) -> Vec<f64> {
         .map(|bin| {
             let at = bin as f64 * knots as f64 / counts.len() as f64;
             let (knot, beyond) = (at as usize, at.fract());
-            vec![(knot, 1.0 - beyond), ((knot + 1) % knots, beyond)]
+            [(knot, 1.0 - beyond), ((knot + 1) % knots, beyond)]
         })
         .collect();
     em::fit(&rows, counts, knots)

@@ -4,8 +4,8 @@
 //! which Shepp & Vardi (1982) showed to be EM: `y_k ← y_k · Σ_b A_bk n_b/(A y)_b / Σ_b A_bk`.
 //! Every step raises the likelihood, keeps `y` non-negative and preserves the total exactly.
 
-/// A row of the matrix: column and weight, zero elsewhere.
-pub type Row = Vec<(usize, f64)>;
+/// A row of the matrix: two columns and their weights, zero elsewhere. A point on a line between knots has no more.
+pub type Row = [(usize, f64); 2];
 
 /// Steps after which the solution is as good as the data.
 const MOST_STEPS: usize = 500;
@@ -67,7 +67,7 @@ mod tests {
         let rows: Vec<Row> = (0..400)
             .map(|b| {
                 let (k, x) = (b / 100, f64::from(b % 100) / 100.0);
-                vec![(k as usize, 30.0 * (1.0 - x)), ((k as usize + 1) % 4, 30.0 * x)]
+                [(k as usize, 30.0 * (1.0 - x)), ((k as usize + 1) % 4, 30.0 * x)]
             })
             .collect();
         let counts: Vec<f64> = rows.iter().map(|row| row.iter().map(|(k, a)| a * truth[*k]).sum()).collect();

@@ -13,6 +13,8 @@
 //! counts then show less than 1, and slow factors lose more. How much is found by drawing logs of the fitted curve and
 //! variances, fitting each in the same way, and comparing with what it shows around the curve that it was drawn from.
 
+use rayon::prelude::*;
+
 use super::expectation::Expectation;
 use super::exposure::{BINS_PER_WEEK, Coverage, Starts, bin_of_week};
 use super::rate::{self, Curve};
@@ -75,7 +77,7 @@ pub fn fit(
             bins.sums(&counts, &means, tau_s)
         }
     });
-    let seed = SplitMix::of(starts.each());
+    let seed = SplitMix::of(starts.by_second().flat_map(|(second, count)| [second, count as i64]));
     let mut variances = Variances::default();
     let mut spectrum = Vec::new();
     for _ in 0..PASSES {
@@ -262,8 +264,8 @@ impl Bins {
         variances: &Variances,
         mut random: SplitMix,
     ) -> [f64; TAUS_S.len()] {
-        let (mut fitted, mut known) = ([0.0; TAUS_S.len()], [0.0; TAUS_S.len()]);
-        for _ in 0..DRAWS {
+        let seeds: Vec<SplitMix> = (0..DRAWS).map(|_| SplitMix(random.bits())).collect();
+        let draw = |mut random: SplitMix| {
             let mut factor = Factor::new(variances, &mut random);
             let mut draw = |mean: &f64| {
                 let mean = mean * factor.next(&mut random);
@@ -273,10 +275,20 @@ impl Bins {
             let mut of_week = vec![0.0; BINS_PER_WEEK];
             self.of_week.iter().zip(&counts).for_each(|(bin, count)| of_week[*bin] += count);
             let (refitted, _) = self.means(&counts, &curve.refit(&of_week, &self.exposure_s));
-            for (at, tau_s) in TAUS_S.into_iter().enumerate().filter(|(_, tau_s)| *tau_s >= ARRIVAL_BIN_S) {
-                fitted[at] += self.sums(&counts, &refitted, tau_s).squares;
-                known[at] += self.sums(&counts, means, tau_s).squares;
-            }
+            TAUS_S.map(|tau_s| match tau_s < ARRIVAL_BIN_S {
+                true => (0.0, 0.0),
+                false => {
+                    let squares = |means: &[f64]| self.sums(&counts, means, tau_s).squares;
+                    (squares(&refitted), squares(means))
+                }
+            })
+        };
+        // In the order of the draws, because sums of fractions depend on it.
+        let draws: Vec<_> = seeds.into_par_iter().map(draw).collect();
+        let (mut fitted, mut known) = ([0.0; TAUS_S.len()], [0.0; TAUS_S.len()]);
+        for (at, (around_fitted, around_known)) in draws.iter().flat_map(|draw| draw.iter().enumerate()) {
+            fitted[at] += around_fitted;
+            known[at] += around_known;
         }
         let left = |at: usize| if known[at] > 0.0 { (fitted[at] / known[at]).min(1.0) } else { 0.0 };
         std::array::from_fn(|at| if TAUS_S[at] < ARRIVAL_BIN_S { 1.0 } else { left(at) })

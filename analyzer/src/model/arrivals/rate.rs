@@ -123,7 +123,6 @@ impl Curve {
                     .map(|bin| {
                         self.sides(*bin)
                             .map(|(at, day, share)| (day, exposure_s[*bin] * share * knots[at]))
-                            .to_vec()
                     })
                     .collect();
                 let mut levels = self.levels;
@@ -132,9 +131,7 @@ impl Curve {
             }
             rows.clear();
             rows.extend(bins.iter().map(|bin| {
-                self.sides(*bin)
-                    .map(|(at, day, share)| (at, exposure_s[*bin] * share * self.levels[day]))
-                    .to_vec()
+                self.sides(*bin).map(|(at, day, share)| (at, exposure_s[*bin] * share * self.levels[day]))
             }));
             em::improve(&rows, &found, &mut knots);
         }

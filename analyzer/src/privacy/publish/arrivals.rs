@@ -12,7 +12,7 @@ use super::span_s;
 use crate::model::arrivals::dispersion::{TIME_CONSTANTS_S, Variances};
 use crate::model::arrivals::exposure::{Coverage, Starts};
 use crate::model::arrivals::gated::gated;
-use crate::model::arrivals::rate::Sharing;
+use crate::model::arrivals::rate::{Curve, Sharing};
 use crate::model::arrivals::weeks;
 use crate::model::arrivals::{self};
 use crate::read::Reading;
@@ -22,53 +22,68 @@ use crate::tally::civil::CivilClock;
 use crate::tally::start::Start;
 use crate::weight::REQUEST;
 
-/// The arrival curve and what varies around it. `merged` is how many sessions there are for each one that was counted.
-///
-/// Dates are named where at least k clients came on them, and a rate tells of no fewer.
-pub(super) fn arrivals(
-    reading: &Reading,
-    tally: &Tally,
-    clock: &CivilClock,
-    settings: &Settings,
-    merged: f64,
-    classes: &[Class],
-) -> Arrivals {
-    let k = settings.model.k;
-    let crowd = Crowd { starts: &tally.starts_at, k };
-    let starts = Starts::of_any_order(crowd.starts().map(Start::at_s));
-    let blind_s = settings.model.gap_ms.div_euclid(1000);
-    let fitted = arrivals::fit(&starts, &coverage(reading, tally), blind_s, clock);
-    let outlier_days = crowd.named_days(&fitted.outliers, clock);
-    let curve = gated(fitted.curve, &crowd.of_week(&fitted.coverage, clock), k);
-    // What a session stands for where the log was sampled, and those that were taken for one.
-    let scale = merged * tally.starts_mass as f64 / (REQUEST * starts.count().max(1)) as f64;
-    let days = Weekday::ALL.map(|day| {
-        curve.day(day).into_iter().map(|rate| round_significant(rate * scale, 3)).collect::<Vec<f64>>()
-    });
-    let shared_shape = match curve.sharing {
-        Sharing::None => BTreeMap::new(),
-        Sharing::Weekdays => BTreeMap::from([("weekdays".to_owned(), true)]),
-        Sharing::All => BTreeMap::from([("all_days".to_owned(), true)]),
-    };
-    let all_knots = Weekday::ALL.iter().flat_map(|day| days[day.index()].iter().copied()).collect();
-    let week_curve = WeekCurve::new(f64::from(curve.knots_every_s), all_knots);
-    let (peak_per_s, peak_at_s) = week_curve.as_ref().map_or((0.0, 0.0), WeekCurve::peak);
-    let mean_per_s =
-        week_curve.as_ref().map_or(0.0, |curve| curve.per_week() / f64::from(shared::arrivals::WEEK_S));
-    let requests: f64 = classes.iter().map(|class| class.weight * class.mean_requests_per_session()).sum();
-    Arrivals {
-        knots_every_s: curve.knots_every_s,
-        week: Week::from_days(days),
-        shared_shape,
-        burstiness: burstiness(fitted.variances),
-        day_level_cv: fitted.day_level_cv.map(|cv| round_significant(cv, 3)),
-        weeks: levels(&starts, &crowd, &fitted.coverage, clock),
-        outlier_days,
-        peak: Peak { rate_per_s: peak_per_s, at: time_of_week(peak_at_s) },
-        requests_per_s: RequestsPerSecond {
-            mean: round_significant(mean_per_s * requests, 3),
-            peak: round_significant(peak_per_s * requests, 3),
-        },
+/// When sessions that were counted start, with what the gate lets through of it.
+pub(super) struct Counted {
+    curve: Curve,
+    variances: Variances,
+    day_level_cv: Option<f64>,
+    weeks: Option<Weeks>,
+    outlier_days: Vec<String>,
+    /// Sessions that a start stands for where the log was sampled.
+    mass: f64,
+}
+
+impl Counted {
+    /// Dates are named where at least k clients came on them, and a rate tells of no fewer.
+    pub(super) fn of(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Settings) -> Self {
+        let k = settings.model.k;
+        let crowd = Crowd { starts: &tally.starts_at, k };
+        let starts = Starts::of_any_order(crowd.starts().map(Start::at_s));
+        let blind_s = settings.model.gap_ms.div_euclid(1000);
+        let fitted = arrivals::fit(&starts, &coverage(reading, tally), blind_s, clock);
+        Self {
+            outlier_days: crowd.named_days(&fitted.outliers, clock),
+            curve: gated(fitted.curve, &crowd.of_week(&fitted.coverage, clock), k),
+            variances: fitted.variances,
+            day_level_cv: fitted.day_level_cv,
+            weeks: levels(&starts, &crowd, &fitted.coverage, clock),
+            mass: tally.starts_mass as f64 / (REQUEST * starts.count().max(1)) as f64,
+        }
+    }
+
+    /// The arrival curve and what varies around it. `merged` is how many sessions there are for each one that was
+    /// counted, because several were taken for one.
+    pub(super) fn published(self, merged: f64, classes: &[Class]) -> Arrivals {
+        let Self { curve, variances, day_level_cv, weeks, outlier_days, mass } = self;
+        let scale = merged * mass;
+        let days = Weekday::ALL.map(|day| {
+            curve.day(day).into_iter().map(|rate| round_significant(rate * scale, 3)).collect::<Vec<f64>>()
+        });
+        let shared_shape = match curve.sharing {
+            Sharing::None => BTreeMap::new(),
+            Sharing::Weekdays => BTreeMap::from([("weekdays".to_owned(), true)]),
+            Sharing::All => BTreeMap::from([("all_days".to_owned(), true)]),
+        };
+        let all_knots = Weekday::ALL.iter().flat_map(|day| days[day.index()].iter().copied()).collect();
+        let week_curve = WeekCurve::new(f64::from(curve.knots_every_s), all_knots);
+        let (peak_per_s, peak_at_s) = week_curve.as_ref().map_or((0.0, 0.0), WeekCurve::peak);
+        let mean_per_s =
+            week_curve.as_ref().map_or(0.0, |curve| curve.per_week() / f64::from(shared::arrivals::WEEK_S));
+        let requests: f64 = classes.iter().map(|class| class.weight * class.mean_requests_per_session()).sum();
+        Arrivals {
+            knots_every_s: curve.knots_every_s,
+            week: Week::from_days(days),
+            shared_shape,
+            burstiness: burstiness(variances),
+            day_level_cv: day_level_cv.map(|cv| round_significant(cv, 3)),
+            weeks,
+            outlier_days,
+            peak: Peak { rate_per_s: peak_per_s, at: time_of_week(peak_at_s) },
+            requests_per_s: RequestsPerSecond {
+                mean: round_significant(mean_per_s * requests, 3),
+                peak: round_significant(peak_per_s * requests, 3),
+            },
+        }
     }
 }
 

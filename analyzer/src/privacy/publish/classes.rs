@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use shared::session::{Class, Context, END, OTHER, ThinkTimes};
 use shared::units::{round_count, round_shares};
 
-use super::chain::{self, Flow};
+use super::chain::{self, Chain, Flow};
 use crate::model::flow::choice::classes_explain_more;
 use crate::model::flow::contexts::{self, Admission};
 use crate::model::flow::counts::Counts;
@@ -65,38 +66,59 @@ impl Kinds {
 /// How each class pauses: think times by name, and pace.
 pub(super) type Pauses = (ThinkTimes, Option<f64>);
 
-/// The classes, the heaviest first, and the share of steps that were dropped from their chains. `whole` is what was
-/// counted of the whole log, and `pauses` are those of `kinds`.
-pub(super) fn classes<'n>(
-    kinds: &Kinds,
-    whole: Flow,
-    pauses: Vec<Pauses>,
-    id: &impl Fn(RouteNumber) -> &'n str,
-    gate: Gate,
-) -> (Vec<Class>, f64) {
-    let flows = match kinds.parts.len() {
-        1 => vec![whole],
-        _ => apportioned(&whole, &kinds.counts, gate),
-    };
-    let weights = round_shares(&flows.iter().map(|flow| flow.sessions.mass as f64).collect::<Vec<_>>());
-    let (mut classes, mut steps, mut dropped) = (Vec::new(), 0.0, 0.0);
-    for (at, (flow, (think_time, pace))) in flows.iter().zip(pauses).enumerate() {
-        let chain = chain::chain(flow, id, gate);
-        steps += chain.steps;
-        dropped += chain.dropped_steps;
-        let contexts = contexts(&kinds.parts[at], &chain.rows.keys().map(String::as_str).collect(), id, gate);
-        classes.push(Class {
-            id: kinds.names[at].clone(),
-            weight: weights[at],
-            sessions: round_count(requests(flow.sessions.mass)),
-            start: chain.start,
-            chain: chain.rows,
-            contexts,
-            think_time,
-            pace,
-        });
+/// Where the sessions of each class lead, the heaviest class first.
+pub(super) struct Ways(Vec<Way>);
+
+/// Where the sessions of a class lead.
+struct Way {
+    sessions: Cell,
+    chain: Chain,
+    contexts: Vec<Context>,
+}
+
+impl Ways {
+    /// `whole` is what was counted of the whole log.
+    pub(super) fn of<'n>(
+        kinds: &Kinds,
+        whole: Flow,
+        id: &(impl Fn(RouteNumber) -> &'n str + Sync),
+        gate: Gate,
+    ) -> Self {
+        let flows = match kinds.parts.len() {
+            1 => vec![whole],
+            _ => apportioned(&whole, &kinds.counts, gate),
+        };
+        let way = |(flow, part): (Flow, &Vec<Walk>)| {
+            let chain = chain::chain(&flow, id, gate);
+            let contexts = contexts(part, &chain.rows.keys().map(String::as_str).collect(), id, gate);
+            Way { sessions: flow.sessions, chain, contexts }
+        };
+        Self(flows.into_par_iter().zip(&kinds.parts).map(way).collect())
     }
-    (classes, dropped / f64::max(steps, 1.0))
+
+    /// The classes, and the share of steps that were dropped from their chains. `pauses` are those of `kinds`.
+    pub(super) fn classes(self, kinds: &Kinds, pauses: Vec<Pauses>) -> (Vec<Class>, f64) {
+        let Self(ways) = self;
+        let weights = round_shares(&ways.iter().map(|way| way.sessions.mass as f64).collect::<Vec<_>>());
+        let (mut classes, mut steps, mut dropped) = (Vec::new(), 0.0, 0.0);
+        for (at, (Way { sessions, chain, contexts }, (think_time, pace))) in
+            ways.into_iter().zip(pauses).enumerate()
+        {
+            steps += chain.steps;
+            dropped += chain.dropped_steps;
+            classes.push(Class {
+                id: kinds.names[at].clone(),
+                weight: weights[at],
+                sessions: round_count(requests(sessions.mass)),
+                start: chain.start,
+                chain: chain.rows,
+                contexts,
+                think_time,
+                pace,
+            });
+        }
+        (classes, dropped / f64::max(steps, 1.0))
+    }
 }
 
 /// The same sessions, over states instead of routes.

@@ -2,7 +2,7 @@
 //!
 //! Sessions come client by client and not by time, and are too many to be put in order only for this.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::model::arrivals::CivilClock;
@@ -30,9 +30,13 @@ impl Crowd<'_> {
     pub(super) fn of_week(&self, coverage: &Coverage, clock: &CivilClock) -> BTreeMap<i64, Bin> {
         let of_time = TimeBins::new(coverage, clock);
         let mut bins = vec![Bin::default(); BINS_PER_WEEK];
-        for start in self.starts() {
+        let mut open = of_time.covered().collect::<BTreeSet<u16>>().len();
+        let mut starts = self.starts();
+        while open > 0
+            && let Some(start) = starts.next()
+        {
             if let Some(bin) = of_time.bin(start.at_s()) {
-                self.add(&mut bins[bin], start);
+                open -= usize::from(self.fills(&mut bins[bin], start));
             }
         }
         (0..).zip(bins).filter(|(_, bin)| *bin != Bin::default()).collect()
@@ -42,7 +46,7 @@ impl Crowd<'_> {
     pub(super) fn is_in_each(&self, part: impl Fn(i64) -> i64) -> bool {
         let mut parts: BTreeMap<i64, Bin> = BTreeMap::new();
         for start in self.starts() {
-            self.add(parts.entry(part(start.at_s())).or_default(), start);
+            self.fills(parts.entry(part(start.at_s())).or_default(), start);
         }
         parts.values().all(Bin::has_enough)
     }
@@ -50,21 +54,28 @@ impl Crowd<'_> {
     /// The dates of `days` on which at least k clients came.
     pub(super) fn named_days(&self, days: &[OutlierDay], clock: &CivilClock) -> Vec<String> {
         let mut bins: BTreeMap<i64, Bin> = days.iter().map(|day| (day.number, Bin::default())).collect();
-        for start in self.starts().filter(|_| !days.is_empty()) {
+        let mut open = bins.len();
+        let mut starts = self.starts();
+        while open > 0
+            && let Some(start) = starts.next()
+        {
             if let Some(bin) = bins.get_mut(&clock.day(start.at_s())) {
-                self.add(bin, start);
+                open -= usize::from(self.fills(bin, start));
             }
         }
         let named = bins.into_iter().filter(|(_, bin)| bin.has_enough());
         named.filter_map(|(day, _)| Some(date(day)?.to_string())).collect()
     }
 
+    /// Adds the client of `start` to `bin`; whether that is the last one it needed. How many more than k there are is of
+    /// no interest, so who asks can stop when nothing needs any: millions start, and of a busy time the first few say it.
     #[inline]
-    fn add(&self, bin: &mut Bin, start: Start) {
-        // How many more than k there are is of no interest.
-        if !bin.has_enough() {
-            bin.add(start.client(), REQUEST, self.k);
+    fn fills(&self, bin: &mut Bin, start: Start) -> bool {
+        if bin.has_enough() {
+            return false;
         }
+        bin.add(start.client(), REQUEST, self.k);
+        bin.has_enough()
     }
 }
 
@@ -101,6 +112,11 @@ impl<'c> TimeBins<'c> {
                 (covered, bin_of_week(clock, start) as u16);
         }
         Self { coverage, first, bins }
+    }
+
+    /// The bins of the week of which anything is covered, each at least once.
+    fn covered(&self) -> impl Iterator<Item = u16> {
+        self.bins.iter().filter(|(covered, _)| *covered != Covered::Nothing).map(|(_, bin)| *bin)
     }
 
     #[inline]

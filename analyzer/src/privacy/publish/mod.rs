@@ -24,7 +24,7 @@ mod queries;
 mod think_times;
 
 use chain::Flow;
-use classes::Kinds;
+use classes::{Kinds, Ways};
 
 use super::gate::Gate;
 use super::host;
@@ -74,7 +74,11 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
     let uses = parameters::uses(reading, routes, &settings.model);
     let endpoints = endpoints(tally, routes, &named, &mut queries, &uses, gate);
     let state = |route: RouteNumber| if named.contains(&route) { route } else { classes::UNNAMED };
-    let kinds = Kinds::find(walks, &state, &id, gate);
+    // Neither needs anything of the other, and each has parts that only one thread can work at.
+    let (arrivals, kinds) = rayon::join(
+        || arrivals::Counted::of(reading, tally, clock, settings),
+        || Kinds::find(walks, &state, &id, gate),
+    );
     let mut flow = Flow::of(tally, &state);
     let mut returns = BTreeMap::new();
     for ((last, first), cell) in &tally.sideband {
@@ -85,10 +89,13 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
     // Sessions that were taken for one began as well.
     let merged = flow.sessions.mass as f64 / counted_sessions.max(1) as f64;
     let gap_s = settings.model.gap_ms as f64 / 1000.0;
-    let (think_times, pauses) = think_times::think_times(&kinds, &returns, gap_s, &id, gate);
-    let (classes, transitions_dropped) = classes::classes(&kinds, flow, pauses, &id, gate);
+    let ((think_times, pauses), ways) = rayon::join(
+        || think_times::think_times(&kinds, &returns, gap_s, &id, gate),
+        || Ways::of(&kinds, flow, &id, gate),
+    );
+    let (classes, transitions_dropped) = ways.classes(&kinds, pauses);
     let (suppressed, suppressed_requests) = suppressed(tally, routes, &named);
-    let arrivals = arrivals::arrivals(reading, tally, clock, settings, merged, &classes);
+    let arrivals = arrivals.published(merged, &classes);
     let profile = Profile {
         loadprint: VERSION,
         source: source(reading, tally, routes, clock, settings),
