@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -368,21 +369,26 @@ pub(crate) fn tally(reading: &Reading, routes: &Routes, settings: &ModelSettings
     Ok(tally)
 }
 
-/// Counts all clients, each on some thread; without a survey those that depend on it wait.
+/// Counts all clients, on all threads; without a survey those that depend on it wait.
 fn counters<'a>(
     reading: &Reading,
     context: Context<'a>,
     surveyed: Option<Surveyed>,
 ) -> Result<Vec<Counter<'a>>, Error> {
-    let counter = || Counter::new(context, surveyed.clone());
-    (0..PARTITIONS)
-        .into_par_iter()
-        .try_fold(counter, |mut counter, partition| {
+    // One counter a thread, not one for each part that the partitions are split into: their tables are added up later.
+    let next = AtomicUsize::new(0);
+    let counted = rayon::broadcast(|_| {
+        let mut counter = Counter::new(context, surveyed.clone());
+        loop {
+            let partition = next.fetch_add(1, Ordering::Relaxed);
+            if partition >= PARTITIONS {
+                return Ok(counter);
+            }
             let events = reading.partition(partition)?;
             by_client(&events).for_each(|client| counter.client(client));
-            Ok(counter)
-        })
-        .collect()
+        }
+    });
+    counted.into_iter().collect()
 }
 
 fn sum(counters: Vec<Counter<'_>>, k: u64) -> Tally {

@@ -121,8 +121,7 @@ impl Curve {
                 let of_days: Vec<Row> = bins
                     .iter()
                     .map(|bin| {
-                        self.sides(*bin)
-                            .map(|(at, day, share)| (day, exposure_s[*bin] * share * knots[at]))
+                        self.sides(*bin).map(|(at, day, share)| (day, exposure_s[*bin] * share * knots[at]))
                     })
                     .collect();
                 let mut levels = self.levels;

@@ -69,7 +69,8 @@ impl Counted {
         let (peak_per_s, peak_at_s) = week_curve.as_ref().map_or((0.0, 0.0), WeekCurve::peak);
         let mean_per_s =
             week_curve.as_ref().map_or(0.0, |curve| curve.per_week() / f64::from(shared::arrivals::WEEK_S));
-        let requests: f64 = classes.iter().map(|class| class.weight * class.mean_requests_per_session()).sum();
+        let requests: f64 =
+            classes.iter().map(|class| class.weight * class.mean_requests_per_session()).sum();
         Arrivals {
             knots_every_s: curve.knots_every_s,
             week: Week::from_days(days),
