@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::vocabulary::Form;
+use super::vocabulary::{self, Form};
 
 /// A word that stands at a position.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub(crate) struct Position {
     pub(crate) exact_values: bool,
     /// Long random text stands here, of which some may look like words.
     pub(crate) random_values: bool,
+    /// Requests for those that are made of letters of both sizes and digits.
+    pub(crate) random_requests: u64,
     /// Text that is no word stands here.
     pub(crate) text_values: bool,
 }
@@ -92,7 +94,7 @@ pub(crate) fn weigh(candidates: &[Candidate<'_>], beside: &[&str], position: &Po
                 // Beside random text, of which nothing is known but how much there is, no word is too popular.
                 let popular = if position.random_values { 0.0 } else { ranking.too_popular(rank) };
                 let own = form_bits(candidates[at].form) + fits[at] + ends[at];
-                own + prior(rank, pages, names, position) + popular > 0.0
+                own + prior(&candidates[at], rank, pages, names, position) + popular > 0.0
             })
             .collect();
         if next == is_value {
@@ -215,20 +217,30 @@ fn place(candidates: &[Candidate<'_>], position: &Position) -> f64 {
     bits.iter().sum()
 }
 
+/// Share of random texts of twenty letters and digits that look like words.
+const WORDLIKE: f64 = 0.003;
+/// Pages beside a parameter, in the mean of real services.
+const PAGES_BESIDE: f64 = 0.4;
+
 /// How much more likely the word of this rank is a value than a page, before it is looked at.
 ///
-/// Real services have 0.4 pages beside a parameter. A page is as popular as it is, whatever the values are: it is among
+/// A page is as popular as it is, whatever the values are: it is among
 /// the most popular of them in six cases of ten, and at any other rank r with a probability of about 1 / 7r.
-fn prior(rank: usize, pages: usize, names: usize, position: &Position) -> f64 {
+fn prior(candidate: &Candidate<'_>, rank: usize, pages: usize, names: usize, position: &Position) -> f64 {
     if position.random_values {
-        return -4.0;
+        if candidate.form.is_of_routes() || !vocabulary::may_be_random(candidate.word) {
+            return -4.0;
+        }
+        // Of so many random texts a few look like words by chance, and hardly any page is asked for so seldom.
+        let texts_for_each = position.random_requests as f64 / candidate.count.max(1) as f64;
+        return (texts_for_each * WORDLIKE / PAGES_BESIDE).log2().clamp(-4.0, 4.0);
     }
     if position.exact_values {
         // Where names keep coming beside numbers, names are values as well.
         return (names.max(1) as f64).log2() - 4.0;
     }
     let of_rank = if rank == 0 { 1.0 / 0.6 } else { 7.0 * (rank + 1) as f64 };
-    (of_rank / (0.4 + pages as f64)).log2().max(0.0)
+    (of_rank / (PAGES_BESIDE + pages as f64)).log2().max(0.0)
 }
 
 /// Candidates by how often they were seen.
@@ -457,6 +469,29 @@ mod tests {
             let mut with_page = words.clone();
             with_page[0].2 = &["advanced", "results"];
             check(&with_page, &Position { after_plural: true, ..Position::default() }, &values[1..]);
+        }
+    }
+
+    #[test]
+    fn a_rare_word_among_random_texts_is_one_of_them_by_chance() {
+        let beside = |requests| Position {
+            after_plural: true,
+            random_values: requests > 0,
+            random_requests: requests,
+            ..Position::default()
+        };
+        let chance = ("veTanoRimelUkesoDapi", 1, &["keys"][..]);
+        for (words, requests, values) in [
+            (vec![chance], 5_000, vec![chance.0]),
+            // Few texts: none of them looks like words.
+            (vec![chance], 5, vec![]),
+            // Asked for as often as a page.
+            (vec![(chance.0, 900, chance.2)], 5_000, vec![]),
+            // No random text looks like these.
+            (vec![("karotiverwaltung", 1, &["keys"][..])], 5_000, vec![]),
+            (vec![("SearchSettingsByName", 1, &["keys"][..])], 5_000, vec![]),
+        ] {
+            check(&words, &beside(requests), &values);
         }
     }
 

@@ -197,6 +197,7 @@ impl Node {
         let position = Position {
             exact_values: mass(&beside(&EXACT)) > names,
             random_values: mass(&beside(&["{token}", "{hex}"])) > names,
+            random_requests: mass(&beside(&["{token}"])),
             text_values: 5 * mass(&beside(&["{opaque}", "{slug}", "{word}", "{email}"])) > names,
             ..position.clone()
         };

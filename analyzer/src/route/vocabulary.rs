@@ -127,6 +127,13 @@ pub(crate) fn holds_words(run: &[u8]) -> bool {
     listed[run.len()] * TELLING_SHARE >= run.len()
 }
 
+/// Whether `word` has the form of a random text of letters and digits that happens to look like words.
+pub(crate) fn may_be_random(word: &str) -> bool {
+    word.len() >= MACHINE_MADE
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && (mixed_case(word) || word.bytes().any(|byte| byte.is_ascii_digit()))
+}
+
 fn mixed_case(word: &str) -> bool {
     word.bytes().any(|byte| byte.is_ascii_lowercase()) && word.bytes().any(|byte| byte.is_ascii_uppercase())
 }
