@@ -217,15 +217,15 @@ fn place(candidates: &[Candidate<'_>], position: &Position) -> f64 {
     bits.iter().sum()
 }
 
-/// Share of random texts of twenty letters and digits that look like words.
+/// Share of random texts of twenty letters and digits that look like words to [`super::segment`]: counted in 400,000.
 const WORDLIKE: f64 = 0.003;
 /// Pages beside a parameter, in the mean of real services.
 const PAGES_BESIDE: f64 = 0.4;
 
-/// How much more likely the word of this rank is a value than a page, before it is looked at.
+/// How much more likely the candidate of this rank is a value than a page, by how often it was seen alone.
 ///
-/// A page is as popular as it is, whatever the values are: it is among
-/// the most popular of them in six cases of ten, and at any other rank r with a probability of about 1 / 7r.
+/// A page is as popular as it is, whatever the values are: it is among the most popular of them in six cases of ten, and
+/// at any other rank r with a probability of about 1 / 7r.
 fn prior(candidate: &Candidate<'_>, rank: usize, pages: usize, names: usize, position: &Position) -> f64 {
     if position.random_values {
         if candidate.form.is_of_routes() || !vocabulary::may_be_random(candidate.word) {

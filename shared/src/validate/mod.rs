@@ -1,17 +1,17 @@
 //! Meaning: everything in a well-formed profile that contradicts itself, at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod arrivals;
+mod endpoints;
+mod sessions;
 
-use crate::arrivals::{Arrivals, Burstiness, DAY_S};
-use crate::clients::{ClientShare, Clients, is_country};
+use std::collections::BTreeSet;
+
+use endpoints::{NAME, is_name};
+
 use crate::distribution::LogHistogram;
-use crate::endpoint::{Endpoint, Summary};
+use crate::endpoint::Summary;
 use crate::error::{Violation, nearest};
 use crate::profile::Profile;
-use crate::request::{Extract, Login, RequestTemplate};
-use crate::session::{Class, END, LEADS_TO, OTHER};
-use crate::status::{self, Status};
-use crate::units::Weekday;
 
 /// How far probabilities that should add up to 1 may be off: they are published rounded, and edited by hand.
 const SUM_TOLERANCE: f64 = 0.005;
@@ -94,189 +94,13 @@ pub fn validate(profile: &Profile) -> Vec<Violation> {
     check.violations
 }
 
-/// Headers that follow from the connection, the target and the run.
-const OWN_HEADERS: [&str; 9] = [
-    "Host",
-    "Content-Length",
-    "Transfer-Encoding",
-    "Connection",
-    "Upgrade",
-    "TE",
-    "User-Agent",
-    "X-Load-Run",
-    "X-Loadprint-Session",
-];
-
-/// What a name in a template may be.
-const NAME: &str = "a name of letters, digits and `_` that begins with a letter";
-
-/// Can templates use it as a name?
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// Is it a token of HTTP (RFC 9110, 5.6.2)?
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
-}
-
+/// What was found wrong so far. Each part of a profile has a file with its checks; here is what they have in common.
 #[derive(Default)]
 struct Check {
     violations: Vec<Violation>,
 }
 
 impl Check {
-    fn endpoints(&mut self, endpoints: &[Endpoint], ids: &BTreeSet<&str>) {
-        if endpoints.is_empty() {
-            self.wrong("/endpoints", "an empty list", "at least one endpoint");
-        }
-        let mut seen = BTreeSet::new();
-        for (i, endpoint) in endpoints.iter().enumerate() {
-            let place = format!("/endpoints/{i}");
-            if !seen.insert(endpoint.id.as_str()) {
-                self.wrong(
-                    &format!("{place}/id"),
-                    format!("`{}` a second time", endpoint.id),
-                    "ids used once",
-                );
-            }
-            let reserved = endpoint.id == END || endpoint.id == OTHER || endpoint.id.contains(LEADS_TO);
-            if reserved || endpoint.id.is_empty() {
-                self.wrong(
-                    &format!("{place}/id"),
-                    format!("`{}`", endpoint.id),
-                    "a name other than `END` and `other`, without ` > `",
-                );
-            }
-            if let Some(expected) = wrong_route(&endpoint.route) {
-                self.wrong(
-                    &format!("{place}/route"),
-                    format!("`{}`", endpoint.route.escape_debug()),
-                    expected,
-                );
-            }
-            if !is_token(&endpoint.method) {
-                self.wrong(&format!("{place}/method"), format!("`{}`", endpoint.method), "an HTTP method");
-            }
-            self.share(&format!("{place}/weight"), endpoint.weight);
-            self.status(&format!("{place}/status"), &endpoint.status);
-            for (name, summary) in
-                [("response_bytes", &endpoint.response_bytes), ("service_time_s", &endpoint.service_time_s)]
-            {
-                summary.iter().for_each(|summary| self.summary(&format!("{place}/{name}"), summary));
-            }
-            if let Some(request) = &endpoint.request {
-                self.request(&format!("{place}/request"), request, endpoint);
-            }
-            for (j, companion) in endpoint.companions.iter().enumerate() {
-                let here = format!("{place}/companions/{j}");
-                self.reference(&format!("{here}/endpoint"), &companion.endpoint, ids, "endpoint");
-                self.share(&format!("{here}/probability"), companion.probability);
-                if endpoint.companions[..j].iter().any(|before| before.endpoint == companion.endpoint) {
-                    let found = format!("`{}` a second time", companion.endpoint);
-                    self.wrong(&format!("{here}/endpoint"), found, "companions named once");
-                }
-                if let Some(count) = companion.count.filter(|count| !(count.is_finite() && *count >= 1.0)) {
-                    self.wrong(&format!("{here}/count"), count, "a number >= 1");
-                }
-                for (quantile, offset_s) in &companion.offset_s {
-                    let here = format!("{here}/offset_s/{quantile}");
-                    self.not_negative(&here, *offset_s);
-                    if !matches!(quantile.as_str(), "p50" | "p95") {
-                        self.wrong(&here, format!("`{quantile}`"), "`p50` or `p95`");
-                    }
-                }
-            }
-        }
-    }
-
-    fn request(&mut self, place: &str, request: &RequestTemplate, endpoint: &Endpoint) {
-        for name in request.headers.keys() {
-            let here = format!("{place}/headers/{name}");
-            let found = || format!("`{}`", name.escape_debug());
-            if !is_token(name) {
-                self.wrong(&here, found(), "the name of a header");
-            } else if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-                self.wrong(&here, found(), "a header that the replayer does not write itself");
-            }
-        }
-        let bodies = [
-            ("`body`", request.body.is_some()),
-            ("`graphql`", request.graphql.is_some()),
-            ("`grpc`", request.grpc.is_some()),
-        ];
-        let bodies: Vec<&str> =
-            bodies.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect();
-        if bodies.len() > 1 {
-            self.wrong(place, bodies.join(" and "), "one of them");
-        }
-        if let Some(graphql) = &request.graphql
-            && !graphql.document.contains(graphql.operation.as_str())
-        {
-            let found = format!("`{}`", graphql.operation);
-            self.wrong(&format!("{place}/graphql/operation"), found, "an operation of the document");
-        }
-        if let Some(grpc) = &request.grpc {
-            let here = format!("{place}/grpc");
-            if endpoint.method != "POST" {
-                self.wrong(
-                    &here,
-                    format!("a call by `{}`", endpoint.method),
-                    "the method `POST`, as all calls of gRPC have",
-                );
-            }
-            match (&grpc.method, grpc.called(&endpoint.route)) {
-                (_, Some(_)) => {}
-                (Some(method), None) => {
-                    let found = format!("`{}`", method.escape_debug());
-                    self.wrong(
-                        &format!("{here}/method"),
-                        found,
-                        "service and method such as `shop.Catalog/GetProduct`",
-                    );
-                }
-                (None, None) => {
-                    let expected =
-                        "`method`, since the route does not end with the names of a service and a method";
-                    self.wrong(&here, "no `method`", expected);
-                }
-            }
-        }
-    }
-
-    fn login(&mut self, login: &Login, ids: &BTreeSet<&str>) {
-        self.reference("/login/endpoint", &login.endpoint, ids, "endpoint");
-        for (name, extract) in &login.extract {
-            let here = format!("/login/extract/{name}");
-            if !is_name(name) {
-                self.wrong(&here, format!("`{name}`"), NAME);
-            }
-            match extract {
-                Extract::Json(pointer) if !pointer.is_empty() && !pointer.starts_with('/') => {
-                    self.wrong(&here, format!("`{pointer}`"), "a JSON pointer such as `/data/token`");
-                }
-                Extract::Header(header) | Extract::Cookie(header) if !is_token(header) => {
-                    self.wrong(
-                        &here,
-                        format!("`{}`", header.escape_debug()),
-                        "the name of a header or cookie",
-                    );
-                }
-                Extract::Json(_) | Extract::Regex(_) | Extract::Header(_) | Extract::Cookie(_) => {}
-            }
-        }
-    }
-
-    fn status(&mut self, place: &str, status: &BTreeMap<String, f64>) {
-        for code in status.keys() {
-            if code.parse::<Status>().is_err() {
-                self.wrong(&format!("{place}/{code}"), format!("`{code}`"), status::EXPECTED);
-            }
-        }
-        self.sum(place, "the shares of all status codes", status.values().copied());
-    }
-
     fn summary(&mut self, place: &str, summary: &Summary) {
         for (name, value) in [("p50", Some(summary.p50)), ("p95", summary.p95), ("p99", summary.p99)] {
             value.into_iter().for_each(|value| self.not_negative(&format!("{place}/{name}"), value));
@@ -296,162 +120,6 @@ impl Check {
                 let found = format!("{count} values or more");
                 self.wrong(&format!("{place}/bins"), found, format!("at most {MOST_VALUES}"));
             }
-        }
-    }
-
-    fn clients(&mut self, clients: &Clients) {
-        let Clients { browsers, devices, systems, countries } = clients;
-        let named = |(name, share): (&'static str, &ClientShare)| (name.to_owned(), *share);
-        self.client_shares("browsers", browsers.iter().map(|(is, share)| named((is.name(), share))));
-        self.client_shares("devices", devices.iter().map(|(is, share)| named((is.name(), share))));
-        self.client_shares("systems", systems.iter().map(|(is, share)| named((is.name(), share))));
-        self.client_shares("countries", countries.iter().map(|(code, share)| (code.clone(), *share)));
-        for code in countries.keys().filter(|code| !is_country(code)) {
-            let found = format!("`{}`", code.escape_debug());
-            let expected = "two capital letters, `unknown` or `other`";
-            self.wrong(&format!("/clients/countries/{code}"), found, expected);
-        }
-    }
-
-    fn client_shares(&mut self, by: &str, shares: impl Iterator<Item = (String, ClientShare)>) {
-        let shares: Vec<(String, ClientShare)> = shares.collect();
-        if shares.is_empty() {
-            return;
-        }
-        for (name, share) in &shares {
-            self.share(&format!("/clients/{by}/{name}/sessions"), share.sessions);
-            self.share(&format!("/clients/{by}/{name}/requests"), share.requests);
-        }
-        let place = format!("/clients/{by}");
-        self.sum(&place, "the shares of sessions", shares.iter().map(|(_, share)| share.sessions));
-        self.sum(&place, "the shares of requests", shares.iter().map(|(_, share)| share.requests));
-    }
-
-    fn class(&mut self, place: &str, class: &Class, ids: &BTreeSet<&str>, think_times: &BTreeSet<&str>) {
-        self.share(&format!("{place}/weight"), class.weight);
-        self.row(&format!("{place}/start"), &class.start, class, ids);
-        for (id, state) in &class.chain {
-            if id != OTHER {
-                self.reference(&format!("{place}/chain/{id}"), id, ids, "endpoint");
-            }
-            self.row(&format!("{place}/chain/{id}/next"), &state.next, class, ids);
-        }
-        for (i, context) in class.contexts.iter().enumerate() {
-            let here = format!("{place}/contexts/{i}");
-            for id in &context.after {
-                self.reference(&format!("{here}/after"), id, ids, "endpoint");
-            }
-            self.row(&format!("{here}/next"), &context.next, class, ids);
-        }
-        self.reference(
-            &format!("{place}/think_time/default"),
-            &class.think_time.default,
-            think_times,
-            "think time",
-        );
-        for (id, name) in &class.think_time.on {
-            let here = format!("{place}/think_time/on/{id}");
-            let (from, to) =
-                id.split_once(LEADS_TO).map_or((id.as_str(), None), |(from, to)| (from, Some(to)));
-            for id in std::iter::once(from).chain(to).filter(|id| *id != OTHER) {
-                self.reference(&here, id, ids, "endpoint");
-            }
-            self.reference(&here, name, think_times, "think time");
-        }
-        if let Some(pace) = class.pace.filter(|pace| !(-1.0..=1.0).contains(pace)) {
-            self.wrong(&format!("{place}/pace"), pace, "a correlation from -1 to 1");
-        }
-        for id in endless(class) {
-            self.violations.push(
-                Violation::new(
-                    format!("{place}/chain/{id}"),
-                    "a state that never reaches `END`",
-                    "a way to `END`",
-                )
-                .hint("a session that comes here would never end; give `END` a share in one of the rows"),
-            );
-        }
-    }
-
-    /// A row of probabilities: known targets, each with a row of its own, adding up to 1.
-    fn row(&mut self, place: &str, row: &BTreeMap<String, f64>, class: &Class, ids: &BTreeSet<&str>) {
-        for (id, probability) in row {
-            let here = format!("{place}/{id}");
-            self.share(&here, *probability);
-            if id == END {
-                continue;
-            }
-            if id != OTHER {
-                self.reference(&here, id, ids, "endpoint");
-            }
-            let known = id == OTHER || ids.contains(id.as_str());
-            if known && !class.chain.contains_key(id) {
-                self.wrong(&here, format!("`{id}`, which has no row in `chain`"), "a state that leads on");
-            }
-        }
-        self.sum(place, "the probabilities of the row", row.values().copied());
-    }
-
-    fn arrivals(&mut self, arrivals: &Arrivals) {
-        let place = "/arrivals";
-        let every = arrivals.knots_every_s;
-        if every == 0 || !DAY_S.is_multiple_of(every) {
-            self.wrong(&format!("{place}/knots_every_s"), every, "a divisor of 86400, such as 1800");
-            return;
-        }
-        let expected = (DAY_S / every) as usize;
-        for day in Weekday::ALL {
-            let knots = arrivals.week.day(day);
-            let here = format!("{place}/week/{}", day.name());
-            if knots.len() != expected {
-                let needed = format!("{expected} of them, one every {every} s");
-                self.wrong(&here, format!("{} knots", knots.len()), needed);
-            }
-            for (i, rate) in knots.iter().enumerate().filter(|(_, rate)| !rate.is_finite() || **rate < 0.0) {
-                self.wrong(&format!("{here}/{i}"), rate, "a rate >= 0");
-            }
-        }
-        if arrivals.knots().iter().all(|rate| *rate <= 0.0) {
-            self.wrong(&format!("{place}/week"), "a rate of 0 all week", "some sessions");
-        }
-        if let Some(cv) = arrivals.day_level_cv {
-            self.not_negative(&format!("{place}/day_level_cv"), cv);
-        }
-        if let Some(weeks) = &arrivals.weeks {
-            for (i, level) in weeks.levels.iter().enumerate() {
-                self.not_negative(&format!("{place}/weeks/levels/{i}"), *level);
-            }
-            self.not_negative(&format!("{place}/weeks/next"), weeks.next);
-        }
-        arrivals.burstiness.iter().for_each(|burstiness| self.burstiness(burstiness));
-        for (i, date) in arrivals.outlier_days.iter().enumerate() {
-            if !is_date(date) {
-                let here = format!("{place}/outlier_days/{i}");
-                self.wrong(&here, format!("`{date}`"), "a date such as `2026-12-24`");
-            }
-        }
-        // Dates in this form sort as they follow each other.
-        if !arrivals.outlier_days.is_sorted_by(|one, next| one < next) {
-            self.wrong(
-                &format!("{place}/outlier_days"),
-                "dates out of order",
-                "each once, the earliest first",
-            );
-        }
-    }
-
-    fn burstiness(&mut self, burstiness: &Burstiness) {
-        let place = "/arrivals/burstiness";
-        let (constants, variances) = (&burstiness.time_constants_s, &burstiness.variances);
-        if constants.len() != variances.len() {
-            let needed = format!("{} of them, one for each time constant", constants.len());
-            self.wrong(&format!("{place}/variances"), format!("{} variances", variances.len()), needed);
-        }
-        for (i, seconds) in constants.iter().enumerate() {
-            self.positive(&format!("{place}/time_constants_s/{i}"), *seconds);
-        }
-        for (i, variance) in variances.iter().enumerate() {
-            self.not_negative(&format!("{place}/variances/{i}"), *variance);
         }
     }
 
@@ -495,72 +163,13 @@ impl Check {
     }
 }
 
-/// What `route` should have been, unless it is a path as a request target can carry it (RFC 3986, 3.3), with names in
-/// braces where values will stand.
-fn wrong_route(route: &str) -> Option<&'static str> {
-    if !route.starts_with('/') {
-        return Some("a path that starts with `/`");
-    }
-    let (mut literal, mut rest) = (String::new(), route);
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, after)) = after.split_once('}') else { return Some("a `}` for every `{`") };
-        if name.is_empty() || name.contains(['/', '{']) || !is_path(name) {
-            return Some("a name such as `id` in every pair of braces");
-        }
-        // The value that will stand here separates what is around it: `%{id}20` holds no escape.
-        literal.push_str(before);
-        literal.push('/');
-        rest = after;
-    }
-    literal.push_str(rest);
-    (!is_path(&literal))
-        .then_some("letters, digits, `/-._~!$&'()*+,;=:@`, `{names}`, and escapes such as `%20`")
-}
-
-/// Whether `text` has only the characters of a path, and two hexadecimal digits after every `%`.
-fn is_path(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
-    let is_escape = |after: &str| {
-        after.as_bytes().first_chunk::<2>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    text.bytes().all(plain) && text.split('%').skip(1).all(is_escape)
-}
-
-/// States from which `END` cannot be reached.
-fn endless(class: &Class) -> Vec<&str> {
-    let mut ending: BTreeSet<&str> = BTreeSet::from([END]);
-    loop {
-        let before = ending.len();
-        for (id, state) in &class.chain {
-            if state.next.iter().any(|(to, probability)| *probability > 0.0 && ending.contains(to.as_str())) {
-                ending.insert(id);
-            }
-        }
-        if ending.len() == before {
-            return class.chain.keys().map(String::as_str).filter(|id| !ending.contains(id)).collect();
-        }
-    }
-}
-
-/// Four digits, two and two, of a month and a day that there are.
-fn is_date(text: &str) -> bool {
-    let number = |part: &str, digits: usize| {
-        (part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
-            .then(|| part.parse::<u16>().ok())
-            .flatten()
-    };
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return false };
-    let month_and_day = number(month, 2).zip(number(day, 2));
-    number(year, 4).is_some()
-        && month_and_day.is_some_and(|(month, day)| (1..=12).contains(&month) && (1..=31).contains(&day))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::arrivals::Weeks;
-    use crate::clients::{Browser, Device};
+    use crate::arrivals::{Burstiness, Weeks};
+    use crate::clients::{Browser, ClientShare, Clients, Device};
     use crate::endpoint::Companion;
     use crate::io::from_yaml;
     use crate::profile::{Background, EXAMPLE, Sampling};
