@@ -11,9 +11,9 @@ use super::blocks::{Block, Next};
 use super::flaw::Ending;
 
 /// Blocks that are decoded ahead at most, for each thread that may take one.
-const AHEAD_PER_THREAD: usize = 2;
+const AHEAD_PER_THREAD: usize = 6;
 /// Blocks that are decoded ahead at most, however many threads there are: one decoder keeps few of them busy.
-const MOST_AHEAD: usize = 8;
+const MOST_AHEAD: usize = 12;
 /// Most bytes of a block: it is found in cache by whoever parses it.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Bytes read at a time: small enough to be in cache when they are decoded into.
@@ -168,40 +168,43 @@ impl Decoder {
     /// Fills `block` with the next lines; `false` at the end.
     fn next(&mut self, block: &mut Block) -> bool {
         let bytes = &mut block.bytes;
-        bytes.clear();
-        bytes.append(&mut self.carry);
+        let mut filled = self.carry.len();
+        grow(bytes, filled);
+        bytes[..filled].copy_from_slice(&self.carry);
+        self.carry.clear();
         let mut wanted = self.block_bytes;
         loop {
-            self.fill(bytes, wanted);
+            self.fill(bytes, &mut filled, wanted);
             if self.skipping {
-                let end = memchr::memchr(b'\n', bytes);
-                let skipped = end.map_or(bytes.len(), |at| at + 1);
-                bytes.drain(..skipped);
+                let end = memchr::memchr(b'\n', &bytes[..filled]);
+                let skipped = end.map_or(filled, |at| at + 1);
+                bytes.copy_within(skipped..filled, 0);
+                filled -= skipped;
                 self.offset += skipped as u64;
                 self.skipping = end.is_none() && !self.ended;
                 if self.skipping {
                     continue;
                 }
             }
-            if bytes.is_empty() {
+            if filled == 0 {
                 if self.ended {
                     return false;
                 }
                 continue;
             }
-            let cut = match memchr::memrchr(b'\n', bytes) {
+            let cut = match memchr::memrchr(b'\n', &bytes[..filled]) {
                 Some(at) => at + 1,
-                None if self.ended => bytes.len(),
-                None if bytes.len() > self.line_limit => {
+                None if self.ended => filled,
+                None if filled > self.line_limit => {
                     self.skipping = true;
-                    bytes.len()
+                    filled
                 }
                 None => {
-                    wanted = bytes.len() + self.block_bytes;
+                    wanted = filled + self.block_bytes;
                     continue;
                 }
             };
-            self.carry.extend_from_slice(&bytes[cut..]);
+            self.carry.extend_from_slice(&bytes[cut..filled]);
             bytes.truncate(cut);
             block.index = self.next_index;
             block.offset = self.offset;
@@ -211,26 +214,31 @@ impl Decoder {
         }
     }
 
-    /// Reads until `bytes` are at least `target`, or the stream ends.
-    fn fill(&mut self, bytes: &mut Vec<u8>, target: usize) {
-        bytes.reserve(target.saturating_sub(bytes.len()));
-        while bytes.len() < target && !self.ended {
-            let have = bytes.len();
-            bytes.resize(target.min(have + READ_BYTES), 0);
-            let got = match self.reader.read(&mut bytes[have..]) {
-                Ok(got) => got,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-                    bytes.truncate(have);
-                    continue;
+    /// Reads until `target` of `bytes` are filled, or the stream ends.
+    fn fill(&mut self, bytes: &mut Vec<u8>, filled: &mut usize, target: usize) {
+        while *filled < target && !self.ended {
+            let end = target.min(*filled + READ_BYTES);
+            grow(bytes, end);
+            match self.reader.read(&mut bytes[*filled..end]) {
+                Ok(got) => {
+                    *filled += got;
+                    self.ended = got == 0;
                 }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.ending.lock().unwrap_or_else(PoisonError::into_inner).add(&error);
-                    0
+                    self.ended = true;
                 }
-            };
-            bytes.truncate(have + got);
-            self.ended = got == 0;
+            }
         }
+    }
+}
+
+/// Makes `bytes` at least so long. What is there stays, to be written over: to clear a block before it is filled would be
+/// to write it twice.
+fn grow(bytes: &mut Vec<u8>, length: usize) {
+    if bytes.len() < length {
+        bytes.resize(length, 0);
     }
 }
 
