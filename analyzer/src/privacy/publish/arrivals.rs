@@ -22,8 +22,8 @@ use crate::tally::civil::CivilClock;
 use crate::tally::start::Start;
 use crate::weight::REQUEST;
 
-/// When sessions that were counted start, with what the gate lets through of it.
-pub(super) struct Counted {
+/// When sessions start, as fitted to those that were counted, with what the gate lets through of it.
+pub(super) struct Fitted {
     curve: Curve,
     variances: Variances,
     day_level_cv: Option<f64>,
@@ -33,7 +33,7 @@ pub(super) struct Counted {
     mass: f64,
 }
 
-impl Counted {
+impl Fitted {
     /// Dates are named where at least k clients came on them, and a rate tells of no fewer.
     pub(super) fn of(reading: &Reading, tally: &Tally, clock: &CivilClock, settings: &Settings) -> Self {
         let k = settings.model.k;

@@ -76,7 +76,7 @@ pub(crate) fn publish(reading: &Reading, counted: &Counted, settings: &Settings)
     let state = |route: RouteNumber| if named.contains(&route) { route } else { classes::UNNAMED };
     // Neither needs anything of the other, and each has parts that only one thread can work at.
     let (arrivals, kinds) = rayon::join(
-        || arrivals::Counted::of(reading, tally, clock, settings),
+        || arrivals::Fitted::of(reading, tally, clock, settings),
         || Kinds::find(walks, &state, &id, gate),
     );
     let mut flow = Flow::of(tally, &state);
