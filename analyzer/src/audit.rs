@@ -145,12 +145,12 @@ pub fn audit(
         let name = source.found.name;
         let input =
             source.input.open(settings.limits()).map_err(|source| Error::Read { input: name, source })?;
-        let blocks = Blocks::new(input, format.framing(), settings.block_bytes, settings.line_limit, 1);
+        let blocks = Blocks::new(input, format.framing(), settings.block_bytes, settings.line_limit);
         let (mut block, mut cache) = (Block::default(), Cache::default());
         while blocks.next(&mut block) {
             on_bytes(block.bytes.len() as u64);
             // Where a document breaks off is what `inspect` is for.
-            let _ = read::records(&block, &format, settings.line_limit, &mut cache, |_, _, record| {
+            let _ = read::records(&block, &format, settings.line_limit, &mut cache, |_, record| {
                 let Ok(request) = record else { return };
                 let agent = request.user_agent.map_or(Kind::Page, kind::of_user_agent);
                 let kind = kind::of_request(request, request.path(), agent);

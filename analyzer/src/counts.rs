@@ -31,6 +31,10 @@ pub(crate) struct Hour {
     since_1970: i64,
     start_ns: i64,
     offset_s: i32,
+    /// The hour of the day.
+    utc: usize,
+    /// The same as printed; `None` where offsets are no whole hours: then two hours of the day meet in one by UTC.
+    local: Option<usize>,
 }
 
 const HOUR_NS: i64 = 3600 * SECOND_NS;
@@ -38,14 +42,22 @@ const HOUR_NS: i64 = 3600 * SECOND_NS;
 impl Default for Hour {
     /// One that no request is in.
     fn default() -> Self {
-        Self { since_1970: 0, start_ns: i64::MAX, offset_s: 0 }
+        Self { since_1970: 0, start_ns: i64::MAX, offset_s: 0, utc: 0, local: None }
     }
 }
 
 impl Hour {
     fn of(stamp_ns: i64, offset_s: i32) -> Self {
         let since_1970 = stamp_ns.div_euclid(HOUR_NS);
-        Self { since_1970, start_ns: since_1970.saturating_mul(HOUR_NS), offset_s }
+        let hour_of_day = |hours: i64| hours.rem_euclid(24) as usize;
+        let whole_hours = (offset_s % 3600 == 0).then(|| i64::from(offset_s / 3600));
+        Self {
+            since_1970,
+            start_ns: since_1970.saturating_mul(HOUR_NS),
+            offset_s,
+            utc: hour_of_day(since_1970),
+            local: whole_hours.map(|hours| hour_of_day(since_1970 + hours)),
+        }
     }
 
     #[inline]
@@ -57,12 +69,8 @@ impl Hour {
     /// The hour of the day, as printed, of a stamp in this hour.
     #[inline]
     fn local(&self, stamp_ns: i64) -> usize {
-        let offset_ns = i64::from(self.offset_s) * SECOND_NS;
-        match offset_ns % HOUR_NS {
-            0 => (self.since_1970 + offset_ns / HOUR_NS).rem_euclid(24) as usize,
-            // Where offsets are no whole hours, two hours of the day meet in one by UTC.
-            _ => stamp_ns.saturating_add(offset_ns).div_euclid(HOUR_NS).rem_euclid(24) as usize,
-        }
+        let printed_ns = || stamp_ns.saturating_add(i64::from(self.offset_s) * SECOND_NS);
+        self.local.unwrap_or_else(|| printed_ns().div_euclid(HOUR_NS).rem_euclid(24) as usize)
     }
 }
 
@@ -91,7 +99,7 @@ impl Counts {
             *known = (*known).min(offset_s);
         }
         self.by_local_hour[hour.local(stamp_ns)] += 1;
-        self.by_utc_hour[hour.since_1970.rem_euclid(24) as usize] += 1;
+        self.by_utc_hour[hour.utc] += 1;
         let (first, last) = self.span_ns.unwrap_or((stamp_ns, stamp_ns));
         self.span_ns = Some((first.min(stamp_ns), last.max(stamp_ns)));
     }

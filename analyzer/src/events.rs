@@ -148,7 +148,6 @@ fn each_sheet<S: Sheet>(
             detection.format.framing(),
             settings.read.block_bytes,
             settings.read.line_limit,
-            1,
         );
         loop {
             let mut batch = Vec::new();
@@ -192,7 +191,7 @@ fn sheet<S: Sheet>(
     let mut given = Given::new(&settings.read);
     let (mut sheet, mut count, mut line) = (S::default(), 0, 0);
     // A document that breaks off was reported when it was read for the routes.
-    let _ = read::records(block, format, settings.read.line_limit, &mut cache, |_, _, record| {
+    let _ = read::records(block, format, settings.read.line_limit, &mut cache, |_, record| {
         line += 1;
         let Ok(request) = record else { return };
         if reading.duplicates.contains(&(input, block.index, line)) {

@@ -151,12 +151,12 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Adds what one line says that was understood as `request`.
-    pub fn add(&mut self, line: &[u8], request: &Request<'_>) {
+    /// Adds what one line says that was understood as `request`; `backslash` is where its first one is.
+    pub(crate) fn add(&mut self, line: &[u8], backslash: Option<usize>, request: &Request<'_>) {
         if request.bytes_out == Some(0) {
             if request.bytes_out_is_dash { self.dash_bytes += 1 } else { self.zero_bytes += 1 }
         }
-        if let Some(at) = memchr::memchr(b'\\', line) {
+        if let Some(at) = backslash {
             match line.get(at + 1) {
                 Some(b'"') => self.escaped_quotes += 1,
                 Some(b'x') => {
@@ -223,7 +223,7 @@ mod tests {
             let text = format!(r#"h - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 304 {size} "-" "a""#);
             let mut evidence = Evidence::default();
             let format = Builtin::Combined.format(None, &Identity::Ip);
-            evidence.add(text.as_bytes(), &format.parse(text.as_bytes(), &mut Cache::default()).unwrap());
+            evidence.add(text.as_bytes(), None, &format.parse(text.as_bytes(), &mut Cache::default()).unwrap());
             assert_eq!(evidence.producer(), expected);
         }
     }

@@ -179,7 +179,12 @@ fn understood(format: &Format, sample: &[&[u8]], mark: Look) -> Understood {
     let (mut lines, mut good, mut marked) = (0_u32, 0_u32, false);
     let mut evidence = Evidence::default();
     let mut cache = Cache::default();
-    for &line in sample {
+    for (number, &line) in sample.iter().enumerate() {
+        // Even if it understood all that are left, it would not be recognised.
+        let left = (sample.len() - number) as u32;
+        if f64::from(good + left) < LEAST_SHARE * f64::from(lines + left) {
+            break;
+        }
         lines += 1;
         match mark(line) {
             Mark::Shown => marked = true,
@@ -189,7 +194,7 @@ fn understood(format: &Format, sample: &[&[u8]], mark: Look) -> Understood {
         match format.parse(line, &mut cache) {
             Ok(request) => {
                 good += u32::from(!request.truncated);
-                evidence.add(line, &request);
+                evidence.add(line, memchr::memchr(b'\\', line), &request);
             }
             Err(Reject::NotARequest) => lines -= 1,
             Err(_) => {}

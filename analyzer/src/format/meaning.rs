@@ -323,19 +323,34 @@ pub(super) struct RequestLine<'a> {
 }
 
 /// Splits at the first and the last space, because raw spaces in targets do occur.
-#[inline]
+// Always inlined: it is hardly longer than a call of it.
+#[inline(always)]
 pub(super) fn request_line(text: &[u8]) -> RequestLine<'_> {
+    // As nearly all are, without a search.
+    let method_bytes = match text {
+        [b'G', b'E', b'T', b' ', ..] => 3,
+        [b'P', b'O', b'S', b'T', b' ', ..] => 4,
+        _ => return unusual_request_line(text),
+    };
+    match text[method_bytes + 1..].split_last_chunk() {
+        Some((target, [b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'])) => RequestLine {
+            method: Some(&text[..method_bytes]),
+            target,
+            protocol: Some(&text[text.len() - 8..]),
+        },
+        _ => unusual_request_line(text),
+    }
+}
+
+#[inline(never)]
+fn unusual_request_line(text: &[u8]) -> RequestLine<'_> {
     let unreadable = RequestLine { method: None, target: b"", protocol: None };
     let Some(first) = memchr::memchr(b' ', text) else { return unreadable };
     let (method, rest) = (&text[..first], &text[first + 1..]);
     if !is_method(method) {
         return unreadable;
     }
-    let last = match rest {
-        // As nearly all end, without a search.
-        [.., b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Some(rest.len() - 9),
-        _ => memchr::memrchr(b' ', rest).filter(|last| rest[last + 1..].starts_with(b"HTTP/")),
-    };
+    let last = memchr::memrchr(b' ', rest).filter(|last| rest[last + 1..].starts_with(b"HTTP/"));
     let (target, protocol) = match last {
         Some(last) => (&rest[..last], Some(&rest[last + 1..])),
         // HTTP/0.9 has no version; a cut line may have lost it.

@@ -60,6 +60,7 @@ mod json;
 mod labelled;
 pub mod language;
 pub mod map;
+pub(crate) mod marks;
 pub(crate) mod meaning;
 pub mod network;
 pub mod nginx_conf;
@@ -79,6 +80,7 @@ pub(crate) mod values;
 mod wrapper;
 
 use builtin::Evidence;
+use marks::{LineMarks, Marks};
 use serde::{Deserialize, Serialize};
 use shared::profile::Stamp;
 use wrapper::Wrapper;
@@ -211,6 +213,8 @@ pub struct Cache {
     scratch: Vec<u8>,
     /// The header lines passed, and what they say.
     in_force: headed::InForce,
+    /// The quotes and backslashes of the lines read next.
+    pub(crate) marks: Marks,
     /// Text of the last line that a wrapper had escaped.
     peeled: Vec<u8>,
     /// What the line inside a wrapper is read with.
@@ -270,10 +274,24 @@ impl Format {
     /// Why the line is no request of this format.
     #[inline]
     pub fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
+        self.parse_marked(line, None, cache)
+    }
+
+    /// As [`Format::parse`], of a line whose marks are known.
+    #[inline]
+    pub(crate) fn parse_marked<'a>(
+        &self,
+        line: &'a [u8],
+        marks: Option<LineMarks<'_>>,
+        cache: &'a mut Cache,
+    ) -> Result<Request<'a>, Reject> {
         // Windows editors put a byte order mark in front of the first line.
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        let (line, marks) = match line.strip_prefix(b"\xef\xbb\xbf") {
+            Some(line) => (line, None),
+            None => (line, marks),
+        };
         match self.wrappers.is_empty() {
-            true => self.read(line, cache),
+            true => self.read(line, marks, cache),
             false => self.peel(&self.wrappers, line, cache),
         }
     }
@@ -284,7 +302,7 @@ impl Format {
         line: &'a [u8],
         cache: &'a mut Cache,
     ) -> Result<Request<'a>, Reject> {
-        let [outer, within @ ..] = wrappers else { return self.read(line, cache) };
+        let [outer, within @ ..] = wrappers else { return self.read(line, None, cache) };
         let inside = outer
             .peel(line, &mut cache.peeled)
             .map_err(|reject| Reject::in_any_format(line).unwrap_or(reject))?;
@@ -293,11 +311,23 @@ impl Format {
 
     /// A request is large: what reads it writes it to where the caller wants it.
     #[inline]
-    fn read<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
+    fn read<'a>(
+        &self,
+        line: &'a [u8],
+        marks: Option<LineMarks<'_>>,
+        cache: &'a mut Cache,
+    ) -> Result<Request<'a>, Reject> {
         match &self.reader {
             Reader::Text(program) => program.parse(line, cache),
             Reader::Combined(program) => {
-                match combined::parse(line, program.meaning.stamp, program.tail, &mut cache.time) {
+                let quotes = match marks {
+                    Some(marks) => marks.first(),
+                    None => combined::quotes(line),
+                };
+                let usual = quotes.and_then(|quotes| {
+                    combined::parse(line, quotes, program.meaning.stamp, program.tail, &mut cache.time)
+                });
+                match usual {
                     Some(request) => Ok(request),
                     None => program.parse(line, cache),
                 }
@@ -305,7 +335,7 @@ impl Format {
             Reader::Headed(headed) => headed.parse(line, cache),
             Reader::Json(json) => json.parse(line, cache),
             Reader::Labelled(labelled) => labelled.parse(line, cache),
-            Reader::Records(record) => record.read(line, cache),
+            Reader::Records(record) => record.read(line, None, cache),
             Reader::Table(_) | Reader::Document(_) => Err(Reject::OtherFormat),
         }
     }
@@ -385,9 +415,9 @@ impl Format {
         }
     }
 
-    /// The part of `line` whose escapes are its producer's: nothing where a wrapper has escaped it again.
-    pub(crate) fn as_produced<'a>(&self, line: &'a [u8]) -> &'a [u8] {
-        if self.wrappers.iter().any(|wrapper| wrapper.escapes()) { b"" } else { line }
+    /// Whether the escapes of a line are its producer's, and not those of a wrapper that has escaped it again.
+    pub(crate) fn escapes_are_the_producers(&self) -> bool {
+        !self.wrappers.iter().any(|wrapper| wrapper.escapes())
     }
 }
 

@@ -73,14 +73,52 @@ pub(crate) fn decimal(text: &[u8]) -> Option<f64> {
 }
 
 /// Decimal digits only; `None` for anything else, for nothing, and beyond 19 digits.
+// Always inlined: it is hardly longer than a call of it.
+#[inline(always)]
 pub(crate) fn unsigned(bytes: &[u8]) -> Option<u64> {
-    if bytes.is_empty() || bytes.len() > 19 {
+    if matches!(bytes.len(), 1..=8) { few_digits(bytes) } else { many_digits(bytes) }
+}
+
+#[inline(never)]
+fn many_digits(bytes: &[u8]) -> Option<u64> {
+    let (first, last) = bytes.split_last_chunk::<8>().filter(|_| bytes.len() <= 19)?;
+    let first = first.iter().try_fold(0, |n, byte| Some(n * 10 + digit(*byte)?))?;
+    Some(first * 100_000_000 + few_digits(last)?)
+}
+
+#[inline]
+fn digit(byte: u8) -> Option<u64> {
+    Some(u64::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10)
+}
+
+/// One to eight digits, all at once: a loop that ends after a number of digits that nobody can guess costs more.
+#[inline]
+fn few_digits(digits: &[u8]) -> Option<u64> {
+    const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
+    let unused_bits = 64 - 8 * digits.len() as u32;
+    // The last digit in the highest byte. Where parts overlap they are the same.
+    let word = match (digits.first_chunk::<4>(), digits.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << unused_bits | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        _ => {
+            let [first, .., last] = *digits else { return digit(*digits.first()?) };
+            let middle = digits[1];
+            u64::from(first) << unused_bits | u64::from(middle) << (unused_bits + 8) | u64::from(last) << 56
+        }
+    };
+    // In front of it nothing, that is zeros.
+    let word = word | ZEROS.checked_shr(64 - unused_bits).unwrap_or(0);
+    let values = word ^ ZEROS;
+    // A byte beyond 9 has a bit in its upper half, or gets one when 6 is added to it.
+    let beyond = (values | values.wrapping_add(u64::from_ne_bytes([6; 8]))) & u64::from_ne_bytes([0xf0; 8]);
+    if beyond != 0 {
         return None;
     }
-    bytes.iter().try_fold(0_u64, |n, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        (digit < 10).then(|| n * 10 + u64::from(digit))
-    })
+    // Neighbours are joined: eight digits, four numbers of two, two of four.
+    let pairs = (values.wrapping_mul(10) + (values >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff)
 }
 
 /// A decimal number such as `12.345` in billionths: seconds in, nanoseconds out. Digits beyond nine are cut off.
@@ -137,6 +175,24 @@ mod tests {
         for (text, unit, expected) in cases {
             assert_eq!(duration_ns(text, unit), expected, "{}", String::from_utf8_lossy(text));
         }
+    }
+
+    #[test]
+    fn digits_of_every_length_are_read_and_nothing_else() {
+        for length in 1..=19 {
+            for digits in ["9999999999999999999", "1234567890123456789", "0000000000000000000"] {
+                let text = &digits[..length];
+                assert_eq!(unsigned(text.as_bytes()), text.parse().ok(), "{text}");
+                for at in 0..length {
+                    for other in [0, b'/', b':', b'?', b'@', 0x80, 0xb0, 0xfa, 0xff] {
+                        let mut text = text.as_bytes().to_vec();
+                        text[at] = other;
+                        assert_eq!(unsigned(&text), None, "{text:?}");
+                    }
+                }
+            }
+        }
+        assert_eq!((unsigned(b""), unsigned(b"12345678901234567890")), (None, None));
     }
 
     #[test]

@@ -55,8 +55,13 @@ fn fields<'a>(
         let end = match field.extent {
             Extent::Number | Extent::Stamp | Extent::Host => program.self_delimited(text, field),
             Extent::Rest => text.strip_suffix(then).map(<[u8]>::len),
-            _ if then.is_empty() => Some(text.len()),
-            _ => memchr::memmem::find(&text[from..], then).map(|next| from + next),
+            _ => match then.first() {
+                None => Some(text.len()),
+                // Short as it is, a search for its first byte is ready sooner than one for all of it.
+                Some(first) => memchr::memchr_iter(*first, &text[from..])
+                    .map(|next| from + next)
+                    .find(|end| text[*end..].starts_with(then)),
+            },
         };
         let Some(end) = end.filter(|end| text[*end..].starts_with(then)) else { return false };
         let value = &text[..end];

@@ -132,8 +132,7 @@ pub fn read(settings: &ReadSettings, key: &Key, on_bytes: &(dyn Fn(u64) + Sync))
         .into_iter()
         .map(|Source { input, found }| ((input, found.detection.format.framing()), found))
         .unzip();
-    let threads = rayon::current_num_threads();
-    let queue = Queue::new(turns, settings.block_bytes, settings.limits(), threads);
+    let queue = Queue::new(turns, settings.block_bytes, settings.limits());
     let store = Store::new(settings.event_bytes);
     let failure: Mutex<Option<Error>> = Mutex::new(None);
     let results: Mutex<Vec<BlockResult>> = Mutex::new(Vec::new());

@@ -9,6 +9,7 @@ use crate::duplicate::Identified;
 use crate::error::Error;
 use crate::event::Event;
 use crate::format::builtin::Evidence;
+use crate::format::marks::LineMarks;
 use crate::format::{self, Cache, Format, Reader};
 use crate::given::Given;
 use crate::kind::{self, Kind};
@@ -139,19 +140,21 @@ impl<'k> Worker<'k> {
             worker: self.number,
         };
         let several_inputs = self.several_inputs;
-        result.broken = records(block, format, self.line_limit, cache, |at, line, record| {
+        let escapes_are_the_producers = format.escapes_are_the_producers();
+        result.broken = records(block, format, self.line_limit, cache, |line, record| {
             result.lines += 1;
             if several_inputs {
-                result.content = result.content.wrapping_add(FixedState::default().hash_one(line));
+                result.content = result.content.wrapping_add(FixedState::default().hash_one(line.text));
             }
             match record {
-                Err(reject) => result.rejects.add(reject, Position { line: result.lines, byte: at }),
+                Err(reject) => result.rejects.add(reject, Position { line: result.lines, byte: line.at }),
                 Ok(request) => {
                     let local = self.given.complete(request);
                     if format.producer_unknown {
-                        result.evidence.add(format.as_produced(line), request);
+                        let backslash = line.marks.backslash(line.text).filter(|_| escapes_are_the_producers);
+                        result.evidence.add(line.text, backslash, request);
                     }
-                    self.accept(at, request, local, &mut result);
+                    self.accept(line.at, request, local, &mut result);
                 }
             }
         });
@@ -246,8 +249,17 @@ impl<'k> Worker<'k> {
     }
 }
 
-/// Gives every record of `block` to `visit`: its offset in the input, its line, and the request or why it is none.
-/// A document's records have neither offset nor line. Gives why a document could not be read to its end.
+/// The line that a record is of, without its end. A document's records have none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Line<'b> {
+    /// Where it starts in the input.
+    pub(crate) at: u64,
+    pub(crate) text: &'b [u8],
+    marks: LineMarks<'b>,
+}
+
+/// Gives every record of `block` to `visit`: its line, and the request or why it is none. Gives why a document could
+/// not be read to its end.
 ///
 /// Requests are lent: they are large, and to hand one over would copy it.
 pub(crate) fn records(
@@ -255,31 +267,34 @@ pub(crate) fn records(
     format: &Format,
     line_limit: usize,
     cache: &mut Cache,
-    mut visit: impl FnMut(u64, &[u8], Result<&mut Request<'_>, Reject>),
+    mut visit: impl FnMut(Line<'_>, Result<&mut Request<'_>, Reject>),
 ) -> Option<String> {
-    let mut lend = |at: u64, line: &[u8], mut record: Result<Request<'_>, Reject>| {
-        visit(at, line, record.as_mut().map_err(|reject| *reject));
+    let mut lend = |line: Line<'_>, mut record: Result<Request<'_>, Reject>| {
+        visit(line, record.as_mut().map_err(|reject| *reject));
     };
     if let Reader::Document(document) = format.reader {
-        return document.read(&block.bytes, &mut |record| lend(0, b"", record)).err();
+        return document.read(&block.bytes, &mut |record| lend(Line::default(), record)).err();
     }
     if let Reader::Table(columns) = &format.reader {
-        return columns.read_parquet(&block.bytes, &mut |record| lend(0, b"", record)).err();
+        return columns.read_parquet(&block.bytes, &mut |record| lend(Line::default(), record)).err();
     }
     if let Reader::Records(record) = &format.reader {
         let read = format::records::each(&block.bytes, |start, text| {
-            lend(block.offset + start as u64, text, record.parse(text, cache));
+            let line = Line { at: block.offset + start as u64, text, ..Line::default() };
+            lend(line, record.parse(text, cache));
         });
         return read.err();
     }
     cache.begin(block.header.as_deref());
-    for (start, line) in lines(&block.bytes) {
-        let at = block.offset + start as u64;
-        match line.len() > line_limit {
-            true => visit(at, line, Err(Reject::TooLong)),
-            false => visit(at, line, format.parse(line, cache).as_mut().map_err(|reject| *reject)),
+    let mut marks = std::mem::take(&mut cache.marks);
+    marks.each_line(&block.bytes, |start, text, marks| {
+        let line = Line { at: block.offset + start as u64, text, marks };
+        match text.len() > line_limit {
+            true => visit(line, Err(Reject::TooLong)),
+            false => visit(line, format.parse_marked(text, Some(marks), cache).as_mut().map_err(|reject| *reject)),
         }
-    }
+    });
+    cache.marks = marks;
     None
 }
 

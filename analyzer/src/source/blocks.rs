@@ -68,13 +68,12 @@ pub(crate) enum Next {
 }
 
 impl Blocks {
-    /// The blocks of `input`, which so many `threads` ask for.
+    /// The blocks of `input`.
     pub(crate) fn new(
         input: Input,
         framing: Framing,
         block_bytes: usize,
         line_limit: usize,
-        threads: usize,
     ) -> Self {
         let ending = Arc::default();
         if framing == Framing::Whole {
@@ -85,9 +84,7 @@ impl Blocks {
             Body::Seekable { file, length } => Kind::Seekable { file, length, next: AtomicU64::new(0) },
             Body::Stream(reader) => {
                 let decoder = Decoder::new(reader, input.head, block_bytes, line_limit, Arc::clone(&ending));
-                // Of blocks that come in order, whoever takes one must have decoded it last.
-                let threads = if framing == Framing::Headed { 1 } else { threads };
-                Kind::Stream(Stream::new(decoder, threads))
+                Kind::Stream(Stream::new(decoder))
             }
         };
         let headed = (framing == Framing::Headed).then(Mutex::default);
@@ -320,12 +317,9 @@ mod tests {
                 let held = Arc::from(text.as_bytes());
                 for place in [Place::File(file.path().to_owned()), Place::Stdin(Some(held))] {
                     let limits = Limits { line_bytes: 64, ratio: 1000 };
-                    let input = || Input::open(place.clone(), limits).unwrap();
-                    for threads in [1, 3] {
-                        let blocks = Blocks::new(input(), Framing::Lines, block_bytes, 64, threads);
-                        let found = lines_of(&blocks, 64);
-                        assert_eq!(found, expected, "{text:?} in blocks of {block_bytes}, {threads} threads");
-                    }
+                    let input = Input::open(place.clone(), limits).unwrap();
+                    let blocks = Blocks::new(input, Framing::Lines, block_bytes, 64);
+                    assert_eq!(lines_of(&blocks, 64), expected, "{text:?} in blocks of {block_bytes}");
                 }
             }
         }

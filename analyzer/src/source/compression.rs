@@ -140,14 +140,14 @@ enum State {
 }
 
 enum Member {
-    Gzip(flate2::bufread::GzDecoder<Bytes>),
+    Gzip(Gzip),
     Zstd(zstd::Decoder<'static, Bytes>),
     Bzip2(bzip2::bufread::BzDecoder<Bytes>),
     Xz(liblzma::bufread::XzDecoder<Bytes>),
     Lz4(lz4_flex::frame::FrameDecoder<Bytes>),
 }
 
-/// Bytes decompressed at a time. What a decoder wrote before it found an error in the same step is lost.
+/// Bytes decompressed at a time by decoders of which what they wrote before they found an error in the same step is lost.
 const STEP_BYTES: usize = 128 * 1024;
 /// What an xz decoder may use: the largest preset needs 65 MiB.
 const XZ_MEMORY_BYTES: u64 = 512 << 20;
@@ -201,8 +201,7 @@ impl Decompressed {
 
 impl Read for Decompressed {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let room = out.len().min(STEP_BYTES);
-        if room == 0 {
+        if out.is_empty() {
             return Ok(0);
         }
         loop {
@@ -212,7 +211,7 @@ impl Read for Decompressed {
                     Some(member) => self.state = State::Inside(Box::new(member)),
                     None => return Ok(0),
                 },
-                State::Inside(mut member) => match member.read(&mut out[..room]) {
+                State::Inside(mut member) => match member.read(out) {
                     Ok(0) => self.state = State::Border(member.into_bytes(self.compression)?),
                     Ok(got) => {
                         self.given += got as u64;
@@ -250,7 +249,7 @@ fn trailing(stream: &'static str, mut bytes: Bytes) -> io::Result<Flaw> {
 impl Member {
     fn new(compression: Compression, bytes: Bytes) -> io::Result<Self> {
         Ok(match compression {
-            Compression::Gzip => Self::Gzip(flate2::bufread::GzDecoder::new(bytes)),
+            Compression::Gzip => Self::Gzip(Gzip::new(bytes)),
             Compression::Zstd => Self::Zstd(zstd::Decoder::with_buffer(bytes)?.single_frame()),
             Compression::Bzip2 => Self::Bzip2(bzip2::bufread::BzDecoder::new(bytes)),
             Compression::Xz => {
@@ -267,7 +266,7 @@ impl Member {
 
     fn into_bytes(self, compression: Compression) -> io::Result<Bytes> {
         match self {
-            Self::Gzip(decoder) => Ok(decoder.into_inner()),
+            Self::Gzip(decoder) => Ok(decoder.bytes),
             Self::Zstd(decoder) => Ok(decoder.finish()),
             Self::Bzip2(decoder) => Ok(decoder.into_inner()),
             Self::Xz(decoder) => Ok(decoder.into_inner()),
@@ -283,13 +282,61 @@ impl Member {
 
 impl Read for Member {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let step = out.len().min(STEP_BYTES);
         match self {
             Self::Gzip(decoder) => decoder.read(out),
-            Self::Zstd(decoder) => decoder.read(out),
-            Self::Bzip2(decoder) => decoder.read(out),
-            Self::Xz(decoder) => decoder.read(out),
-            Self::Lz4(decoder) => decoder.read(out),
+            Self::Zstd(decoder) => decoder.read(&mut out[..step]),
+            Self::Bzip2(decoder) => decoder.read(&mut out[..step]),
+            Self::Xz(decoder) => decoder.read(&mut out[..step]),
+            Self::Lz4(decoder) => decoder.read(&mut out[..step]),
         }
+    }
+}
+
+/// One gzip member. Between calls it moves what it may still refer to, so that long steps are faster than short ones.
+struct Gzip {
+    bytes: Bytes,
+    inflate: flate2::Decompress,
+    /// What was found wrong behind the bytes given last.
+    failure: Option<io::Error>,
+    is_over: bool,
+}
+
+impl Gzip {
+    /// Of `bytes`, whose next are a member's first.
+    fn new(bytes: Bytes) -> Self {
+        /// log2 of the farthest that the format can refer back.
+        const WINDOW_BITS: u8 = 15;
+        Self { bytes, inflate: flate2::Decompress::new_gzip(WINDOW_BITS), failure: None, is_over: false }
+    }
+}
+
+impl Read for Gzip {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while !self.is_over {
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            let input = self.bytes.fill_buf()?;
+            let at_end = input.is_empty();
+            let (taken, given) = (self.inflate.total_in(), self.inflate.total_out());
+            let status = self.inflate.decompress(input, out, flate2::FlushDecompress::None);
+            self.bytes.consume((self.inflate.total_in() - taken) as usize);
+            let got = (self.inflate.total_out() - given) as usize;
+            match status {
+                Ok(flate2::Status::StreamEnd) => self.is_over = true,
+                Ok(_) if at_end && got < out.len() => {
+                    self.failure = Some(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(_) => {}
+                Err(error) => self.failure = Some(error.into()),
+            }
+            // What was written before something wrong was found is good.
+            if got > 0 {
+                return Ok(got);
+            }
+        }
+        Ok(0)
     }
 }
 

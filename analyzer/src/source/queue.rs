@@ -1,8 +1,8 @@
 //! The inputs of a run and their turns: blocks of all of them, handed to any number of threads.
 //!
-//! Threads share a plain file. Of a stream only one thread can decode at a time: it does while the others parse what it
-//! gives them, or go on to the next input. An input is opened when its turn has come and closed at its
-//! end, so that no more are open at a time than there are threads.
+//! Threads share a plain file. Of a stream only one thread can decode at a time: it does while the others parse what they
+//! have decoded, or go on to the next input. An input is opened when its turn has come and closed at its end, so that no
+//! more are open at a time than there are threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,6 @@ pub(crate) struct Queue {
     inputs: Vec<Turn>,
     block_bytes: usize,
     limits: Limits,
-    threads: usize,
 }
 
 /// One input.
@@ -34,19 +33,18 @@ enum State {
 }
 
 impl Queue {
-    /// The turns of `inputs`, for so many threads.
+    /// The turns of `inputs`.
     pub(crate) fn new(
         inputs: Vec<(Waiting, Framing)>,
         block_bytes: usize,
         limits: Limits,
-        threads: usize,
     ) -> Self {
         let turn = |(waiting, framing)| Turn {
             framing,
             state: Mutex::new(State::Waiting(waiting)),
             over: AtomicBool::new(false),
         };
-        Self { inputs: inputs.into_iter().map(turn).collect(), block_bytes, limits, threads }
+        Self { inputs: inputs.into_iter().map(turn).collect(), block_bytes, limits }
     }
 
     /// Fills `block` with the next lines of any input, and gives its number; `None` when all are read.
@@ -86,8 +84,7 @@ impl Queue {
         match waiting.open(self.limits) {
             Ok(input) => {
                 let (block_bytes, line_limit) = (self.block_bytes, self.limits.line_bytes);
-                let blocks =
-                    Arc::new(Blocks::new(input, turn.framing, block_bytes, line_limit, self.threads));
+                let blocks = Arc::new(Blocks::new(input, turn.framing, block_bytes, line_limit));
                 *state = State::Reading(Arc::clone(&blocks));
                 Some(blocks)
             }

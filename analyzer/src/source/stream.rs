@@ -1,130 +1,68 @@
-//! Streams, which only one thread can decode at a time: blocks are decoded ahead of the threads that parse them.
+//! Streams, which only one thread can decode at a time: each decodes a block, passes the decoder on, and parses the block.
 //!
-//! Whoever decodes goes on for as long as the others take what it has decoded. So nobody waits for a thread to wake up
-//! between two blocks, and a log that takes longer to decode than to parse takes no longer than decoding it alone.
+//! So a block is parsed from the cache of the core that decoded it, and no thread is idle while there is something to
+//! decode: where decoding takes longer than parsing, a log takes no longer than decoding it alone.
 
-use std::collections::VecDeque;
 use std::io::Read;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use super::blocks::{Block, Next};
 use super::flaw::Ending;
 
-/// Blocks that are decoded ahead at most, for each thread that may take one.
-const AHEAD_PER_THREAD: usize = 6;
-/// Blocks that are decoded ahead at most, however many threads there are: one decoder keeps few of them busy.
-const MOST_AHEAD: usize = 12;
-/// Most bytes of a block: it is found in cache by whoever parses it.
+/// Most bytes of a block: it is found in cache by whoever decoded it.
 const BLOCK_BYTES: usize = 1 << 20;
-/// Bytes read at a time: small enough to be in cache when they are decoded into.
-const READ_BYTES: usize = 128 * 1024;
+/// How long a thread that waits for the decoder stays awake. To sleep and be woken takes as long as decoding a tenth of a
+/// block or more, and what is waited for is seldom more than the rest of one.
+const AWAKE: Duration = Duration::from_micros(300);
 
 /// The blocks of a stream.
 pub(super) struct Stream {
-    state: Mutex<State>,
-    /// There is a block to take or a decoder, or neither will come.
-    changed: Condvar,
-    ahead: usize,
-}
-
-#[derive(Default)]
-struct State {
-    /// Away while somebody decodes, and for good at the end.
-    decoder: Option<Decoder>,
-    ready: VecDeque<Block>,
-    /// Blocks to be filled again.
-    spent: Vec<Block>,
-    is_over: bool,
+    /// Gone at the end of the stream.
+    decoder: Mutex<Option<Decoder>>,
 }
 
 impl Stream {
-    /// What `decoder` gives, for so many threads.
-    pub(super) fn new(decoder: Decoder, threads: usize) -> Self {
-        let ahead = (AHEAD_PER_THREAD * threads.saturating_sub(1)).min(MOST_AHEAD);
-        let state = State { decoder: Some(decoder), ..State::default() };
-        Self { state: Mutex::new(state), changed: Condvar::new(), ahead }
+    /// What `decoder` gives.
+    pub(super) fn new(decoder: Decoder) -> Self {
+        Self { decoder: Mutex::new(Some(decoder)) }
     }
 
-    /// Fills `block` with lines that nobody has, and waits for them where another thread decodes.
+    /// Fills `block` with lines that nobody has; waits while another thread decodes.
     pub(super) fn next(&self, block: &mut Block) -> Next {
-        let mut state = self.lock();
-        loop {
-            if let Some(decoder) = state.decoder.take() {
-                drop(state);
-                return self.decode(decoder, block);
-            }
-            match state.taken(block) {
-                Next::Busy => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+        let since = Instant::now();
+        while since.elapsed() < AWAKE {
+            match self.try_next(block) {
+                Next::Busy => std::hint::spin_loop(),
                 next => return next,
             }
         }
+        decoded(self.decoder.lock().unwrap_or_else(over), block)
     }
 
     /// As [`Stream::next`], but does not wait.
     pub(super) fn try_next(&self, block: &mut Block) -> Next {
-        let mut state = self.lock();
-        match state.decoder.take() {
-            Some(decoder) => {
-                drop(state);
-                self.decode(decoder, block)
-            }
-            None => state.taken(block),
-        }
-    }
-
-    /// Decodes blocks for the others, and when they have enough of them, one for `block`.
-    fn decode(&self, mut decoder: Decoder, block: &mut Block) -> Next {
-        let mut turn = Turn { stream: self, decoder: None };
-        while decoder.next(block) {
-            let mut state = self.lock();
-            if state.ready.len() >= self.ahead {
-                drop(state);
-                turn.decoder = Some(decoder);
-                return Next::Filled;
-            }
-            let next = state.spent.pop().unwrap_or_default();
-            state.ready.push_back(std::mem::replace(block, next));
-            drop(state);
-            self.changed.notify_one();
-        }
-        drop(turn);
-        self.lock().taken(block)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Exchanges `block` for one that is ready.
-    fn taken(&mut self, block: &mut Block) -> Next {
-        match self.ready.pop_front() {
-            Some(ready) => {
-                self.spent.push(std::mem::replace(block, ready));
-                Next::Filled
-            }
-            None if self.is_over => Next::End,
-            None => Next::Busy,
+        match self.decoder.try_lock() {
+            Ok(decoder) => decoded(decoder, block),
+            Err(TryLockError::Poisoned(poisoned)) => decoded(over(poisoned), block),
+            Err(TryLockError::WouldBlock) => Next::Busy,
         }
     }
 }
 
-/// Somebody decodes. Gives the decoder back when dropped; where there is none, by the end of the stream or a panic, it
-/// tells those who wait.
-struct Turn<'s> {
-    stream: &'s Stream,
-    decoder: Option<Decoder>,
+fn decoded(mut decoder: MutexGuard<'_, Option<Decoder>>, block: &mut Block) -> Next {
+    if decoder.as_mut().is_some_and(|decoder| decoder.next(block)) {
+        return Next::Filled;
+    }
+    *decoder = None;
+    Next::End
 }
 
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut state = self.stream.lock();
-        state.decoder = self.decoder.take();
-        state.is_over = state.decoder.is_none();
-        drop(state);
-        self.stream.changed.notify_all();
-    }
+/// A decoder that panicked gives nothing more.
+fn over(poisoned: PoisonError<MutexGuard<'_, Option<Decoder>>>) -> MutexGuard<'_, Option<Decoder>> {
+    let mut decoder = poisoned.into_inner();
+    *decoder = None;
+    decoder
 }
 
 /// Cuts what a reader gives into blocks.
@@ -217,9 +155,8 @@ impl Decoder {
     /// Reads until `target` of `bytes` are filled, or the stream ends.
     fn fill(&mut self, bytes: &mut Vec<u8>, filled: &mut usize, target: usize) {
         while *filled < target && !self.ended {
-            let end = target.min(*filled + READ_BYTES);
-            grow(bytes, end);
-            match self.reader.read(&mut bytes[*filled..end]) {
+            grow(bytes, target);
+            match self.reader.read(&mut bytes[*filled..target]) {
                 Ok(got) => {
                     *filled += got;
                     self.ended = got == 0;
@@ -263,7 +200,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_decoder_that_broke() {
         let decoder = Decoder::new(Box::new(Breaking(0)), Vec::new(), 1 << 10, 64, Arc::default());
-        let stream = Stream::new(decoder, 4);
+        let stream = Stream::new(decoder);
         let taken = AtomicU64::new(0);
         let panics = std::thread::scope(|scope| {
             let work = || {

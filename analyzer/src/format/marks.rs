@@ -1,0 +1,196 @@
+//! Where lines end, and where quotes and backslashes stand in them: found in one pass, many bytes at a time.
+//!
+//! Nearly every format puts text between quotes, and a search of its own for each of them costs more than reading what
+//! is between. So all are looked for at once while the text is fetched from memory, and readers go from mark to mark.
+
+use fearless_simd::{Level, dispatch, prelude::*, u8x64};
+
+/// Bytes compared at a time: one for each bit of a word.
+const LANES: usize = 64;
+/// Bytes looked through before the lines in them are read: what was fetched is then still in the nearest cache.
+const WINDOW_BYTES: usize = 16 << 10;
+/// Marks written at a time, whether they are there or not: how many there are is hard to guess for a processor.
+const WRITTEN: usize = 3;
+
+/// The marks of a stretch of text. One per thread: it is filled again and again.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    level: Level,
+    /// Where quotes and backslashes stand. Behind the last, what an earlier stretch left.
+    quotes: Vec<u32>,
+    line_ends: Vec<LineEnd>,
+    /// Some are backslashes.
+    has_backslash: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct LineEnd {
+    at: u32,
+    /// Quotes and backslashes before it, since the start of the stretch.
+    quotes: u32,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self { level: Level::new(), quotes: Vec::new(), line_ends: Vec::new(), has_backslash: false }
+    }
+}
+
+/// Where the quotes and backslashes of one line stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LineMarks<'m> {
+    positions: &'m [u32],
+    /// Where the line starts, as positions are counted.
+    start: u32,
+    /// Some may be backslashes: in this line, or in others around it.
+    may_be_backslashes: bool,
+}
+
+impl LineMarks<'_> {
+    /// The places in the line of the first marks, where there are so many.
+    #[inline]
+    pub(crate) fn first<const COUNT: usize>(self) -> Option<[usize; COUNT]> {
+        let first: &[u32; COUNT] = self.positions.first_chunk()?;
+        Some(first.map(|at| (at - self.start) as usize))
+    }
+
+    /// The place of the first backslash of `line`, whose marks they are.
+    #[inline]
+    pub(crate) fn backslash(self, line: &[u8]) -> Option<usize> {
+        let places = self.positions.iter().map(|at| (at - self.start) as usize);
+        self.may_be_backslashes.then_some(places)?.find(|at| line.get(*at) == Some(&b'\\'))
+    }
+}
+
+impl Marks {
+    /// Gives every line of `text` to `visit`: the offset of its first byte, the line without its end, its marks.
+    #[inline]
+    pub(crate) fn each_line(&mut self, text: &[u8], mut visit: impl FnMut(usize, &[u8], LineMarks<'_>)) {
+        let mut start = 0;
+        let mut window_bytes = WINDOW_BYTES;
+        while start < text.len() {
+            let window = &text[start..text.len().min(start.saturating_add(window_bytes))];
+            self.find(window);
+            let (mut from, mut passed) = (0, 0);
+            for (number, end) in self.line_ends.iter().enumerate() {
+                let is_open = number + 1 == self.line_ends.len();
+                if is_open && (start + window.len() < text.len() || from == end.at) {
+                    break;
+                }
+                let line = &window[from as usize..end.at as usize];
+                let positions = &self.quotes[passed as usize..end.quotes as usize];
+                let marks = LineMarks { positions, start: from, may_be_backslashes: self.has_backslash };
+                visit(start + from as usize, line.strip_suffix(b"\r").unwrap_or(line), marks);
+                (from, passed) = (end.at + 1, end.quotes);
+            }
+            // A line longer than the window is looked for in a longer one.
+            window_bytes = if from == 0 { window_bytes * 2 } else { WINDOW_BYTES };
+            start += from as usize;
+        }
+    }
+
+    /// Finds the marks of `text`. The last line end is the end of the text, and ends a line that is open there.
+    fn find(&mut self, text: &[u8]) {
+        self.has_backslash =
+            dispatch!(self.level, simd => find(simd, text, &mut self.quotes, &mut self.line_ends));
+    }
+}
+
+/// Whether there are backslashes. Inlined into each instruction set's own copy.
+#[inline(always)]
+fn find<S: Simd>(simd: S, text: &[u8], quotes: &mut Vec<u32>, line_ends: &mut Vec<LineEnd>) -> bool {
+    // Room for a text of nothing else, and for what is written beyond the last.
+    let room = text.len() + LANES + WRITTEN;
+    if quotes.len() < room {
+        quotes.resize(room, 0);
+    }
+    line_ends.clear();
+    let [line_end, quote, backslash] = [b'\n', b'"', b'\\'].map(|byte| u8x64::splat(simd, byte));
+    let (chunks, rest) = text.as_chunks::<LANES>();
+    let mut last = [0; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    let (mut start, mut count, mut backslashes) = (0, 0, 0);
+    for chunk in chunks.iter().chain([&last]) {
+        let bytes = u8x64::from_slice(simd, chunk);
+        let escapes = bytes.simd_eq(backslash).to_bitmask();
+        let mut found = bytes.simd_eq(quote).to_bitmask() | escapes;
+        let mut ends = bytes.simd_eq(line_end).to_bitmask();
+        backslashes |= escapes;
+        while ends != 0 {
+            let before = (found & (ends ^ (ends - 1))).count_ones();
+            line_ends.push(LineEnd { at: start + ends.trailing_zeros(), quotes: count + before });
+            ends &= ends - 1;
+        }
+        let next_count = count + found.count_ones();
+        while count < next_count {
+            for at in &mut quotes[count as usize..][..WRITTEN] {
+                *at = start + found.trailing_zeros();
+                found &= found.wrapping_sub(1);
+            }
+            count += WRITTEN as u32;
+        }
+        count = next_count;
+        start += LANES as u32;
+    }
+    line_ends.push(LineEnd { at: text.len() as u32, quotes: count });
+    backslashes != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines and their marks, byte by byte.
+    fn expected(text: &[u8]) -> Vec<(usize, &[u8], Vec<usize>)> {
+        let mut start = 0;
+        let mut lines = Vec::new();
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let bare = line.strip_suffix(b"\n").unwrap_or(line);
+            let marks = (0..bare.len()).filter(|at| matches!(bare[*at], b'"' | b'\\')).collect();
+            lines.push((start, bare.strip_suffix(b"\r").unwrap_or(bare), marks));
+            start += line.len();
+        }
+        lines
+    }
+
+    #[track_caller]
+    fn check(marks: &mut Marks, text: &[u8]) {
+        let mut found = Vec::new();
+        marks.each_line(text, |at, line, marks| {
+            assert_eq!(marks.backslash(line), memchr::memchr(b'\\', line));
+            let places = marks.positions.iter().map(|at| (at - marks.start) as usize);
+            found.push((at, line.to_vec(), places.collect()));
+        });
+        let expected: Vec<(usize, Vec<u8>, Vec<usize>)> =
+            expected(text).into_iter().map(|(at, line, marks)| (at, line.to_vec(), marks)).collect();
+        assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(text));
+    }
+
+    #[test]
+    fn lines_and_marks_are_those_found_byte_by_byte() {
+        let mut marks = Marks::default();
+        for text in ["", "\n", "a", "a\n", "\"", "\r\n\\\"\r\n\n\nb\r", "\n\na\n"] {
+            check(&mut marks, text.as_bytes());
+        }
+        let mut state = 7_u64;
+        for length in (0..300).chain([WINDOW_BYTES - 1, WINDOW_BYTES, WINDOW_BYTES + 1, 5 * WINDOW_BYTES]) {
+            // Texts of mostly marks, of few line ends, and of none: lines longer than any window.
+            for bytes in [*b"\n\"\\\ra\"\"\\", *b"aaa\"b\\c\n", *b"aaaaaa\"\\", *b"\n\n\n\n\n\n\n\n"] {
+                let text: Vec<u8> = (0..length)
+                    .map(|_| {
+                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        bytes[(state >> 61) as usize]
+                    })
+                    .collect();
+                check(&mut marks, &text);
+            }
+        }
+    }
+
+    /// The instruction sets of other processors find the same.
+    #[test]
+    fn the_plainest_instructions_find_the_same() {
+        let mut marks = Marks { level: Level::baseline(), ..Marks::default() };
+        check(&mut marks, "say \"hi\" \\ \n".repeat(3000).as_bytes());
+    }
+}
