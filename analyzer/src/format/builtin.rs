@@ -223,7 +223,11 @@ mod tests {
             let text = format!(r#"h - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 304 {size} "-" "a""#);
             let mut evidence = Evidence::default();
             let format = Builtin::Combined.format(None, &Identity::Ip);
-            evidence.add(text.as_bytes(), None, &format.parse(text.as_bytes(), &mut Cache::default()).unwrap());
+            evidence.add(
+                text.as_bytes(),
+                None,
+                &format.parse(text.as_bytes(), &mut Cache::default()).unwrap(),
+            );
             assert_eq!(evidence.producer(), expected);
         }
     }

@@ -7,21 +7,11 @@
 use shared::profile::Stamp;
 
 use super::meaning::{RequestLine, request_line};
+use super::near::near;
 use super::number;
 use super::program::Tail;
 use super::time::TimeCache;
 use crate::request::Request;
-
-/// The places of the first six quotes of `line`, for whom they were not found before; `None` where a backslash comes
-/// before the last of them.
-pub(super) fn quotes(line: &[u8]) -> Option<[usize; 6]> {
-    let mut quotes = memchr::memchr2_iter(b'"', b'\\', line);
-    let mut found = [0; 6];
-    for place in &mut found {
-        *place = quotes.next()?;
-    }
-    Some(found)
-}
 
 /// The request of `line`, when there is nothing unusual in it. Its first six quotes and backslashes are at `marks`.
 #[inline]
@@ -33,10 +23,11 @@ pub(super) fn parse<'a>(
     time: &mut TimeCache,
 ) -> Option<Request<'a>> {
     let [asked_from, asked_to, referer_from, referer_to, agent_from, agent_to] = marks;
-    let (front, [b'[', text @ .., b']', b' ', b'"']) = line.get(..=asked_from)?.split_last_chunk::<30>()? else {
+    let (front, [b'[', text @ .., b']', b' ', b'"']) = line.get(..=asked_from)?.split_last_chunk::<30>()?
+    else {
         return None;
     };
-    let client_bytes = blank(front)?;
+    let client_bytes = near(b' ', front)?;
     let client = &front[..client_bytes];
     let user = match &front[client_bytes..] {
         b" - - " => None,
@@ -81,22 +72,6 @@ pub(super) fn parse<'a>(
     })
 }
 
-/// Where the first blank is. An address has at most 15 bytes, or at most 39: words beat a call.
-#[inline]
-fn blank(text: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let mut at = 0;
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk) ^ (ONES * u64::from(b' '));
-        let zero_bytes = word.wrapping_sub(ONES) & !word & (ONES << 7);
-        if zero_bytes != 0 {
-            return Some(at + zero_bytes.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    text[at..].iter().position(|byte| *byte == b' ').map(|found| at + found)
-}
-
 #[inline]
 fn present(value: &[u8]) -> Option<&[u8]> {
     Some(value).filter(|value| !matches!(value, [] | [b'-']))
@@ -123,8 +98,8 @@ mod tests {
         let format = Builtin::Combined.format(None, &Identity::IpAndUserAgent);
         let Reader::Combined(program) = &format.reader else { panic!("combined has a reader of its own") };
         let mut times = Cache::default();
-        let found = super::quotes(line).and_then(|quotes| {
-            super::parse(line, quotes, program.meaning.stamp, program.tail, &mut times.time)
+        let found = times.marks.of(line).first().and_then(|marks| {
+            super::parse(line, marks, program.meaning.stamp, program.tail, &mut times.time)
         });
         let mut cache = Cache::default();
         if let Some(found) = &found {

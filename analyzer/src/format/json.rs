@@ -13,7 +13,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::Cache;
+use super::marks::LineMarks;
 use super::meaning::Meaning;
+use super::program::Literal;
 use super::values::{SLOTS, Slot, Values};
 use crate::reject::Reject;
 use crate::request::Request;
@@ -154,8 +156,10 @@ pub(super) struct Shape {
 
 #[derive(Debug)]
 struct Seen {
-    /// The key with its quotes, the colon and the blanks around it: everything up to the value.
-    text: Box<[u8]>,
+    /// The key with its quotes, the comma before it, the colon and the blanks: everything from value to value.
+    text: Literal,
+    /// Quotes and backslashes in it.
+    marks: u32,
     /// The place of the object it is in, and of its value.
     parent: u32,
     place: u32,
@@ -171,7 +175,8 @@ impl Shape {
 
     fn of(&mut self, tree: &Arc<Tree>) -> &mut Self {
         if !self.tree.as_ref().is_some_and(|known| Arc::ptr_eq(known, tree)) {
-            let start = Seen { text: Box::default(), parent: NOWHERE, place: NOWHERE, next: [0; 2] };
+            let start =
+                Seen { text: Literal::default(), marks: 0, parent: NOWHERE, place: NOWHERE, next: [0; 2] };
             *self = Self { tree: Some(Arc::clone(tree)), keys: vec![start], by_text: HashTable::new() };
         }
         self
@@ -183,7 +188,7 @@ impl Shape {
         let keys = &self.keys;
         let same = |number: &u32| {
             let seen = &keys[*number as usize];
-            seen.parent == parent && *seen.text == *text
+            seen.parent == parent && seen.text.bytes() == text
         };
         if let Some(number) = self.by_text.find(hash(text, parent), same) {
             return *number;
@@ -192,11 +197,12 @@ impl Shape {
             return 0;
         }
         let number = self.keys.len() as u32;
-        self.keys.push(Seen { text: text.into(), parent, place: place(), next: [0; 2] });
+        let marks = memchr::memchr2_iter(b'"', b'\\', text).count() as u32;
+        self.keys.push(Seen { text: Literal::new(text), marks, parent, place: place(), next: [0; 2] });
         let keys = &self.keys;
         self.by_text.insert_unique(hash(text, parent), number, |number| {
             let seen = &keys[*number as usize];
-            hash(&seen.text, seen.parent)
+            hash(seen.text.bytes(), seen.parent)
         });
         number
     }
@@ -261,9 +267,15 @@ impl Json {
         self.tree.slots.count_ones() as usize
     }
 
-    pub(super) fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
+    pub(super) fn parse<'a>(
+        &self,
+        line: &'a [u8],
+        marks: Option<LineMarks<'_>>,
+        cache: &'a mut Cache,
+    ) -> Result<Request<'a>, Reject> {
         let mut values = Values::NONE;
-        let (is_request, stopped) = self.split(line, &mut values, &mut cache.shape);
+        let marks = marks.unwrap_or_else(|| cache.marks.of(line));
+        let (is_request, stopped) = self.split(line, marks, &mut values, &mut cache.shape);
         if self.meaning.header_escape.is_some() {
             for slot in [Slot::UserAgent, Slot::Cookies] {
                 if values.printed(slot).is_some_and(|text| memchr::memchr2(b'%', b'+', text).is_some()) {
@@ -289,6 +301,7 @@ impl Json {
     fn split<'a>(
         &self,
         line: &'a [u8],
+        marks: LineMarks<'_>,
         values: &mut Values<'a>,
         shape: &mut Shape,
     ) -> (bool, Result<(), Stop>) {
@@ -296,7 +309,9 @@ impl Json {
             tree: &self.tree,
             shape: shape.of(&self.tree),
             line,
+            marks,
             at: 0,
+            next_mark: 0,
             last: 0,
             values,
             ranks: [u8::MAX; SLOTS],
@@ -321,7 +336,10 @@ struct Scan<'a, 's> {
     tree: &'s Tree,
     shape: &'s mut Shape,
     line: &'a [u8],
+    marks: LineMarks<'s>,
     at: usize,
+    /// The number of a mark that is at most the first behind `at`.
+    next_mark: usize,
     /// The key before this one.
     last: u32,
     values: &'s mut Values<'a>,
@@ -358,42 +376,46 @@ impl<'a> Scan<'a, '_> {
 
     /// The members of the object at `place`, from behind its opening brace to behind its closing one.
     fn object(&mut self, place: u32) -> Result<(), Stop> {
-        loop {
-            match self.byte().ok_or(Stop::Cut)? {
-                b'"' => {
-                    let below = self.key(place)?;
-                    self.value(below)?;
+        while self.byte() != Some(b'}') {
+            let below = match self.expected_key(place) {
+                Some(below) => below,
+                None => {
+                    let start = self.at;
+                    self.skip(|byte| byte == b',' || byte.is_ascii_whitespace());
+                    match self.byte().ok_or(Stop::Cut)? {
+                        b'"' => self.unexpected_key(start, place)?,
+                        b'}' => break,
+                        _ => return Err(Stop::Broken),
+                    }
                 }
-                b'}' => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                b',' => self.at += 1,
-                byte if byte.is_ascii_whitespace() => self.at += 1,
-                _ => return Err(Stop::Broken),
-            }
+            };
+            self.value(below)?;
         }
+        self.at += 1;
+        Ok(())
     }
 
-    /// Passes a key, its colon and the blanks around it; gives the place of its value.
+    /// Passes a key, if it is one of those that came next before; gives the place of its value.
     #[inline]
-    fn key(&mut self, parent: u32) -> Result<u32, Stop> {
-        let rest = &self.line[self.at..];
-        let next = self.shape.keys[self.last as usize].next;
-        for expected in next {
+    fn expected_key(&mut self, parent: u32) -> Option<u32> {
+        let rest = self.line.get(self.at..)?;
+        for expected in self.shape.keys[self.last as usize].next {
             let seen = &self.shape.keys[expected as usize];
-            if seen.parent == parent && starts_with(rest, &seen.text) {
-                self.at += seen.text.len();
+            if seen.parent == parent
+                && let Some(after) = seen.text.strip_from(rest)
+            {
+                self.at = self.line.len() - after.len();
+                self.next_mark += seen.marks as usize;
                 self.last = expected;
-                return Ok(seen.place);
+                return Some(seen.place);
             }
         }
-        self.unexpected_key(parent)
+        None
     }
 
+    /// Passes a key, its colon and the blanks around it; what is before it starts at `start`.
     #[cold]
-    fn unexpected_key(&mut self, parent: u32) -> Result<u32, Stop> {
-        let start = self.at;
+    fn unexpected_key(&mut self, start: usize, parent: u32) -> Result<u32, Stop> {
         let (key, _) = self.string()?;
         self.skip(|byte| byte.is_ascii_whitespace());
         match self.byte().ok_or(Stop::Cut)? {
@@ -409,17 +431,25 @@ impl<'a> Scan<'a, '_> {
         Ok(if number == 0 { place() } else { self.shape.keys[number as usize].place })
     }
 
+    #[inline]
     fn value(&mut self, place: u32) -> Result<(), Stop> {
+        if self.byte() != Some(b'"') {
+            return self.other_value(place);
+        }
+        let (text, escaped) = self.string()?;
+        if let Some(wanted) = self.tree.places.get(place as usize) {
+            self.take(wanted, text, escaped);
+        }
+        Ok(())
+    }
+
+    /// A value that is no string, or has blanks before it.
+    #[inline(never)]
+    fn other_value(&mut self, place: u32) -> Result<(), Stop> {
         self.skip(|byte| byte.is_ascii_whitespace());
         let wanted = self.tree.places.get(place as usize);
         match self.byte().ok_or(Stop::Cut)? {
-            b'"' => {
-                let (text, escaped) = self.string()?;
-                if let Some(wanted) = wanted {
-                    self.take(wanted, text, escaped);
-                }
-                Ok(())
-            }
+            b'"' => self.value(place),
             opening @ (b'{' | b'[') => {
                 self.at += 1;
                 let Some(wanted) = wanted else { return self.pass_over(1) };
@@ -454,18 +484,22 @@ impl<'a> Scan<'a, '_> {
     /// A string, without its quotes, and whether it holds escapes.
     #[inline]
     fn string(&mut self) -> Result<(&'a [u8], bool), Stop> {
-        let line = self.line;
         let start = self.at + 1;
-        let mut end = start;
+        let mut number = self.next_mark;
+        while self.marks.get(number).is_some_and(|at| at < start) {
+            number += 1;
+        }
         let mut escaped = false;
         loop {
-            end += quote_or_backslash(line.get(end..).ok_or(Stop::Cut)?).ok_or(Stop::Cut)?;
-            if line[end] == b'"' {
-                self.at = end + 1;
-                return Ok((&line[start..end], escaped));
+            let end = self.marks.get(number).ok_or(Stop::Cut)?;
+            number += 1;
+            if self.line.get(end) == Some(&b'"') {
+                (self.at, self.next_mark) = (end + 1, number);
+                return Ok((&self.line[start..end], escaped));
             }
             escaped = true;
-            end += 2;
+            // What stands behind a backslash is text.
+            number += usize::from(self.marks.get(number) == Some(end + 1));
         }
     }
 
@@ -490,7 +524,9 @@ impl<'a> Scan<'a, '_> {
 
     #[inline]
     fn take(&mut self, wanted: &Place, text: &'a [u8], escaped: bool) {
-        self.test(wanted, text);
+        if !wanted.tests.is_empty() {
+            self.test(wanted, text);
+        }
         if matches!(text, [] | b"-") {
             return;
         }
@@ -506,7 +542,7 @@ impl<'a> Scan<'a, '_> {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn test(&mut self, wanted: &Place, text: &[u8]) {
         for (test, bit) in &wanted.tests {
             if test.decides(text) {
@@ -516,45 +552,12 @@ impl<'a> Scan<'a, '_> {
     }
 }
 
-/// `text.starts_with(start)` without a call for each of the short texts that keys are.
-#[inline]
-fn starts_with(text: &[u8], start: &[u8]) -> bool {
-    let Some(text) = text.get(..start.len()) else { return false };
-    match (text.last_chunk::<8>(), start.last_chunk::<8>()) {
-        (Some(text_end), Some(start_end)) => {
-            let words = text.chunks_exact(8).zip(start.chunks_exact(8));
-            text_end == start_end && words.into_iter().all(|(text, start)| text == start)
-        }
-        _ => text == start,
-    }
-}
-
-/// Where the first quote or backslash is. Most strings are short, so that words beat a call.
-#[inline]
-fn quote_or_backslash(text: &[u8]) -> Option<usize> {
-    /// Bytes looked at word by word.
-    const SHORT: usize = 32;
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    let mut at = 0;
-    while at < SHORT {
-        let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
-        let word = u64::from_le_bytes(*chunk);
-        let found =
-            zero_bytes(word ^ (ONES * u64::from(b'"'))) | zero_bytes(word ^ (ONES * u64::from(b'\\')));
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    memchr::memchr2(b'"', b'\\', &text[at..]).map(|found| at + found)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
 
     use super::super::escape::Escape;
+    use super::super::marks::Marks;
     use super::*;
 
     const FIELDS: [(&str, Slot); 8] = [
@@ -583,7 +586,9 @@ mod tests {
     #[track_caller]
     fn check(line: &str, expected: &[(Slot, &str)], stopped: Result<(), Stop>) {
         let mut values = Values::NONE;
-        let (_, found) = format().split(line.as_bytes(), &mut values, &mut Shape::default());
+        let mut marks = Marks::default();
+        let marks = marks.of(line.as_bytes());
+        let (_, found) = format().split(line.as_bytes(), marks, &mut values, &mut Shape::default());
         let taken: Vec<(Slot, String)> =
             FIELDS.iter().filter_map(|(_, slot)| Some((*slot, decoded(&values, *slot)?))).collect::<Vec<_>>();
         let mut taken: Vec<(Slot, &str)> = taken.iter().map(|(slot, text)| (*slot, text.as_str())).collect();
@@ -650,7 +655,7 @@ mod tests {
             ("text".to_owned(), Err(Reject::OtherFormat)),
         ] {
             let found =
-                format().parse(line.as_bytes(), &mut Cache::default()).map(|request| request.truncated);
+                format().parse(line.as_bytes(), None, &mut Cache::default()).map(|request| request.truncated);
             assert_eq!(found, expected, "{line}");
         }
     }
@@ -745,7 +750,7 @@ mod tests {
     fn the_scanner_finds_what_a_tree_holds() {
         let format = format();
         let mut dice = Dice(7);
-        let mut shape = Shape::default();
+        let (mut shape, mut marks) = (Shape::default(), Marks::default());
         for _ in 0..3_000 {
             let mut line = String::new();
             while !line.starts_with('{') {
@@ -754,7 +759,8 @@ mod tests {
             }
             let tree: Value = serde_json::from_str(&line).unwrap();
             let mut values = Values::NONE;
-            let (_, stopped) = format.split(line.as_bytes(), &mut values, &mut shape);
+            let (_, stopped) =
+                format.split(line.as_bytes(), marks.of(line.as_bytes()), &mut values, &mut shape);
             assert_eq!(stopped, Ok(()), "{line}");
             for slot in FIELDS.map(|(_, slot)| slot) {
                 let mut paths = FIELDS.iter().filter(|(_, of)| *of == slot);
@@ -777,8 +783,9 @@ mod tests {
                 r#"[{"remote": "192.0.2.1", "x": {"y": [1, {"z": "\\"}]}, "t": 1, "status": null},"#,
             ],
             |line| {
-                let warm = format.parse(line, &mut cache).map(|request| format!("{request:?}"));
-                let fresh = format.parse(line, &mut Cache::default()).map(|request| format!("{request:?}"));
+                let warm = format.parse(line, None, &mut cache).map(|request| format!("{request:?}"));
+                let fresh =
+                    format.parse(line, None, &mut Cache::default()).map(|request| format!("{request:?}"));
                 assert_eq!(warm, fresh);
             },
         );

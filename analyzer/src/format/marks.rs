@@ -47,6 +47,12 @@ pub(crate) struct LineMarks<'m> {
 }
 
 impl LineMarks<'_> {
+    /// The place in the line of the mark of that number.
+    #[inline]
+    pub(crate) fn get(self, number: usize) -> Option<usize> {
+        self.positions.get(number).map(|at| (at - self.start) as usize)
+    }
+
     /// The places in the line of the first marks, where there are so many.
     #[inline]
     pub(crate) fn first<const COUNT: usize>(self) -> Option<[usize; COUNT]> {
@@ -89,6 +95,13 @@ impl Marks {
         }
     }
 
+    /// The marks of `line`, which has no others around it.
+    pub(crate) fn of(&mut self, line: &[u8]) -> LineMarks<'_> {
+        self.find(line);
+        let count = self.line_ends.last().map_or(0, |end| end.quotes as usize);
+        LineMarks { positions: &self.quotes[..count], start: 0, may_be_backslashes: self.has_backslash }
+    }
+
     /// Finds the marks of `text`. The last line end is the end of the text, and ends a line that is open there.
     fn find(&mut self, text: &[u8]) {
         self.has_backslash =
@@ -96,7 +109,7 @@ impl Marks {
     }
 }
 
-/// Whether there are backslashes. Inlined into each instruction set's own copy.
+/// Whether there are backslashes. Inlined into each instruction set's own copy, as what it calls.
 #[inline(always)]
 fn find<S: Simd>(simd: S, text: &[u8], quotes: &mut Vec<u32>, line_ends: &mut Vec<LineEnd>) -> bool {
     // Room for a text of nothing else, and for what is written beyond the last.
@@ -106,34 +119,59 @@ fn find<S: Simd>(simd: S, text: &[u8], quotes: &mut Vec<u32>, line_ends: &mut Ve
     }
     line_ends.clear();
     let [line_end, quote, backslash] = [b'\n', b'"', b'\\'].map(|byte| u8x64::splat(simd, byte));
+    let mut search =
+        Search { line_end, quote, backslash, quotes, line_ends, start: 0, count: 0, backslashes: 0 };
     let (chunks, rest) = text.as_chunks::<LANES>();
+    for chunk in chunks {
+        search.look_through(simd, chunk);
+    }
     let mut last = [0; LANES];
     last[..rest.len()].copy_from_slice(rest);
-    let (mut start, mut count, mut backslashes) = (0, 0, 0);
-    for chunk in chunks.iter().chain([&last]) {
-        let bytes = u8x64::from_slice(simd, chunk);
-        let escapes = bytes.simd_eq(backslash).to_bitmask();
-        let mut found = bytes.simd_eq(quote).to_bitmask() | escapes;
-        let mut ends = bytes.simd_eq(line_end).to_bitmask();
-        backslashes |= escapes;
-        while ends != 0 {
-            let before = (found & (ends ^ (ends - 1))).count_ones();
-            line_ends.push(LineEnd { at: start + ends.trailing_zeros(), quotes: count + before });
-            ends &= ends - 1;
-        }
-        let next_count = count + found.count_ones();
-        while count < next_count {
-            for at in &mut quotes[count as usize..][..WRITTEN] {
-                *at = start + found.trailing_zeros();
-                found &= found.wrapping_sub(1);
-            }
-            count += WRITTEN as u32;
-        }
-        count = next_count;
-        start += LANES as u32;
-    }
+    search.look_through(simd, &last);
+    let (count, backslashes) = (search.count, search.backslashes);
     line_ends.push(LineEnd { at: text.len() as u32, quotes: count });
     backslashes != 0
+}
+
+/// A search through a text, up to `start`.
+struct Search<'m, S: Simd> {
+    line_end: u8x64<S>,
+    quote: u8x64<S>,
+    backslash: u8x64<S>,
+    quotes: &'m mut [u32],
+    line_ends: &'m mut Vec<LineEnd>,
+    start: u32,
+    /// Quotes and backslashes found.
+    count: u32,
+    /// The places of backslashes, of all chunks one upon the other.
+    backslashes: u64,
+}
+
+impl<S: Simd> Search<'_, S> {
+    #[inline(always)]
+    fn look_through(&mut self, simd: S, chunk: &[u8; LANES]) {
+        let bytes = u8x64::from_slice(simd, chunk);
+        let backslashes = bytes.simd_eq(self.backslash).to_bitmask();
+        let mut quotes = bytes.simd_eq(self.quote).to_bitmask() | backslashes;
+        let mut ends = bytes.simd_eq(self.line_end).to_bitmask();
+        self.backslashes |= backslashes;
+        while ends != 0 {
+            let before = (quotes & (ends ^ (ends - 1))).count_ones();
+            let at = self.start + ends.trailing_zeros();
+            self.line_ends.push(LineEnd { at, quotes: self.count + before });
+            ends &= ends - 1;
+        }
+        let next_count = self.count + quotes.count_ones();
+        while self.count < next_count {
+            for at in &mut self.quotes[self.count as usize..][..WRITTEN] {
+                *at = self.start + quotes.trailing_zeros();
+                quotes &= quotes.wrapping_sub(1);
+            }
+            self.count += WRITTEN as u32;
+        }
+        self.count = next_count;
+        self.start += LANES as u32;
+    }
 }
 
 #[cfg(test)]

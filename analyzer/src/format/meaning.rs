@@ -6,6 +6,7 @@ use shared::profile::Stamp;
 
 use super::Cache;
 use super::escape::Escape;
+use super::near::near;
 use super::network::Network;
 use super::number::{self, Unit};
 use super::other_record::OtherRecords;
@@ -436,9 +437,9 @@ pub(crate) fn without_port(address: &[u8]) -> &[u8] {
     if let Some(rest) = address.strip_prefix(b"[") {
         return memchr::memchr(b']', rest).map_or(address, |end| &rest[..end]);
     }
-    match (memchr::memchr(b':', address), memchr::memrchr(b':', address)) {
+    match near(b':', address) {
         // Two colons and no brackets: an IPv6 address alone.
-        (Some(first), Some(last)) if first == last => &address[..first],
+        Some(first) if near(b':', &address[first + 1..]).is_none() => &address[..first],
         _ => address,
     }
 }

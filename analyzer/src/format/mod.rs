@@ -62,6 +62,7 @@ pub mod language;
 pub mod map;
 pub(crate) mod marks;
 pub(crate) mod meaning;
+mod near;
 pub mod network;
 pub mod nginx_conf;
 pub mod nginx_format;
@@ -320,12 +321,9 @@ impl Format {
         match &self.reader {
             Reader::Text(program) => program.parse(line, cache),
             Reader::Combined(program) => {
-                let quotes = match marks {
-                    Some(marks) => marks.first(),
-                    None => combined::quotes(line),
-                };
-                let usual = quotes.and_then(|quotes| {
-                    combined::parse(line, quotes, program.meaning.stamp, program.tail, &mut cache.time)
+                let marks = marks.unwrap_or_else(|| cache.marks.of(line));
+                let usual = marks.first().and_then(|marks| {
+                    combined::parse(line, marks, program.meaning.stamp, program.tail, &mut cache.time)
                 });
                 match usual {
                     Some(request) => Ok(request),
@@ -333,7 +331,7 @@ impl Format {
                 }
             }
             Reader::Headed(headed) => headed.parse(line, cache),
-            Reader::Json(json) => json.parse(line, cache),
+            Reader::Json(json) => json.parse(line, marks, cache),
             Reader::Labelled(labelled) => labelled.parse(line, cache),
             Reader::Records(record) => record.read(line, None, cache),
             Reader::Table(_) | Reader::Document(_) => Err(Reject::OtherFormat),

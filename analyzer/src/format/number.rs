@@ -1,5 +1,7 @@
 //! Numbers of log lines, read from bytes without going through floating point.
 
+use super::near::near;
+
 /// The unit of a duration that is printed as a bare number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -51,12 +53,25 @@ pub(crate) fn durations_ns(text: &[u8], unit: Unit) -> Option<Option<i64>> {
 }
 
 /// A decimal number times `scale`, cut to an integer; exact where it is printed without an exponent.
+#[inline]
 pub(crate) fn scaled(text: &[u8], scale: i64) -> Option<i64> {
-    match billionths(text) {
+    scaled_at(text, near(b'.', text), scale)
+}
+
+/// As [`scaled`], of a number whose point is at `point`.
+#[inline]
+pub(crate) fn scaled_at(text: &[u8], point: Option<usize>, scale: i64) -> Option<i64> {
+    match billionths(text, point) {
         Some(billionths) if scale == 1_000_000_000 => Some(billionths),
-        _ if memchr::memchr(b'.', text).is_none() && text.iter().all(u8::is_ascii_digit) => {
-            i64::try_from(unsigned(text)?).ok()?.checked_mul(scale)
-        }
+        billionths => scaled_otherwise(text, billionths, scale),
+    }
+}
+
+fn scaled_otherwise(text: &[u8], billionths: Option<i64>, scale: i64) -> Option<i64> {
+    if !text.is_empty() && text.iter().all(u8::is_ascii_digit) {
+        return i64::try_from(unsigned(text)?).ok()?.checked_mul(scale);
+    }
+    match billionths {
         Some(billionths) => i64::try_from(i128::from(billionths) * i128::from(scale) / 1_000_000_000).ok(),
         None => {
             let value = decimal(text)? * scale as f64;
@@ -121,19 +136,22 @@ fn few_digits(digits: &[u8]) -> Option<u64> {
     Some((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff)
 }
 
-/// A decimal number such as `12.345` in billionths: seconds in, nanoseconds out. Digits beyond nine are cut off.
-pub(crate) fn billionths(bytes: &[u8]) -> Option<i64> {
-    let point = memchr::memchr(b'.', bytes).unwrap_or(bytes.len());
+pub(super) const POWERS_OF_TEN: [i64; 10] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+
+/// A decimal number such as `12.345`, whose point is at `point`, in billionths: seconds in, nanoseconds out. Digits beyond
+/// nine are cut off.
+#[inline]
+pub(crate) fn billionths(bytes: &[u8], point: Option<usize>) -> Option<i64> {
+    let Some(point) = point else {
+        return i64::try_from(unsigned(bytes)?).ok()?.checked_mul(1_000_000_000);
+    };
     let whole = i64::try_from(unsigned(&bytes[..point])?).ok()?;
-    let fraction = bytes.get(point + 1..).unwrap_or_default();
-    if point < bytes.len() && fraction.is_empty() {
-        return None;
-    }
+    let fraction = &bytes[point + 1..];
     let kept = &fraction[..fraction.len().min(9)];
-    let digits = if kept.is_empty() { 0 } else { i64::try_from(unsigned(kept)?).ok()? };
-    let scale = 10_i64.pow(9 - kept.len() as u32);
+    let digits = i64::try_from(unsigned(kept)?).ok()? * POWERS_OF_TEN[9 - kept.len()];
     fraction[kept.len()..].iter().all(u8::is_ascii_digit).then_some(())?;
-    whole.checked_mul(1_000_000_000)?.checked_add(digits * scale)
+    whole.checked_mul(1_000_000_000)?.checked_add(digits)
 }
 
 #[cfg(test)]
@@ -154,7 +172,7 @@ mod tests {
             (b"-1", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(billionths(text), expected, "{}", String::from_utf8_lossy(text));
+            assert_eq!(billionths(text, near(b'.', text)), expected, "{}", String::from_utf8_lossy(text));
         }
     }
 
@@ -198,6 +216,6 @@ mod tests {
     #[test]
     fn numbers_that_do_not_fit_are_refused_not_wrapped() {
         assert_eq!(unsigned(b"18446744073709551616"), None);
-        assert_eq!(billionths(b"9999999999999999999"), None);
+        assert_eq!(billionths(b"9999999999999999999", None), None);
     }
 }

@@ -53,11 +53,12 @@ pub(crate) struct Field {
 
 /// Text that stands between fields.
 ///
-/// Nearly always a few bytes, so it is compared as one masked word: a call that compares that little
-/// costs more than the comparison.
+/// Nearly always a few bytes, so it is compared as words: a call that compares that little costs more than the
+/// comparison.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Literal {
     bytes: Box<[u8]>,
+    /// The first eight bytes, and which of them there are.
     word: u64,
     mask: u64,
 }
@@ -78,13 +79,17 @@ impl Literal {
 
     /// What follows the literal at the start of `text`.
     #[inline]
-    fn strip_from<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
-        match text.first_chunk::<8>() {
-            Some(chunk) if self.bytes.len() <= 8 => {
-                (u64::from_le_bytes(*chunk) & self.mask == self.word).then(|| &text[self.bytes.len()..])
-            }
-            _ => text.strip_prefix(&*self.bytes),
+    pub(super) fn strip_from<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        let Some(chunk) = text.first_chunk::<8>() else { return text.strip_prefix(&*self.bytes) };
+        if u64::from_le_bytes(*chunk) & self.mask != self.word {
+            return None;
         }
+        let (here, after) = text.split_at_checked(self.bytes.len())?;
+        let Some((_, more)) = self.bytes.split_first_chunk::<8>() else { return Some(after) };
+        // Words from the eighth byte on, and the last, which may overlap with those before it.
+        let words = here[8..].chunks_exact(8).zip(more.chunks_exact(8));
+        let last = here.last_chunk::<8>() == self.bytes.last_chunk::<8>();
+        (last && words.into_iter().all(|(text, literal)| text == literal)).then_some(after)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::request::SECOND_NS;
 
+use super::near::near;
 use super::number;
 use super::time_pattern::TimePattern;
 
@@ -95,15 +96,20 @@ impl TimeCache {
 
     fn any(&mut self, text: &[u8]) -> Option<Instant> {
         let text = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or(text);
-        let whole = memchr::memchr(b'.', text).unwrap_or(text.len());
+        let unit_ns = |point: Option<usize>| match point.unwrap_or(text.len()) {
+            // Seconds reach 11 digits in the year 5138, milliseconds 14.
+            ..=11 => 1_000_000_000,
+            12..=14 => 1_000_000,
+            15..=17 => 1_000,
+            _ => 1,
+        };
         match text {
             [_, _, b'/', ..] => self.clf(text),
             [_, _, _, _, b'-', ..] => iso8601(text),
-            // Seconds reach 11 digits in the year 5138, milliseconds 14.
-            _ if whole <= 11 => epoch(text, 1_000_000_000),
-            _ if whole <= 14 => epoch(text, 1_000_000),
-            _ if whole <= 17 => epoch(text, 1_000),
-            _ => epoch(text, 1),
+            _ => {
+                let point = near(b'.', text);
+                epoch_at(text, point, unit_ns(point))
+            }
         }
     }
 
@@ -114,7 +120,9 @@ impl TimeCache {
         let text: &[u8; 26] = text.try_into().ok()?;
         let seconds = two_digits(text[18], text[19]).filter(|seconds| *seconds <= 60)?;
         let but_seconds = but_seconds(text);
-        if self.clf_text != but_seconds {
+        let ([a, b, c, d], [e, f, g, h]) = (self.clf_text, but_seconds);
+        // As words: an array just written is not yet where a comparison of the whole would look for it.
+        if (a ^ e) | (b ^ f) | (c ^ g) | (d ^ h) != 0 {
             (self.clf, self.clf_text) = (clf_minute(text), but_seconds);
         }
         let (minute_ns, offset_s) = self.clf?;
@@ -149,9 +157,14 @@ fn fraction_ns(text: &[u8]) -> Option<(i64, i64)> {
 
 /// A number of units since 1970, `unit_ns` each; a fraction is finer than the unit. The zone of such a stamp is UTC.
 fn epoch(text: &[u8], unit_ns: i64) -> Option<Instant> {
-    let fraction = memchr::memchr(b'.', text).map_or(0, |point| text.len() - point - 1);
-    let resolution_ns = (unit_ns / 10_i64.pow(fraction.min(9) as u32)).max(1);
-    Some(Instant { utc_ns: number::scaled(text, unit_ns)?, offset_s: Some(0), resolution_ns })
+    epoch_at(text, near(b'.', text), unit_ns)
+}
+
+/// As [`epoch`], of a number whose point is at `point`.
+fn epoch_at(text: &[u8], point: Option<usize>, unit_ns: i64) -> Option<Instant> {
+    let fraction = point.map_or(0, |point| text.len() - point - 1);
+    let resolution_ns = (unit_ns / number::POWERS_OF_TEN[fraction.min(9)]).max(1);
+    Some(Instant { utc_ns: number::scaled_at(text, point, unit_ns)?, offset_s: Some(0), resolution_ns })
 }
 
 /// All of a stamp but its seconds, which are the bytes 18 and 19, in words that are compared at once.

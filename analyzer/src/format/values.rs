@@ -57,22 +57,31 @@ pub(crate) enum Slot {
 
 pub(crate) const SLOTS: usize = Slot::SampleRate as usize + 1;
 
-/// The fields of one line, as they stand in it.
+/// The fields of one line, as they stand in it. Bit n of each set is slot n: most slots are empty, and to find that out
+/// takes no look at the text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Values<'a> {
-    values: [Option<&'a [u8]>; SLOTS],
-    /// Bit n: the value of slot n holds escapes of the format.
+    values: [&'a [u8]; SLOTS],
+    /// The line has the field.
+    printed: u64,
+    /// And something is in it.
+    present: u64,
+    /// The value holds escapes of the format.
     pub(crate) escaped: u64,
     /// The line ended early, after all that a request needs.
     pub(crate) truncated: bool,
 }
 
 impl<'a> Values<'a> {
-    pub(crate) const NONE: Self = Self { values: [None; SLOTS], escaped: 0, truncated: false };
+    pub(crate) const NONE: Self =
+        Self { values: [b""; SLOTS], printed: 0, present: 0, escaped: 0, truncated: false };
 
     #[inline]
     pub(crate) fn set(&mut self, slot: Slot, value: &'a [u8]) {
-        self.values[slot as usize] = Some(value);
+        let bit = 1 << slot as u32;
+        self.values[slot as usize] = value;
+        self.printed |= bit;
+        self.present = if matches!(value, [] | [b'-']) { self.present & !bit } else { self.present | bit };
     }
 
     /// Says that the value of `slot` holds escapes.
@@ -85,19 +94,20 @@ impl<'a> Values<'a> {
         self.escaped >> slot as u32 & 1 == 1
     }
 
+    #[inline]
     pub(crate) fn has(&self, slot: Slot) -> bool {
-        self.values[slot as usize].is_some()
+        self.printed >> slot as u32 & 1 == 1
     }
 
     /// The text as it stands in the line.
     #[inline]
     pub(crate) fn printed(&self, slot: Slot) -> Option<&'a [u8]> {
-        self.values[slot as usize]
+        self.has(slot).then(|| self.values[slot as usize])
     }
 
     /// The text; `None` when it is absent, empty or printed as `-`, which is how servers print what is missing.
     #[inline]
     pub(crate) fn get(&self, slot: Slot) -> Option<&'a [u8]> {
-        self.values[slot as usize].filter(|value| !matches!(value, [] | [b'-']))
+        (self.present >> slot as u32 & 1 == 1).then(|| self.values[slot as usize])
     }
 }

@@ -291,7 +291,9 @@ pub(crate) fn records(
         let line = Line { at: block.offset + start as u64, text, marks };
         match text.len() > line_limit {
             true => visit(line, Err(Reject::TooLong)),
-            false => visit(line, format.parse_marked(text, Some(marks), cache).as_mut().map_err(|reject| *reject)),
+            false => {
+                visit(line, format.parse_marked(text, Some(marks), cache).as_mut().map_err(|reject| *reject))
+            }
         }
     });
     cache.marks = marks;

@@ -69,12 +69,7 @@ pub(crate) enum Next {
 
 impl Blocks {
     /// The blocks of `input`.
-    pub(crate) fn new(
-        input: Input,
-        framing: Framing,
-        block_bytes: usize,
-        line_limit: usize,
-    ) -> Self {
+    pub(crate) fn new(input: Input, framing: Framing, block_bytes: usize, line_limit: usize) -> Self {
         let ending = Arc::default();
         if framing == Framing::Whole {
             let kind = Kind::Whole(Mutex::new(Some(input.into_reader())));

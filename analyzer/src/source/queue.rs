@@ -34,11 +34,7 @@ enum State {
 
 impl Queue {
     /// The turns of `inputs`.
-    pub(crate) fn new(
-        inputs: Vec<(Waiting, Framing)>,
-        block_bytes: usize,
-        limits: Limits,
-    ) -> Self {
+    pub(crate) fn new(inputs: Vec<(Waiting, Framing)>, block_bytes: usize, limits: Limits) -> Self {
         let turn = |(waiting, framing)| Turn {
             framing,
             state: Mutex::new(State::Waiting(waiting)),
