@@ -81,7 +81,7 @@ impl Default for ReadSettings {
             trusted_proxies: Vec::new(),
             map: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
-            block_bytes: std::env::var("BB").map_or(2 << 20, |v| v.parse().unwrap()),
+            block_bytes: 2 << 20,
             event_bytes: u64::MAX,
             line_limit: 1 << 20,
             ratio_limit: 1000,

@@ -5,16 +5,15 @@
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
 
 use super::blocks::{Block, Next};
 use super::flaw::Ending;
 
 /// Most bytes of a block: it is found in cache by whoever decoded it.
 const BLOCK_BYTES: usize = 1 << 20;
-/// How long a thread that waits for the decoder stays awake. To sleep and be woken takes as long as decoding a tenth of a
-/// block or more, and what is waited for is seldom more than the rest of one.
-const AWAKE: Duration = Duration::from_micros(300);
+/// How often a thread that waits for the decoder looks whether it is free before it sleeps: for a tenth of a millisecond
+/// or a few. To sleep and be woken takes about as long, and what is waited for is seldom more than the rest of a block.
+const LOOKS: u32 = 4096;
 
 /// The blocks of a stream.
 pub(super) struct Stream {
@@ -30,8 +29,7 @@ impl Stream {
 
     /// Fills `block` with lines that nobody has; waits while another thread decodes.
     pub(super) fn next(&self, block: &mut Block) -> Next {
-        let since = Instant::now();
-        while since.elapsed() < AWAKE {
+        for _ in 0..LOOKS {
             match self.try_next(block) {
                 Next::Busy => std::hint::spin_loop(),
                 next => return next,
