@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::format::marks::Marks;
 use crate::model::em;
-use crate::read::{self, Reading};
+use crate::read::Reading;
 use crate::request::Request;
 use crate::resource::{Interner, Resource};
 use crate::route::given::{GivenRoute, GivenRoutes};
@@ -14,9 +15,11 @@ use crate::store::PARTITIONS;
 use crate::tally::Requested;
 use crate::{Counted, route};
 
-/// Finds the lines of `bytes`; gives how many there are.
+/// Finds the lines of `bytes` and the marks in them; gives how many lines there are.
 pub fn lines(bytes: &[u8]) -> usize {
-    read::lines(bytes).count()
+    let mut count = 0;
+    Marks::default().each_line(bytes, |_, _, _| count += 1);
+    count
 }
 
 /// The numbers of resources, as one thread gives them.

@@ -75,8 +75,8 @@ pub(crate) struct InputFlags {
     #[arg(long, value_name = "SIZE", help_heading = "Input", value_parser = shared::units::parse_bytes)]
     memory: Option<u64>,
     /// Refuse lines longer than this many bytes
-    #[arg(long, value_name = "BYTES", help_heading = "Input", default_value_t = 1 << 20)]
-    max_line: usize,
+    #[arg(long, value_name = "BYTES", help_heading = "Input", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    max_line: u32,
     /// Stop reading an input that decompresses to more than N times its size
     #[arg(long, value_name = "N", help_heading = "Input", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     max_ratio: u64,
@@ -298,7 +298,7 @@ pub(crate) fn read_settings(
         map: input.map.clone(),
         threads: input.threads.map_or(defaults.threads, usize::from),
         event_bytes: event_bytes(input.memory),
-        line_limit: input.max_line,
+        line_limit: input.max_line as usize,
         ratio_limit: input.max_ratio,
         time_zone,
         stamp: input.stamp.map(|name| match name {

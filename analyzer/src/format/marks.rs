@@ -112,11 +112,6 @@ impl Marks {
 /// Whether there are backslashes. Inlined into each instruction set's own copy, as what it calls.
 #[inline(always)]
 fn find<S: Simd>(simd: S, text: &[u8], quotes: &mut Vec<u32>, line_ends: &mut Vec<LineEnd>) -> bool {
-    // Room for a text of nothing else, and for what is written beyond the last.
-    let room = text.len() + LANES + WRITTEN;
-    if quotes.len() < room {
-        quotes.resize(room, 0);
-    }
     line_ends.clear();
     let [line_end, quote, backslash] = [b'\n', b'"', b'\\'].map(|byte| u8x64::splat(simd, byte));
     let mut search =
@@ -138,7 +133,7 @@ struct Search<'m, S: Simd> {
     line_end: u8x64<S>,
     quote: u8x64<S>,
     backslash: u8x64<S>,
-    quotes: &'m mut [u32],
+    quotes: &'m mut Vec<u32>,
     line_ends: &'m mut Vec<LineEnd>,
     start: u32,
     /// Quotes and backslashes found.
@@ -160,6 +155,11 @@ impl<S: Simd> Search<'_, S> {
             let at = self.start + ends.trailing_zeros();
             self.line_ends.push(LineEnd { at, quotes: self.count + before });
             ends &= ends - 1;
+        }
+        // Room for a chunk of nothing else, and for what is written beyond the last.
+        let room = self.count as usize + LANES + WRITTEN;
+        if self.quotes.len() < room {
+            self.quotes.resize(2 * room, 0);
         }
         let next_count = self.count + quotes.count_ones();
         while self.count < next_count {

@@ -300,14 +300,41 @@ pub(crate) fn records(
     None
 }
 
-/// Lines with the offset of their first byte, without their ends.
-pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut start = 0;
-    let open_end = !bytes.is_empty() && !bytes.ends_with(b"\n");
-    memchr::memchr_iter(b'\n', bytes).chain(open_end.then_some(bytes.len())).map(move |end| {
-        let line = &bytes[start..end];
-        let at = start;
-        start = end + 1;
-        (at, line.strip_suffix(b"\r").unwrap_or(line))
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Options;
+    use crate::format::detect::detect;
+    use crate::format::tests::mutate;
+
+    /// Where its marks are found with those of the lines around it, a line says what it says alone.
+    #[test]
+    fn a_line_is_read_in_a_block_as_alone() {
+        for (seed, label) in [
+            (
+                r#"192.0.2.1 - - [10/Oct/2026:13:55:36 -0700] "GET /a?b=c HTTP/1.1" 200 2326 "-" "a \"b\" \x16 \\""#,
+                "nginx:combined",
+            ),
+            (
+                r#"{"time":"2026-10-10T13:55:36Z","remote_addr":"192.0.2.1","method":"GET","uri":"/a\"b\\","status":200,"x":{"y":["\\"]}}"#,
+                "json",
+            ),
+        ] {
+            let format = detect(seed.as_bytes(), &Options::default()).remove(0).format;
+            assert_eq!(format.label, label);
+            let mut block = Block::default();
+            mutate(&[seed], |line| {
+                block.bytes.extend_from_slice(line);
+                block.bytes.push(b'\n');
+            });
+            let (mut cache, mut other, mut requests) = (Cache::default(), Cache::default(), 0);
+            let broken = records(&block, &format, 1 << 20, &mut cache, |line, record| {
+                requests += u32::from(record.is_ok());
+                let alone = format.parse(line.text, &mut other);
+                assert_eq!(format!("{record:?}"), format!("{alone:?}"), "{}", line.text.escape_ascii());
+            });
+            assert_eq!(broken, None);
+            assert!(requests > 500, "{requests}");
+        }
+    }
 }
