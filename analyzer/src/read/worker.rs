@@ -317,7 +317,7 @@ mod tests {
             ),
             (
                 r#"{"time":"2026-10-10T13:55:36Z","remote_addr":"192.0.2.1","method":"GET","uri":"/a\"b\\","status":200,"x":{"y":["\\"]}}"#,
-                "json",
+                "json:generic",
             ),
         ] {
             let format = detect(seed.as_bytes(), &Options::default()).remove(0).format;
@@ -334,7 +334,7 @@ mod tests {
                 assert_eq!(format!("{record:?}"), format!("{alone:?}"), "{}", line.text.escape_ascii());
             });
             assert_eq!(broken, None);
-            assert!(requests > 500, "{requests}");
+            assert!(requests > 100, "{requests}");
         }
     }
 }
