@@ -473,12 +473,19 @@ impl<'a> Scan<'a, '_> {
         }
     }
 
+    /// Arrays within arrays are counted: a line of brackets must not fill the stack.
     fn first_of_array(&mut self, place: u32) -> Result<(), Stop> {
-        self.skip(|byte| byte.is_ascii_whitespace());
+        let mut depth = 1;
+        while let Some(byte) = self.byte()
+            && (byte == b'[' || byte.is_ascii_whitespace())
+        {
+            depth += usize::from(byte == b'[');
+            self.at += 1;
+        }
         if self.byte().ok_or(Stop::Cut)? != b']' {
             self.value(place)?;
         }
-        self.pass_over(1)
+        self.pass_over(depth)
     }
 
     /// A string, without its quotes, and whether it holds escapes.
@@ -771,6 +778,14 @@ mod tests {
                 assert_eq!(found, expected, "{slot:?} of {line}");
             }
         }
+    }
+
+    #[test]
+    fn a_line_of_brackets_does_not_fill_the_stack() {
+        let nested =
+            |depth: usize| format!(r#"{{"t":{}1{},"status":200}}"#, "[".repeat(depth), "]".repeat(depth));
+        check(&nested(400_000), &[(Slot::Time, "1"), (Slot::Status, "200")], Ok(()));
+        check(&format!(r#"{{"t":{}"#, "[".repeat(1 << 20)), &[], Err(Stop::Cut));
     }
 
     #[test]
