@@ -74,7 +74,7 @@ pub(crate) struct InputFlags {
     /// Memory to stay within, such as 512M [default: half of all]; what does not fit waits in a temporary file (TMPDIR)
     #[arg(long, value_name = "SIZE", help_heading = "Input", value_parser = shared::units::parse_bytes)]
     memory: Option<u64>,
-    /// Refuse lines longer than this many bytes
+    /// Refuse lines longer than this many bytes, at most 1 GiB
     #[arg(long, value_name = "BYTES", help_heading = "Input", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
     max_line: u32,
     /// Stop reading an input that decompresses to more than N times its size

@@ -439,4 +439,16 @@ mod tests {
             assert_eq!(Compression::of(head), expected, "{head:x?}");
         }
     }
+
+    #[test]
+    fn what_gzip_gave_before_it_was_damaged_is_kept() {
+        const HEADER: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff";
+        // A block of five bytes as they are, and one of a kind that there is not.
+        let damaged = [HEADER, b"\0\x05\0\xfa\xffwhole", b"\x06"].concat();
+        let mut gzip = Gzip::new(Bytes::new(Box::new(io::Cursor::new(damaged))));
+        let mut out = [0; 64];
+        assert_eq!(gzip.read(&mut out).unwrap(), 5);
+        assert_eq!(&out[..5], b"whole");
+        assert!(gzip.read(&mut out).is_err());
+    }
 }
