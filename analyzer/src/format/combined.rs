@@ -29,18 +29,17 @@ pub(super) fn parse<'a>(
     };
     let client_bytes = near(b' ', front)?;
     let client = &front[..client_bytes];
-    let user = match &front[client_bytes..] {
-        b" - - " => None,
+    let between = &front[client_bytes..];
+    let user = match between {
+        _ if between == b" - - " => None,
         [b' ', b'-', b' ', user @ .., b' '] if memchr::memchr(b' ', user).is_none() => present(user),
         _ => return None,
     };
     let instant = time.clf(text).filter(|instant| instant.utc_ns >= 0)?;
-    let [b'"', b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', size @ .., b' ', b'"'] =
-        line.get(asked_to..=referer_from)?
-    else {
-        return None;
-    };
-    let status = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
+    let (head, size) = line.get(asked_to..=referer_from)?.split_first_chunk::<6>()?;
+    let status = status(*head)?;
+    let (size, end) = size.split_last_chunk()?;
+    (end == b" \"").then_some(())?;
     let bytes_out_is_dash = size == b"-";
     let bytes_out = if bytes_out_is_dash { 0 } else { number::unsigned(size)? };
     (line.get(referer_to..=agent_from)? == b"\" \"").then_some(())?;
@@ -70,6 +69,17 @@ pub(super) fn parse<'a>(
         user_agent: present(&line[agent_from + 1..agent_to]),
         ..Request::default()
     })
+}
+
+/// The number in `" 200 `, as one word: to look at every byte alone costs twice as much.
+#[inline]
+fn status([quote, before, a, b, c, behind]: [u8; 6]) -> Option<u16> {
+    const AROUND: u32 = u32::from_ne_bytes(*b"\"  \0");
+    let digits = u32::from_le_bytes([a, b, c, b'0']) ^ u32::from_ne_bytes([b'0'; 4]);
+    // A byte beyond 9 has a bit in its upper half, or gets one when 6 is added to it.
+    let beyond = (digits | digits.wrapping_add(0x0606_0606)) & 0xf0f0_f0f0;
+    let [a, b, c, _] = digits.to_le_bytes().map(u16::from);
+    (beyond == 0 && u32::from_ne_bytes([quote, before, behind, 0]) == AROUND).then_some(a * 100 + b * 10 + c)
 }
 
 #[inline]
@@ -103,7 +113,7 @@ mod tests {
         });
         let mut cache = Cache::default();
         if let Some(found) = &found {
-            let expected = program.parse(line, &mut cache);
+            let expected = program.parse(line, None, &mut cache);
             let line = String::from_utf8_lossy(line);
             assert_eq!(format!("{found:?}"), expected.map_or(String::new(), |r| format!("{r:?}")), "{line}");
         }

@@ -3,12 +3,14 @@
 //! Nearly every format puts text between quotes, and a search of its own for each of them costs more than reading what
 //! is between. So all are looked for at once while the text is fetched from memory, and readers go from mark to mark.
 
-use fearless_simd::{Level, dispatch, prelude::*, u8x64};
+use fearless_simd::{Level, dispatch, mask8x64, prelude::*, u8x64};
 
 /// Bytes compared at a time: one for each bit of a word.
 const LANES: usize = 64;
 /// Bytes looked through before the lines in them are read: what was fetched is then still in the nearest cache.
 const WINDOW_BYTES: usize = 16 << 10;
+/// Chunks looked through before there is a look whether there is room for what is in the next.
+const CHUNKS: usize = WINDOW_BYTES / LANES;
 /// Marks written at a time, whether they are there or not: how many there are is hard to guess for a processor.
 const WRITTEN: usize = 3;
 
@@ -18,12 +20,14 @@ pub(crate) struct Marks {
     level: Level,
     /// Where quotes and backslashes stand. Behind the last, what an earlier stretch left.
     quotes: Vec<u32>,
+    /// Where lines end. Behind the last, what an earlier stretch left.
     line_ends: Vec<LineEnd>,
-    /// Some are backslashes.
+    line_count: usize,
+    /// Some of the quotes are backslashes.
     has_backslash: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct LineEnd {
     at: u32,
     /// Quotes and backslashes before it, since the start of the stretch.
@@ -32,7 +36,8 @@ struct LineEnd {
 
 impl Default for Marks {
     fn default() -> Self {
-        Self { level: Level::new(), quotes: Vec::new(), line_ends: Vec::new(), has_backslash: false }
+        let (quotes, line_ends) = (Vec::new(), Vec::new());
+        Self { level: Level::new(), quotes, line_ends, line_count: 0, has_backslash: false }
     }
 }
 
@@ -47,9 +52,14 @@ pub(crate) struct LineMarks<'m> {
 }
 
 impl LineMarks<'_> {
+    /// Whether there may be backslashes in the line.
+    pub(super) fn may_be_backslashes(self) -> bool {
+        self.may_be_backslashes
+    }
+
     /// The place in the line of the mark of that number.
     #[inline]
-    pub(crate) fn get(self, number: usize) -> Option<usize> {
+    fn get(self, number: usize) -> Option<usize> {
         self.positions.get(number).map(|at| (at - self.start) as usize)
     }
 
@@ -68,6 +78,57 @@ impl LineMarks<'_> {
     }
 }
 
+/// The way through a line from quote to quote, in one direction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Walk<'a, 'm> {
+    line: &'a [u8],
+    marks: LineMarks<'m>,
+    /// The number of a mark that is at most the first behind what was passed.
+    next: usize,
+}
+
+impl<'a, 'm> Walk<'a, 'm> {
+    /// From the start of `line`, whose marks these are.
+    pub(super) fn new(line: &'a [u8], marks: LineMarks<'m>) -> Self {
+        Self { line, marks, next: 0 }
+    }
+
+    /// Passes `count` marks in text that is known.
+    #[inline]
+    pub(super) fn pass(&mut self, count: usize) {
+        self.next += count;
+    }
+
+    /// Where the first quote is from `from` on, which is never before what was passed. It is not passed itself.
+    #[inline]
+    pub(super) fn quote(&mut self, from: usize) -> Option<usize> {
+        loop {
+            let at = self.marks.get(self.next)?;
+            if at >= from && self.line.get(at) == Some(&b'"') {
+                return Some(at);
+            }
+            self.next += 1;
+        }
+    }
+
+    /// As [`Walk::quote`], the first without a backslash before it. Sets `escaped` when there was a backslash.
+    #[inline]
+    pub(super) fn closing_quote(&mut self, from: usize, escaped: &mut bool) -> Option<usize> {
+        loop {
+            let at = self.marks.get(self.next)?;
+            if at >= from {
+                if self.line.get(at) == Some(&b'"') {
+                    return Some(at);
+                }
+                *escaped = true;
+                // What stands behind a backslash is text.
+                self.next += usize::from(self.marks.get(self.next + 1) == Some(at + 1));
+            }
+            self.next += 1;
+        }
+    }
+}
+
 impl Marks {
     /// Gives every line of `text` to `visit`: the offset of its first byte, the line without its end, its marks.
     #[inline]
@@ -78,8 +139,9 @@ impl Marks {
             let window = &text[start..text.len().min(start.saturating_add(window_bytes))];
             self.find(window);
             let (mut from, mut passed) = (0, 0);
-            for (number, end) in self.line_ends.iter().enumerate() {
-                let is_open = number + 1 == self.line_ends.len();
+            let line_ends = &self.line_ends[..self.line_count];
+            for (number, end) in line_ends.iter().enumerate() {
+                let is_open = number + 1 == line_ends.len();
                 if is_open && (start + window.len() < text.len() || from == end.at) {
                     break;
                 }
@@ -98,76 +160,96 @@ impl Marks {
     /// The marks of `line`, which has no others around it.
     pub(crate) fn of(&mut self, line: &[u8]) -> LineMarks<'_> {
         self.find(line);
-        let count = self.line_ends.last().map_or(0, |end| end.quotes as usize);
+        let count = self.line_ends[self.line_count - 1].quotes as usize;
         LineMarks { positions: &self.quotes[..count], start: 0, may_be_backslashes: self.has_backslash }
     }
 
     /// Finds the marks of `text`. The last line end is the end of the text, and ends a line that is open there.
     fn find(&mut self, text: &[u8]) {
-        self.has_backslash =
-            dispatch!(self.level, simd => find(simd, text, &mut self.quotes, &mut self.line_ends));
+        let found = dispatch!(self.level, simd => find(simd, text, &mut self.quotes, &mut self.line_ends));
+        (self.line_count, self.has_backslash) = (found.line_count, found.has_backslash);
     }
 }
 
-/// Whether there are backslashes. Inlined into each instruction set's own copy, as what it calls.
+struct Found {
+    line_count: usize,
+    has_backslash: bool,
+}
+
+/// Fills `quotes` and `line_ends` from their starts. Inlined into each instruction set's own copy, as what it calls.
 #[inline(always)]
-fn find<S: Simd>(simd: S, text: &[u8], quotes: &mut Vec<u32>, line_ends: &mut Vec<LineEnd>) -> bool {
-    line_ends.clear();
-    let [line_end, quote, backslash] = [b'\n', b'"', b'\\'].map(|byte| u8x64::splat(simd, byte));
-    let mut search =
-        Search { line_end, quote, backslash, quotes, line_ends, start: 0, count: 0, backslashes: 0 };
+fn find<S: Simd>(simd: S, text: &[u8], quotes: &mut Vec<u32>, line_ends: &mut Vec<LineEnd>) -> Found {
     let (chunks, rest) = text.as_chunks::<LANES>();
-    for chunk in chunks {
-        search.look_through(simd, chunk);
-    }
     let mut last = [0; LANES];
     last[..rest.len()].copy_from_slice(rest);
-    search.look_through(simd, &last);
-    let (count, backslashes) = (search.count, search.backslashes);
-    line_ends.push(LineEnd { at: text.len() as u32, quotes: count });
-    backslashes != 0
+    let mut search = Search::new(simd);
+    for chunks in chunks.chunks(CHUNKS).chain([std::slice::from_ref(&last)]) {
+        // Chunks of nothing else, what is written beyond the last, and the end of the text.
+        make_room(quotes, search.count + chunks.len() * LANES + WRITTEN);
+        make_room(line_ends, search.line_count + chunks.len() * LANES + 1);
+        for chunk in chunks {
+            search.look_through(simd, chunk, quotes, line_ends);
+        }
+    }
+    line_ends[search.line_count] = LineEnd { at: text.len() as u32, quotes: search.count as u32 };
+    Found { line_count: search.line_count + 1, has_backslash: search.backslashes.any_true() }
+}
+
+#[inline(always)]
+fn make_room<T: Clone + Default>(items: &mut Vec<T>, count: usize) {
+    if items.len() < count {
+        items.resize(count.max(2 * items.len()), T::default());
+    }
 }
 
 /// A search through a text, up to `start`.
-struct Search<'m, S: Simd> {
+struct Search<S: Simd> {
     line_end: u8x64<S>,
     quote: u8x64<S>,
     backslash: u8x64<S>,
-    quotes: &'m mut Vec<u32>,
-    line_ends: &'m mut Vec<LineEnd>,
     start: u32,
     /// Quotes and backslashes found.
-    count: u32,
-    /// The places of backslashes, of all chunks one upon the other.
-    backslashes: u64,
+    count: usize,
+    line_count: usize,
+    /// Where in some chunk there was a backslash.
+    backslashes: mask8x64<S>,
 }
 
-impl<S: Simd> Search<'_, S> {
+impl<S: Simd> Search<S> {
     #[inline(always)]
-    fn look_through(&mut self, simd: S, chunk: &[u8; LANES]) {
+    fn new(simd: S) -> Self {
+        let [line_end, quote, backslash] = [b'\n', b'"', b'\\'].map(|byte| u8x64::splat(simd, byte));
+        let backslashes = mask8x64::splat(simd, false);
+        Self { line_end, quote, backslash, start: 0, count: 0, line_count: 0, backslashes }
+    }
+
+    #[inline(always)]
+    fn look_through(
+        &mut self,
+        simd: S,
+        chunk: &[u8; LANES],
+        found_quotes: &mut [u32],
+        line_ends: &mut [LineEnd],
+    ) {
         let bytes = u8x64::from_slice(simd, chunk);
-        let backslashes = bytes.simd_eq(self.backslash).to_bitmask();
-        let mut quotes = bytes.simd_eq(self.quote).to_bitmask() | backslashes;
+        let is_backslash = bytes.simd_eq(self.backslash);
+        self.backslashes |= is_backslash;
+        let mut quotes = (bytes.simd_eq(self.quote) | is_backslash).to_bitmask();
         let mut ends = bytes.simd_eq(self.line_end).to_bitmask();
-        self.backslashes |= backslashes;
         while ends != 0 {
             let before = (quotes & (ends ^ (ends - 1))).count_ones();
             let at = self.start + ends.trailing_zeros();
-            self.line_ends.push(LineEnd { at, quotes: self.count + before });
+            line_ends[self.line_count] = LineEnd { at, quotes: self.count as u32 + before };
+            self.line_count += 1;
             ends &= ends - 1;
         }
-        // Room for a chunk of nothing else, and for what is written beyond the last.
-        let room = self.count as usize + LANES + WRITTEN;
-        if self.quotes.len() < room {
-            self.quotes.resize(2 * room, 0);
-        }
-        let next_count = self.count + quotes.count_ones();
+        let next_count = self.count + quotes.count_ones() as usize;
         while self.count < next_count {
-            for at in &mut self.quotes[self.count as usize..][..WRITTEN] {
+            for at in &mut found_quotes[self.count..][..WRITTEN] {
                 *at = self.start + quotes.trailing_zeros();
                 quotes &= quotes.wrapping_sub(1);
             }
-            self.count += WRITTEN as u32;
+            self.count += WRITTEN;
         }
         self.count = next_count;
         self.start += LANES as u32;

@@ -217,17 +217,13 @@ impl Meaning {
             true => split_bare_url(line.target),
             false => (None, line.target),
         };
-        let absolute = || authority(target);
+        let absolute = authority(target);
         let tunnel = || Some(target).filter(|_| is_tunnel);
         Request {
             method: line.method,
             target,
-            scheme: values.get(Slot::Scheme).or_else(|| absolute().map(|(scheme, _)| scheme)),
-            host: values
-                .get(Slot::Host)
-                .or(bare_host)
-                .or_else(|| absolute().map(|(_, host)| host))
-                .or_else(tunnel),
+            scheme: values.get(Slot::Scheme).or(absolute.map(|(scheme, _)| scheme)),
+            host: values.get(Slot::Host).or(bare_host).or(absolute.map(|(_, host)| host)).or_else(tunnel),
             protocol: line.protocol,
             client: if self.client_port { without_port(client) } else { client },
             // Apache prints a name that is empty as two quotes.
@@ -327,18 +323,23 @@ pub(super) struct RequestLine<'a> {
 // Always inlined: it is hardly longer than a call of it.
 #[inline(always)]
 pub(super) fn request_line(text: &[u8]) -> RequestLine<'_> {
-    // As nearly all are, without a search.
-    let method_bytes = match text {
-        [b'G', b'E', b'T', b' ', ..] => 3,
-        [b'P', b'O', b'S', b'T', b' ', ..] => 4,
-        _ => return unusual_request_line(text),
+    // As nearly all are, without a search: compared as words, which patterns would not be.
+    let starts = |with: &[u8; 4]| text.first_chunk() == Some(with);
+    let method_bytes = if starts(b"GET ") {
+        3
+    } else if starts(b"POST") && text.get(4) == Some(&b' ') {
+        4
+    } else {
+        return unusual_request_line(text);
     };
     match text[method_bytes + 1..].split_last_chunk() {
-        Some((target, [b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'])) => RequestLine {
-            method: Some(&text[..method_bytes]),
-            target,
-            protocol: Some(&text[text.len() - 8..]),
-        },
+        Some((target, end)) if end == b" HTTP/1.1" || end == b" HTTP/2.0" || end == b" HTTP/1.0" => {
+            RequestLine {
+                method: Some(&text[..method_bytes]),
+                target,
+                protocol: Some(&text[text.len() - 8..]),
+            }
+        }
         _ => unusual_request_line(text),
     }
 }

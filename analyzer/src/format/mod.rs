@@ -319,15 +319,15 @@ impl Format {
         cache: &'a mut Cache,
     ) -> Result<Request<'a>, Reject> {
         match &self.reader {
-            Reader::Text(program) => program.parse(line, cache),
+            Reader::Text(program) => program.parse(line, marks, cache),
             Reader::Combined(program) => {
-                let marks = marks.unwrap_or_else(|| cache.marks.of(line));
-                let usual = marks.first().and_then(|marks| {
+                let of_line = marks.unwrap_or_else(|| cache.marks.of(line));
+                let usual = of_line.first().and_then(|marks| {
                     combined::parse(line, marks, program.meaning.stamp, program.tail, &mut cache.time)
                 });
                 match usual {
                     Some(request) => Ok(request),
-                    None => program.parse(line, cache),
+                    None => program.parse(line, marks, cache),
                 }
             }
             Reader::Headed(headed) => headed.parse(line, cache),

@@ -2,6 +2,9 @@
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
 
+/// Bytes looked through word by word before the search becomes one for long texts.
+const NEAR_BYTES: usize = 32;
+
 /// Where the first `byte` of `text` is. A call of a search made for long texts takes longer than to look at the few bytes
 /// of an address or a number word by word.
 #[inline]
@@ -15,6 +18,9 @@ pub(super) fn near(byte: u8, text: &[u8]) -> Option<usize> {
             return Some(at + zero_bytes.trailing_zeros() as usize / 8);
         }
         at += 8;
+        if at == NEAR_BYTES {
+            return memchr::memchr(byte, &text[at..]).map(|found| at + found);
+        }
     }
     text[at..].iter().position(|other| *other == byte).map(|found| at + found)
 }
@@ -25,7 +31,7 @@ mod tests {
 
     #[test]
     fn the_first_is_found_wherever_it_is() {
-        for length in 0..30 {
+        for length in 0..60 {
             for at in 0..=length {
                 for (byte, other) in [(b'.', b'/'), (b'.', b'-'), (0, 1), (0x80, 0), (0xff, 0x7f)] {
                     let mut text = vec![other; length];

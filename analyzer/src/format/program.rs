@@ -5,7 +5,10 @@
 use super::Cache;
 use super::escape::Escape;
 use super::extent;
+use super::marks::{LineMarks, Walk};
 use super::meaning::Meaning;
+use super::near::near;
+use super::other_record::OtherRecords;
 use super::search;
 use super::values::{Slot, Values};
 use crate::reject::Reject;
@@ -51,6 +54,19 @@ pub(crate) struct Field {
     pub(crate) also_identity: bool,
 }
 
+impl Field {
+    /// Whether the field is not at the start of `rest`, as it may be.
+    #[inline]
+    fn is_left_out(&self, rest: &[u8]) -> bool {
+        matches!(self.extent, Extent::Optional(first) if rest.first() != Some(&first))
+    }
+
+    /// Whether a backslash was passed on the way to the closing quote.
+    fn has_backslash(&self, value: &[u8]) -> bool {
+        self.extent == Extent::Quoted && memchr::memchr(b'\\', value).is_some()
+    }
+}
+
 /// Text that stands between fields.
 ///
 /// Nearly always a few bytes, so it is compared as words: a call that compares that little costs more than the
@@ -61,16 +77,31 @@ pub(crate) struct Literal {
     /// The first eight bytes, and which of them there are.
     word: u64,
     mask: u64,
+    /// The last eight bytes, where there are so many. They may overlap with the first.
+    last: u64,
+    first: Option<u8>,
+    /// Quotes and backslashes in it.
+    pub(super) marks: usize,
 }
+
+/// Bytes of a word.
+const WORD: usize = 8;
 
 impl Literal {
     pub(crate) fn new(bytes: &[u8]) -> Self {
-        let mut word = [0; 8];
-        let mut mask = [0; 8];
-        for (i, byte) in bytes.iter().take(8).enumerate() {
+        let mut word = [0; WORD];
+        let mut mask = [0; WORD];
+        for (i, byte) in bytes.iter().take(WORD).enumerate() {
             (word[i], mask[i]) = (*byte, u8::MAX);
         }
-        Self { bytes: bytes.into(), word: u64::from_le_bytes(word), mask: u64::from_le_bytes(mask) }
+        Self {
+            bytes: bytes.into(),
+            word: u64::from_le_bytes(word),
+            mask: u64::from_le_bytes(mask),
+            last: bytes.last_chunk().map_or(0, |last| u64::from_le_bytes(*last)),
+            first: bytes.first().copied(),
+            marks: memchr::memchr2_iter(b'"', b'\\', bytes).count(),
+        }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -80,16 +111,16 @@ impl Literal {
     /// What follows the literal at the start of `text`.
     #[inline]
     pub(super) fn strip_from<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
-        let Some(chunk) = text.first_chunk::<8>() else { return text.strip_prefix(&*self.bytes) };
+        let Some(chunk) = text.first_chunk::<WORD>() else { return text.strip_prefix(&*self.bytes) };
         if u64::from_le_bytes(*chunk) & self.mask != self.word {
             return None;
         }
         let (here, after) = text.split_at_checked(self.bytes.len())?;
-        let Some((_, more)) = self.bytes.split_first_chunk::<8>() else { return Some(after) };
-        // Words from the eighth byte on, and the last, which may overlap with those before it.
-        let words = here[8..].chunks_exact(8).zip(more.chunks_exact(8));
-        let last = here.last_chunk::<8>() == self.bytes.last_chunk::<8>();
-        (last && words.into_iter().all(|(text, literal)| text == literal)).then_some(after)
+        if here.len() <= WORD {
+            return Some(after);
+        }
+        let last = here.last_chunk::<WORD>().is_some_and(|last| u64::from_le_bytes(*last) == self.last);
+        (last && (here.len() <= 2 * WORD || here == &*self.bytes)).then_some(after)
     }
 }
 
@@ -131,9 +162,15 @@ impl Program {
     }
 
     #[inline]
-    pub(crate) fn parse<'a>(&self, line: &'a [u8], cache: &'a mut Cache) -> Result<Request<'a>, Reject> {
+    pub(crate) fn parse<'a>(
+        &self,
+        line: &'a [u8],
+        marks: Option<LineMarks<'_>>,
+        cache: &'a mut Cache,
+    ) -> Result<Request<'a>, Reject> {
         let mut values = Values::NONE;
-        let exact = self.split(line, Blanks::Exact, &mut values);
+        let marks = marks.unwrap_or_else(|| cache.marks.of(line));
+        let exact = self.split(line, marks, Blanks::Exact, &mut values);
         match exact.and_then(|()| self.meaning.numbers(&values, cache)) {
             Ok(numbers) => self.finish(line, &mut values, numbers, cache),
             Err(reject) => self.parse_again(line, reject, cache),
@@ -160,7 +197,7 @@ impl Program {
             return self.finish(line, &mut values, numbers, cache);
         }
         let mut values = Values::NONE;
-        let loose = self.split(line, Blanks::Any, &mut values);
+        let loose = self.split(line, cache.marks.of(line), Blanks::Any, &mut values);
         match loose.and_then(|()| self.meaning.numbers(&values, cache)) {
             Ok(numbers) => self.finish(line, &mut values, numbers, cache),
             Err(_) if self.meaning.others.holds(line) => Err(Reject::NotARequest),
@@ -177,79 +214,42 @@ impl Program {
         cache: &'a mut Cache,
     ) -> Result<Request<'a>, Reject> {
         let request = self.meaning.texts(values, numbers, &mut cache.scratch);
-        if request.known_method().is_none() && self.meaning.others.holds(line) {
+        let others = self.meaning.others;
+        if others != OtherRecords::None && request.known_method().is_none() && others.holds(line) {
             return Err(Reject::NotARequest);
         }
         Ok(request)
     }
 
     /// Fills `fields`, which are empty.
-    #[inline]
-    fn split<'a>(&self, line: &'a [u8], blanks: Blanks, fields: &mut Values<'a>) -> Result<(), Reject> {
+    // Always inlined, so that the copy that reads nearly all lines knows its blanks.
+    #[inline(always)]
+    fn split<'a>(
+        &self,
+        line: &'a [u8],
+        marks: LineMarks<'_>,
+        blanks: Blanks,
+        fields: &mut Values<'a>,
+    ) -> Result<(), Reject> {
+        let escape = match self.meaning.escape {
+            Escape::Backslash | Escape::Json if !marks.may_be_backslashes() => Escape::None,
+            escape => escape,
+        };
+        let mut quotes = Walk::new(line, marks);
+        quotes.pass(self.lead.marks);
         let mut rest = match_literal(&self.lead, line, blanks).ok_or(Reject::OtherFormat)?;
         for (number, field) in self.fields.iter().enumerate() {
-            let mut escaped = false;
-            let found = match field.extent {
-                Extent::Number | Extent::Stamp | Extent::Host => self
-                    .self_delimited(rest, field)
-                    .and_then(|at| Some((&rest[..at], match_literal(&field.then, &rest[at..], blanks)?))),
-                Extent::Rest => rest.strip_suffix(&*field.then.bytes).map(|end| (end, &rest[rest.len()..])),
-                Extent::Optional(first) if rest.first() != Some(&first) => continue,
-                Extent::Padded | Extent::Capitals | Extent::Wrapped | Extent::Optional(_) => {
-                    extent::find(rest, field, blanks, self.meaning.escape, &mut escaped)
-                }
-                _ if field.then.bytes.is_empty() => Some((rest, &rest[rest.len()..])),
-                Extent::Token => token(rest, &field.then, blanks),
-                Extent::Text | Extent::Quoted | Extent::List => search(rest, field, blanks, &mut escaped),
-            };
-            let (value, after) = match found {
+            let found = match shortest(line, rest, field, blanks, &mut quotes) {
                 Some(found) => found,
-                None if matches!(self.tail, Tail::AnythingFrom(optional) if number >= optional) => {
-                    return Ok(());
-                }
-                None if !matches!(
-                    field.extent,
-                    Extent::Text | Extent::Quoted | Extent::List | Extent::Rest | Extent::Wrapped
-                ) =>
-                {
-                    return Err(Reject::OtherFormat);
-                }
-                None => {
-                    // What is there of the field counts: HAProxy prints the request last, where lines are cut.
-                    field
-                        .slot
-                        .into_iter()
-                        .for_each(|slot| fields.set(slot, extent::opened(rest, field.extent)));
-                    if !self.has_essentials(fields) {
-                        return Err(Reject::Truncated);
-                    }
-                    fields.truncated = true;
-                    (extent::opened(rest, field.extent), &rest[rest.len()..])
-                }
+                None => match self.find(line, rest, field, blanks, &mut quotes, fields) {
+                    Some(found) => found,
+                    None if field.is_left_out(rest) => continue,
+                    None => return self.cut(number, rest, fields),
+                },
             };
-            if let Some(slot) = field.slot {
-                fields.set(slot, value);
-            }
-            if field.also_identity {
-                fields.set(Slot::Identity, value);
-            }
-            if let Extent::Optional(b'{') = field.extent {
-                extent::captured(value, &self.meaning, fields);
-            }
-            let counts = field.slot.is_some() || field.also_identity;
-            if field.extent != Extent::Token
-                && counts
-                && (escaped || field.extent != Extent::Quoted && self.meaning.escape.is_in(value))
-            {
-                field.slot.into_iter().for_each(|slot| fields.set_escaped(slot));
-                if field.also_identity {
-                    fields.set_escaped(Slot::Identity);
-                }
-            }
-            if fields.truncated {
-                return Ok(());
-            }
-            rest = after;
+            quotes.pass(field.then.marks);
+            rest = found.rest;
+            keep(field, found, escape, fields);
         }
         match (rest, self.tail) {
             ([], _) | ([b' ', ..], Tail::Anything) | (_, Tail::AnythingFrom(_)) => Ok(()),
@@ -261,6 +261,65 @@ impl Program {
             }
             _ => Err(Reject::TrailingText),
         }
+    }
+
+    /// The field at the start of `rest`, wherever it ends.
+    #[inline(never)]
+    fn find<'a>(
+        &self,
+        line: &[u8],
+        rest: &'a [u8],
+        field: &Field,
+        blanks: Blanks,
+        quotes: &mut Walk<'_, '_>,
+        fields: &mut Values<'a>,
+    ) -> Option<Found<'a>> {
+        if field.is_left_out(rest) {
+            return None;
+        }
+        let mut escaped = false;
+        let end = &rest[rest.len()..];
+        let (value, rest) = match field.extent {
+            Extent::Number | Extent::Stamp | Extent::Host => {
+                let (value, then) = rest.split_at(self.self_delimited(rest, field)?);
+                (value, match_literal(&field.then, then, blanks)?)
+            }
+            Extent::Rest => (rest.strip_suffix(field.then.bytes())?, end),
+            Extent::Padded | Extent::Capitals | Extent::Wrapped | Extent::Optional(_) => {
+                extent::find(rest, field, blanks, self.meaning.escape, &mut escaped)?
+            }
+            Extent::Token | Extent::Text | Extent::Quoted | Extent::List => match field.then.first {
+                Some(first) => search(line, rest, field, first, blanks, quotes)?,
+                // The last one.
+                None => (rest, end),
+            },
+        };
+        if let Extent::Optional(b'{') = field.extent {
+            extent::captured(value, &self.meaning, fields);
+        }
+        escaped |= field.has_backslash(value);
+        Some(Found { value, rest, escaped })
+    }
+
+    /// What can be made of a line that has no field of this number, but `rest` in its place.
+    #[cold]
+    fn cut<'a>(&self, number: usize, rest: &'a [u8], fields: &mut Values<'a>) -> Result<(), Reject> {
+        let field = &self.fields[number];
+        match field.extent {
+            _ if matches!(self.tail, Tail::AnythingFrom(optional) if number >= optional) => return Ok(()),
+            Extent::Text | Extent::Quoted | Extent::List | Extent::Rest | Extent::Wrapped => {}
+            _ => return Err(Reject::OtherFormat),
+        }
+        // What is there of the field counts: HAProxy prints the request last, where lines are cut.
+        let value = extent::opened(rest, field.extent);
+        keep(
+            field,
+            Found { value, rest: b"", escaped: field.has_backslash(value) },
+            self.meaning.escape,
+            fields,
+        );
+        fields.truncated = true;
+        if self.has_essentials(fields) { Ok(()) } else { Err(Reject::Truncated) }
     }
 
     /// Where a field ends that does not need the literal after it to be told from what follows.
@@ -334,38 +393,96 @@ fn host(text: &[u8], then: &Literal) -> Option<usize> {
 
 #[inline]
 pub(super) fn token<'a>(text: &'a [u8], then: &Literal, blanks: Blanks) -> Option<(&'a [u8], &'a [u8])> {
-    let end = memchr::memchr(then.bytes[0], text)?;
+    let end = near(then.bytes[0], text)?;
     Some((&text[..end], match_literal(then, &text[end..], blanks)?))
 }
 
-/// The field's text and what follows its literal. Sets `escaped` when a backslash was passed inside quotes.
-#[inline]
-fn search<'a>(
-    text: &'a [u8],
+/// A field.
+struct Found<'a> {
+    value: &'a [u8],
+    /// What follows its literal.
+    rest: &'a [u8],
+    /// A backslash was passed inside quotes.
+    escaped: bool,
+}
+
+/// The field at the start of `rest`, which is the end of `line`, where it is as short as it can be: nearly all are.
+#[inline(always)]
+fn shortest<'a>(
+    line: &[u8],
+    rest: &'a [u8],
     field: &Field,
     blanks: Blanks,
-    escaped: &mut bool,
+    quotes: &mut Walk<'_, '_>,
+) -> Option<Found<'a>> {
+    let passed = line.len() - rest.len();
+    let mut escaped = false;
+    let length = match (field.extent, field.then.first?) {
+        (Extent::Quoted, _) => quotes.closing_quote(passed, &mut escaped)? - passed,
+        (Extent::Token | Extent::Text, b'"') => quotes.quote(passed)? - passed,
+        (Extent::Token | Extent::Text, first) => near(first, rest)?,
+        _ => return None,
+    };
+    let (value, then) = rest.split_at(length);
+    Some(Found { value, rest: match_literal(&field.then, then, blanks)?, escaped })
+}
+
+/// As [`shortest`], however long it is: its text, and what follows its literal, which starts with `first`.
+fn search<'a>(
+    line: &[u8],
+    rest: &'a [u8],
+    field: &Field,
+    first: u8,
+    blanks: Blanks,
+    quotes: &mut Walk<'_, '_>,
 ) -> Option<(&'a [u8], &'a [u8])> {
+    let passed = line.len() - rest.len();
     let mut from = 0;
     loop {
-        let end = from
-            + match field.extent {
-                Extent::Quoted => memchr::memchr2(field.then.bytes[0], b'\\', &text[from..])?,
-                _ => memchr::memchr(field.then.bytes[0], &text[from..])?,
-            };
-        if field.extent == Extent::Quoted && text[end] == b'\\' {
-            *escaped = true;
-            from = (end + 2).min(text.len());
-            continue;
-        }
-        let inside_list = field.extent == Extent::List
-            && (text[..end].ends_with(b",")
-                || text[..end].ends_with(b" :")
-                || text[end..].starts_with(b" : ")
-                || field.then.bytes.len() == 1 && text[end..].starts_with(b", "));
-        match match_literal(&field.then, &text[end..], blanks) {
-            Some(after) if !inside_list => return Some((&text[..end], after)),
+        let end = match first {
+            b'"' if field.extent == Extent::Quoted => {
+                quotes.closing_quote(passed + from, &mut false)? - passed
+            }
+            b'"' => quotes.quote(passed + from)? - passed,
+            first => from + near(first, &rest[from..])?,
+        };
+        let (value, then) = rest.split_at(end);
+        match match_literal(&field.then, then, blanks) {
+            Some(rest) if field.extent != Extent::List || !is_inside_list(value, then, &field.then) => {
+                return Some((value, rest));
+            }
+            _ if field.extent == Extent::Token => return None,
             _ => from = end + 1,
+        }
+    }
+}
+
+/// Whether the list goes on where it is broken off.
+fn is_inside_list(list: &[u8], behind: &[u8], then: &Literal) -> bool {
+    list.ends_with(b",")
+        || list.ends_with(b" :")
+        || behind.starts_with(b" : ")
+        || then.bytes.len() == 1 && behind.starts_with(b", ")
+}
+
+/// Puts a field where it belongs. `escape` is what the producer does to text, unless nothing in the line can be one.
+#[inline(always)]
+fn keep<'a>(field: &Field, found: Found<'a>, escape: Escape, fields: &mut Values<'a>) {
+    let Found { value, escaped, .. } = found;
+    let Some(slot) = field.slot.or(field.also_identity.then_some(Slot::Identity)) else { return };
+    fields.set(slot, value);
+    if field.also_identity {
+        fields.set(Slot::Identity, value);
+    }
+    let escaped = match field.extent {
+        Extent::Token => false,
+        Extent::Quoted => escaped,
+        _ => escaped || escape.is_in(value),
+    };
+    if escaped {
+        fields.set_escaped(slot);
+        if field.also_identity {
+            fields.set_escaped(Slot::Identity);
         }
     }
 }

@@ -71,6 +71,10 @@ pub(crate) struct TimeCache {
     clf_text: [u64; 4],
     /// When its minute began, and its offset; `None` where it is no stamp.
     clf: Option<(i64, i32)>,
+    /// As `clf_text`, of stamps by ISO 8601: date, hour and minute.
+    iso_text: [u64; 2],
+    /// As `clf`, without an offset, in seconds.
+    iso_s: Option<i64>,
 }
 
 impl TimeCache {
@@ -81,9 +85,9 @@ impl TimeCache {
             TimeFormat::Clf => self.clf(text),
             TimeFormat::ClfLocal => self.clf_local(text),
             TimeFormat::ClfUtc => self.clf_local(text).map(|stamp| stamp.in_zone(0)),
-            TimeFormat::Iso8601 => iso8601(text),
+            TimeFormat::Iso8601 => self.iso8601(text),
             TimeFormat::Iso8601Utc => {
-                iso8601(text).map(|stamp| Instant { offset_s: stamp.offset_s.or(Some(0)), ..stamp })
+                self.iso8601(text).map(|stamp| Instant { offset_s: stamp.offset_s.or(Some(0)), ..stamp })
             }
             TimeFormat::EpochSeconds => epoch(text, 1_000_000_000),
             TimeFormat::EpochMilliseconds => epoch(text, 1_000_000),
@@ -105,7 +109,7 @@ impl TimeCache {
         };
         match text {
             [_, _, b'/', ..] => self.clf(text),
-            [_, _, _, _, b'-', ..] => iso8601(text),
+            [_, _, _, _, b'-', ..] => self.iso8601(text),
             _ => {
                 let point = near(b'.', text);
                 epoch_at(text, point, unit_ns(point))
@@ -128,6 +132,16 @@ impl TimeCache {
         let (minute_ns, offset_s) = self.clf?;
         let utc_ns = minute_ns.checked_add(i64::from(seconds) * SECOND_NS)?;
         Some(Instant { utc_ns, offset_s: Some(offset_s), resolution_ns: SECOND_NS })
+    }
+
+    /// As [`iso8601`].
+    fn iso8601(&mut self, text: &[u8]) -> Option<Instant> {
+        let (minute, rest) = text.split_first_chunk()?;
+        let words = iso_words(minute);
+        if words != self.iso_text {
+            (self.iso_s, self.iso_text) = (iso_minute_s(minute), words);
+        }
+        in_iso_minute(self.iso_s?, rest)
     }
 
     /// `06/Feb/2009:12:14:14.655`, as HAProxy prints `%t` and `%tr`.
@@ -198,28 +212,41 @@ fn clf_minute(text: &[u8; 26]) -> Option<(i64, i32)> {
 /// `1970-09-28T12:00:00+06:00`, with optional fraction, `Z`, `+0600` or no zone: nginx `$time_iso8601` and most JSON
 /// logs.
 pub(crate) fn iso8601(text: &[u8]) -> Option<Instant> {
-    if text.len() < 19
-        || [text[4], text[7], text[13], text[16]] != *b"--::"
-        || !matches!(text[10], b'T' | b't' | b' ')
-    {
+    let (minute, rest) = text.split_first_chunk()?;
+    in_iso_minute(iso_minute_s(minute)?, rest)
+}
+
+fn iso_words(minute: &[u8; 16]) -> [u64; 2] {
+    let (words, _) = minute.as_chunks::<8>();
+    [u64::from_ne_bytes(words[0]), u64::from_ne_bytes(words[1])]
+}
+
+/// `1970-09-28T12:00` in seconds since 1970, on the clock that printed it.
+fn iso_minute_s(text: &[u8; 16]) -> Option<i64> {
+    if [text[4], text[7], text[13]] != *b"--:" || !matches!(text[10], b'T' | b't' | b' ') {
         return None;
     }
     let year = i64::try_from(number::unsigned(&text[..4])?).ok()?;
     let days = days_from_civil(year, two_digits(text[5], text[6])?, two_digits(text[8], text[9])?)?;
     let hour = two_digits(text[11], text[12]).filter(|hour| *hour < 24)?;
     let minute = two_digits(text[14], text[15]).filter(|minute| *minute < 60)?;
-    let second = two_digits(text[17], text[18]).filter(|second| *second <= 60)?;
+    Some(days * 86_400 + i64::from(hour * 3600 + minute * 60))
+}
+
+/// The instant whose minute began at `minute_s`, and is followed by `rest`: `:00+06:00`.
+fn in_iso_minute(minute_s: i64, rest: &[u8]) -> Option<Instant> {
+    let [b':', tens, ones, rest @ ..] = rest else { return None };
+    let second = two_digits(*tens, *ones).filter(|second| *second <= 60)?;
     let zone = |byte: &u8| matches!(byte, b'Z' | b'z' | b'+' | b'-' | b' ');
-    let zone_at = text[19..].iter().position(zone).map_or(text.len(), |at| 19 + at);
-    let (fraction_ns, resolution_ns) = fraction_ns(&text[19..zone_at])?;
-    let offset_s = match text[zone_at..].trim_ascii_start() {
+    let zone_at = rest.iter().position(zone).unwrap_or(rest.len());
+    let (fraction_ns, resolution_ns) = fraction_ns(&rest[..zone_at])?;
+    let offset_s = match rest[zone_at..].trim_ascii_start() {
         [] => None,
         b"Z" | b"z" => Some(0),
         [sign, h1, h2, b':', m1, m2] => Some(offset(&[*sign, *h1, *h2, *m1, *m2])?),
         short => Some(offset(short)?),
     };
-    let local_s = days * 86_400 + i64::from(hour * 3600 + minute * 60 + second);
-    let utc_s = local_s - i64::from(offset_s.unwrap_or(0));
+    let utc_s = minute_s + i64::from(second) - i64::from(offset_s.unwrap_or(0));
     let utc_ns = utc_s.checked_mul(SECOND_NS)?.checked_add(fraction_ns)?;
     Some(Instant { utc_ns, offset_s, resolution_ns })
 }
@@ -312,6 +339,13 @@ mod tests {
 
     #[test]
     fn iso_stamps() {
+        let mut cache = TimeCache::default();
+        // Whatever minute was read before, and once more in the same.
+        let mut iso8601 = |text: &[u8]| {
+            let found = iso8601(text);
+            assert_eq!([(); 2].map(|()| cache.iso8601(text)), [found; 2]);
+            found
+        };
         check(iso8601(b"1970-09-28T12:00:00+06:00"), Some(("1970-09-28T06:00:00Z", 21_600)));
         check(iso8601(b"2026-11-02T00:00:00.123456789Z"), Some(("2026-11-02T00:00:00.123456789Z", 0)));
         check(iso8601(b"2018-07-05T15:43:47.690014-0400"), Some(("2018-07-05T19:43:47.690014Z", -14_400)));

@@ -84,6 +84,16 @@ impl<'a> Values<'a> {
         self.present = if matches!(value, [] | [b'-']) { self.present & !bit } else { self.present | bit };
     }
 
+    /// As [`Values::set`], of a value that is neither empty nor `-`, and whether it holds escapes.
+    #[inline]
+    pub(crate) fn set_present(&mut self, slot: Slot, value: &'a [u8], escaped: bool) {
+        let bit = 1 << slot as u32;
+        self.values[slot as usize] = value;
+        self.printed |= bit;
+        self.present |= bit;
+        self.escaped = self.escaped & !bit | u64::from(escaped) << slot as u32;
+    }
+
     /// Says that the value of `slot` holds escapes.
     #[inline]
     pub(crate) fn set_escaped(&mut self, slot: Slot) {

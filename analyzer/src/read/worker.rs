@@ -319,6 +319,10 @@ mod tests {
                 r#"{"time":"2026-10-10T13:55:36Z","remote_addr":"192.0.2.1","method":"GET","uri":"/a\"b\\","status":200,"x":{"y":["\\"]}}"#,
                 "json:generic",
             ),
+            (
+                r#"a.example:443 192.0.2.1 - - [10/Oct/2026:13:55:36 -0700] "GET /a?b=c HTTP/1.1" 200 2326 "-" "a \"b\" \x16 \\""#,
+                "apache:vhost_combined",
+            ),
         ] {
             let format = detect(seed.as_bytes(), &Options::default()).remove(0).format;
             assert_eq!(format.label, label);

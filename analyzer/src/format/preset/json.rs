@@ -11,7 +11,7 @@ use std::sync::Arc;
 use shared::profile::Stamp;
 
 use super::super::escape::Escape;
-use super::super::json::{Json, Mark, Test};
+use super::super::json::{Condition, Json, Test};
 use super::super::meaning::Meaning;
 use super::super::number::Unit;
 use super::super::time::TimeFormat;
@@ -26,7 +26,7 @@ struct Preset {
     /// The keys and what they hold; of several for one slot, the first that has a value.
     fields: &'static [(&'static str, Slot)],
     /// What tells a request from other records of the product.
-    marks: Vec<Mark>,
+    conditions: Vec<Condition>,
     /// Where request headers are, with `{}` for the name.
     headers: &'static str,
     meaning: Meaning,
@@ -78,7 +78,7 @@ impl Preset {
             }
             Identity::Ip | Identity::IpAndUserAgent => {}
         }
-        let mut json = Json::new(&fields, &self.marks, meaning);
+        let mut json = Json::new(&fields, &self.conditions, meaning);
         json.certainty = self.certainty;
         Format::new(self.label, Reader::Json(json))
     }
@@ -98,12 +98,12 @@ fn json(time: TimeFormat, stamp: Stamp, duration: Unit) -> Meaning {
     }
 }
 
-const fn there(paths: &'static [&'static str]) -> Mark {
-    Mark { paths, test: Test::There }
+const fn there(paths: &'static [&'static str]) -> Condition {
+    Condition { paths, test: Test::There }
 }
 
-const fn is(paths: &'static [&'static str], texts: &'static [&'static str]) -> Mark {
-    Mark { paths, test: Test::Is(texts) }
+const fn is(paths: &'static [&'static str], texts: &'static [&'static str]) -> Condition {
+    Condition { paths, test: Test::Is(texts) }
 }
 
 const CADDY: [(&str, Slot); 16] = [
@@ -128,14 +128,14 @@ const CADDY: [(&str, Slot); 16] = [
 /// Caddy logs when the response is done; errors of the same request are records of their own. Durations are seconds
 /// with a fraction or text with a unit; with `duration_format nano`, whole nanoseconds.
 fn caddy(unit: Unit) -> Preset {
-    const HANDLED: Mark = is(&["msg"], &["handled request"]);
+    const HANDLED: Condition = is(&["msg"], &["handled request"]);
     let nano = unit == Unit::Nanoseconds;
     Preset {
         label: if nano { "caddy:json_nano" } else { "caddy:json" },
         fields: &CADDY,
-        marks: match nano {
-            true => vec![HANDLED, Mark { paths: &["duration"], test: Test::Whole }],
-            false => vec![HANDLED, Mark { paths: &["duration"], test: Test::NotWhole }],
+        conditions: match nano {
+            true => vec![HANDLED, Condition { paths: &["duration"], test: Test::Whole }],
+            false => vec![HANDLED, Condition { paths: &["duration"], test: Test::NotWhole }],
         },
         headers: "request.headers.{}[0]",
         meaning: json(TimeFormat::Any, Stamp::End, unit),
@@ -169,7 +169,7 @@ fn traefik() -> Preset {
             ("request_Cookie", Slot::Cookies),
             ("request_X-Request-Id", Slot::RequestId),
         ],
-        marks: vec![there(&["StartUTC", "StartLocal"]), there(&["DownstreamStatus", "OriginStatus"])],
+        conditions: vec![there(&["StartUTC", "StartLocal"]), there(&["DownstreamStatus", "OriginStatus"])],
         headers: "request_{}",
         meaning: json(TimeFormat::Iso8601, Stamp::Start, Unit::Nanoseconds),
         certainty: 1.0,
@@ -202,11 +202,11 @@ fn envoy() -> Preset {
             ("request_id", Slot::RequestId),
             ("x-request-id", Slot::RequestId),
         ],
-        marks: vec![
+        conditions: vec![
             there(&["start_time"]),
             there(&["response_code"]),
             there(&["response_flags", "upstream_cluster", "upstream_host"]),
-            Mark { paths: &["protocol"], test: Test::Not(&["", "-"]) },
+            Condition { paths: &["protocol"], test: Test::Not(&["", "-"]) },
         ],
         headers: "{}",
         meaning: json(TimeFormat::Iso8601Utc, Stamp::Start, Unit::Milliseconds),
@@ -232,7 +232,7 @@ fn gcp() -> Preset {
             ("httpRequest.referer", Slot::Referer),
             ("trace", Slot::RequestId),
         ],
-        marks: vec![
+        conditions: vec![
             there(&["httpRequest.requestUrl"]),
             there(&["timestamp"]),
             there(&["insertId", "logName", "resource", "receiveTimestamp"]),
@@ -267,10 +267,10 @@ const GATEWAY: [(&str, Slot); 21] = [
     ("properties.requestQuery", Slot::Query),
 ];
 
-const GATEWAY_RECORD: Mark = is(&["category"], &["ApplicationGatewayAccessLog"]);
+const GATEWAY_RECORD: Condition = is(&["category"], &["ApplicationGatewayAccessLog"]);
 /// Probes and calls of the gateway itself.
-const GATEWAY_OWN: Mark =
-    Mark { paths: &["properties.clientIP", "properties.clientIp"], test: Test::Not(&["127.0.0.1"]) };
+const GATEWAY_OWN: Condition =
+    Condition { paths: &["properties.clientIP", "properties.clientIp"], test: Test::Not(&["127.0.0.1"]) };
 /// What only the second version writes.
 const GATEWAY_V2: [&str; 4] = [
     "properties.originalRequestUriWithArgs",
@@ -283,7 +283,7 @@ fn azure_gateway_v2() -> Preset {
     Preset {
         label: "azure:application_gateway_v2",
         fields: &GATEWAY,
-        marks: vec![GATEWAY_RECORD, GATEWAY_OWN, there(&GATEWAY_V2)],
+        conditions: vec![GATEWAY_RECORD, GATEWAY_OWN, there(&GATEWAY_V2)],
         headers: "properties.{}",
         meaning: json(TimeFormat::Iso8601Utc, Stamp::End, Unit::Seconds),
         certainty: 1.0,
@@ -292,11 +292,11 @@ fn azure_gateway_v2() -> Preset {
 
 /// The first version prints milliseconds, and its own routing as the query.
 fn azure_gateway_v1() -> Preset {
-    const NOT_V2: Mark = Mark { paths: &GATEWAY_V2, test: Test::Missing };
+    const NOT_V2: Condition = Condition { paths: &GATEWAY_V2, test: Test::Missing };
     Preset {
         label: "azure:application_gateway_v1",
         fields: GATEWAY.split_last().expect("there are fields").1,
-        marks: vec![GATEWAY_RECORD, GATEWAY_OWN, NOT_V2],
+        conditions: vec![GATEWAY_RECORD, GATEWAY_OWN, NOT_V2],
         headers: "properties.{}",
         meaning: json(TimeFormat::Iso8601Utc, Stamp::End, Unit::Milliseconds),
         certainty: 1.0,
@@ -326,9 +326,9 @@ fn azure_front_door() -> Preset {
             ("properties.hostName", Slot::Host),
             ("properties.trackingReference", Slot::RequestId),
         ],
-        marks: vec![
+        conditions: vec![
             is(&["category"], &["FrontDoorAccessLog", "FrontdoorAccessLog", "AzureCdnAccessLog"]),
-            Mark { paths: &["properties.isReceivedFromClient"], test: Test::Not(&["false", "False"]) },
+            Condition { paths: &["properties.isReceivedFromClient"], test: Test::Not(&["false", "False"]) },
         ],
         headers: "properties.{}",
         meaning: Meaning {
@@ -362,11 +362,11 @@ fn cloudflare() -> Preset {
             ("RequestHeaders.cookie", Slot::Cookies),
             ("RayID", Slot::RequestId),
         ],
-        marks: vec![
+        conditions: vec![
             there(&["EdgeStartTimestamp"]),
             there(&["ClientRequestURI", "ClientRequestPath"]),
-            Mark { paths: &["ParentRayID"], test: Test::Only(&["00", "0000000000000000", "-"]) },
-            Mark { paths: &["WorkerSubrequest"], test: Test::Not(&["true"]) },
+            Condition { paths: &["ParentRayID"], test: Test::Only(&["00", "0000000000000000", "-"]) },
+            Condition { paths: &["WorkerSubrequest"], test: Test::Not(&["true"]) },
         ],
         headers: "RequestHeaders.{}",
         meaning: json(TimeFormat::Any, Stamp::Start, Unit::Milliseconds),
@@ -396,7 +396,7 @@ fn kong() -> Preset {
             ("consumer.id", Slot::User),
             ("authenticated_entity.id", Slot::User),
         ],
-        marks: vec![there(&["started_at"]), there(&["latencies"]), there(&["request.method"])],
+        conditions: vec![there(&["started_at"]), there(&["latencies"]), there(&["request.method"])],
         headers: "request.headers.{}",
         meaning: json(TimeFormat::EpochMilliseconds, Stamp::Start, Unit::Milliseconds),
         certainty: 1.0,
@@ -421,7 +421,7 @@ fn zeek() -> Preset {
             ("status_code", Slot::Status),
             ("username", Slot::User),
         ],
-        marks: vec![there(&["uid"]), there(&["id.orig_h"]), there(&["trans_depth"]), there(&["method"])],
+        conditions: vec![there(&["uid"]), there(&["id.orig_h"]), there(&["trans_depth"]), there(&["method"])],
         headers: "{}",
         meaning: json(TimeFormat::Any, Stamp::Start, Unit::Seconds),
         certainty: 1.0,
@@ -445,7 +445,7 @@ fn suricata(event: &'static [&'static str], label: &'static str, certainty: f64)
             ("http.http_refer", Slot::Referer),
             ("src_ip", Slot::Client),
         ],
-        marks: vec![is(&["event_type"], event), there(&["http.http_method"])],
+        conditions: vec![is(&["event_type"], event), there(&["http.http_method"])],
         headers: "http.{}",
         meaning: json(TimeFormat::Iso8601, Stamp::End, Unit::Seconds),
         certainty,
@@ -477,7 +477,7 @@ fn akamai_datastream() -> Preset {
             ("cookie", Slot::Cookies),
             ("reqId", Slot::RequestId),
         ],
-        marks: vec![there(&["reqTimeSec"]), there(&["statusCode"]), there(&["reqPath"])],
+        conditions: vec![there(&["reqTimeSec"]), there(&["statusCode"]), there(&["reqPath"])],
         headers: "{}",
         meaning: Meaning {
             header_escape: Some(Escape::Form),
@@ -503,7 +503,7 @@ fn akamai_siem() -> Preset {
             ("httpMessage.requestId", Slot::RequestId),
             ("attackData.clientIP", Slot::Client),
         ],
-        marks: vec![there(&["httpMessage.start"]), there(&["attackData"])],
+        conditions: vec![there(&["httpMessage.start"]), there(&["attackData"])],
         headers: "httpMessage.{}",
         meaning: json(TimeFormat::EpochSeconds, Stamp::Start, Unit::Milliseconds),
         certainty: 1.0,
@@ -526,7 +526,7 @@ fn modsecurity_v2(time: TimeFormat) -> Preset {
             ("response.status", Slot::Status),
             ("response.headers.Content-Length", Slot::BytesOut),
         ],
-        marks: vec![there(&["transaction.time"]), there(&["request.request_line"])],
+        conditions: vec![there(&["transaction.time"]), there(&["request.request_line"])],
         headers: "request.headers.{}",
         meaning: json(time, Stamp::Start, Unit::Seconds),
         certainty: 1.0,
@@ -549,7 +549,7 @@ fn modsecurity_v3() -> Preset {
             ("transaction.request.headers.Cookie", Slot::Cookies),
             ("transaction.response.http_code", Slot::Status),
         ],
-        marks: vec![there(&["transaction.time_stamp"]), there(&["transaction.request.uri"])],
+        conditions: vec![there(&["transaction.time_stamp"]), there(&["transaction.request.uri"])],
         headers: "transaction.request.headers.{}",
         meaning: json(pattern("%a %b %d %H:%M:%S %Y"), Stamp::Start, Unit::Seconds),
         certainty: 1.0,
@@ -572,7 +572,7 @@ fn zscaler() -> Preset {
             ("event.eua", Slot::UserAgent),
             ("event.ereferer", Slot::Referer),
         ],
-        marks: vec![there(&["event.eurl"]), there(&["event.reqmethod"])],
+        conditions: vec![there(&["event.eurl"]), there(&["event.reqmethod"])],
         headers: "event.{}",
         meaning: Meaning {
             bare_urls: true,
@@ -610,7 +610,11 @@ fn aws_waf() -> Preset {
             ("httpRequest.requestId", Slot::RequestId),
             ("responseCodeSent", Slot::Status),
         ],
-        marks: vec![there(&["webaclId"]), there(&["httpRequest.uri"]), there(&["httpRequest.httpMethod"])],
+        conditions: vec![
+            there(&["webaclId"]),
+            there(&["httpRequest.uri"]),
+            there(&["httpRequest.httpMethod"]),
+        ],
         headers: "httpRequest.{}",
         meaning: json(TimeFormat::EpochMilliseconds, Stamp::Start, Unit::Milliseconds),
         certainty: 1.0,
