@@ -486,3 +486,25 @@ fn keep<'a>(field: &Field, found: Found<'a>, escape: Escape, fields: &mut Values
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_literal_is_passed_where_every_byte_of_it_is_there() {
+        let alphabet: Vec<u8> = (b' '..=b'z').collect();
+        for length in 0..40 {
+            let literal = Literal::new(&alphabet[..length]);
+            for text_length in 0..60 {
+                let text = &alphabet[..text_length];
+                assert_eq!(literal.strip_from(text), text.get(length..), "{length} of {text_length}");
+                for changed in 0..length.min(text_length) {
+                    let mut text = text.to_vec();
+                    text[changed] ^= 1;
+                    assert_eq!(literal.strip_from(&text), None, "{length} of {text_length}, but {changed}");
+                }
+            }
+        }
+    }
+}
