@@ -36,8 +36,9 @@ pub(super) fn parse<'a>(
         _ => return None,
     };
     let instant = time.clf(text).filter(|instant| instant.utc_ns >= 0)?;
-    let (head, size) = line.get(asked_to..=referer_from)?.split_first_chunk::<6>()?;
-    let status = status(*head)?;
+    let (&[quote, before, a, b, c, behind], size) = line.get(asked_to..=referer_from)?.split_first_chunk()?;
+    ([quote, before, behind] == *b"\"  ").then_some(())?;
+    let status = u16::try_from(number::unsigned(&[a, b, c])?).ok()?;
     let (size, end) = size.split_last_chunk()?;
     (end == b" \"").then_some(())?;
     let bytes_out_is_dash = size == b"-";
@@ -69,17 +70,6 @@ pub(super) fn parse<'a>(
         user_agent: present(&line[agent_from + 1..agent_to]),
         ..Request::default()
     })
-}
-
-/// The number in `" 200 `, as one word: to look at every byte alone costs twice as much.
-#[inline]
-fn status([quote, before, a, b, c, behind]: [u8; 6]) -> Option<u16> {
-    const AROUND: u32 = u32::from_ne_bytes(*b"\"  \0");
-    let digits = u32::from_le_bytes([a, b, c, b'0']) ^ u32::from_ne_bytes([b'0'; 4]);
-    // A byte beyond 9 has a bit in its upper half, or gets one when 6 is added to it.
-    let beyond = (digits | digits.wrapping_add(0x0606_0606)) & 0xf0f0_f0f0;
-    let [a, b, c, _] = digits.to_le_bytes().map(u16::from);
-    (beyond == 0 && u32::from_ne_bytes([quote, before, behind, 0]) == AROUND).then_some(a * 100 + b * 10 + c)
 }
 
 #[inline]

@@ -26,6 +26,7 @@ impl Unit {
 /// A duration in nanoseconds: `0.390`, `17`, `8.5e-05`, `0.248406s`, `2ms`. `Some(None)` when it is printed as
 /// unknown (`-1`) or as not yet complete (`+17`, which HAProxy prints when it logs early); `None` when it is no number.
 pub(crate) fn duration_ns(text: &[u8], unit: Unit) -> Option<Option<i64>> {
+    // As nearly all are: without sign or unit.
     if text.last().is_some_and(u8::is_ascii_digit) && text[0].is_ascii_digit() {
         return scaled(text, unit.ns()).map(Some);
     }

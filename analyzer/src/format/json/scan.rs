@@ -77,57 +77,50 @@ impl<'a, 's> Scan<'a, 's> {
     /// The members of the object at `place`, from behind its opening brace to behind its closing one.
     fn object(&mut self, place: u32) -> Result<(), Stop> {
         loop {
-            self.usual_members(place);
-            if self.byte() == Some(b'}') {
-                break;
-            }
-            let below = match self.expected_key(place) {
-                Some(below) => below,
-                None => {
-                    let start = self.at;
-                    self.skip(|byte| byte == b',' || byte.is_ascii_whitespace());
-                    match self.byte().ok_or(Stop::Cut)? {
-                        b'"' => self.unexpected_key(start, place)?,
-                        b'}' => break,
-                        _ => return Err(Stop::Broken),
-                    }
+            self.expected_members(place)?;
+            let start = self.at;
+            self.skip(|byte| byte == b',' || byte.is_ascii_whitespace());
+            match self.byte().ok_or(Stop::Cut)? {
+                b'"' => {
+                    let below = self.unexpected_key(start, place)?;
+                    self.value(below)?;
                 }
-            };
-            self.value(below)?;
+                b'}' => break,
+                _ => return Err(Stop::Broken),
+            }
         }
         self.at += 1;
         Ok(())
     }
 
-    /// Passes members as long as their keys came next before and their values are strings: nearly all of most lines.
+    /// Passes members as long as their keys came next before: nearly all of most lines.
     /// In variables of its own: those of `self` would be stored and loaded again for every member.
     #[inline]
-    fn usual_members(&mut self, parent: u32) {
+    fn expected_members(&mut self, parent: u32) -> Result<(), Stop> {
         let (line, tree) = (self.line, self.tree);
         let (mut at, mut last, mut quotes) = (self.at, self.last, self.quotes);
         while let Some(rest) = line.get(at..)
             && let Some((number, seen, after)) = self.shape.expected(last, parent, rest)
-            && after.first() == Some(&b'"')
         {
-            let (start, place, mut escaped) = (line.len() - after.len() + 1, seen.place, false);
+            let place = seen.place;
             quotes.pass(seen.text.marks);
-            let Some(end) = quotes.closing_quote(start, &mut escaped) else { break };
-            quotes.pass(1);
-            (at, last) = (end + 1, number);
-            if let Some(wanted) = tree.places.get(place as usize) {
-                self.take(wanted, &line[start..end], escaped);
+            (at, last) = (line.len() - after.len(), number);
+            if after.first() == Some(&b'"') {
+                let (start, mut escaped) = (at + 1, false);
+                let end = quotes.closing_quote(start, &mut escaped).ok_or(Stop::Cut)?;
+                quotes.pass(1);
+                at = end + 1;
+                if let Some(wanted) = tree.places.get(place as usize) {
+                    self.take(wanted, &line[start..end], escaped);
+                }
+            } else {
+                (self.at, self.last, self.quotes) = (at, last, quotes);
+                self.other_value(place)?;
+                (at, last, quotes) = (self.at, self.last, self.quotes);
             }
         }
         (self.at, self.last, self.quotes) = (at, last, quotes);
-    }
-
-    /// Passes a key, if it is one of those that came next before; gives the place of its value.
-    fn expected_key(&mut self, parent: u32) -> Option<u32> {
-        let (number, seen, after) = self.shape.expected(self.last, parent, self.line.get(self.at..)?)?;
-        self.at = self.line.len() - after.len();
-        self.quotes.pass(seen.text.marks);
-        self.last = number;
-        Some(seen.place)
+        Ok(())
     }
 
     /// Passes a key, its colon and the blanks around it; what is before it starts at `start`.
