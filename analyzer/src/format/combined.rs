@@ -38,7 +38,7 @@ pub(super) fn parse<'a>(
     let instant = time.clf(text).filter(|instant| instant.utc_ns >= 0)?;
     let (&[quote, before, a, b, c, behind], size) = line.get(asked_to..=referer_from)?.split_first_chunk()?;
     ([quote, before, behind] == *b"\"  ").then_some(())?;
-    let status = u16::try_from(number::unsigned(&[a, b, c])?).ok()?;
+    let status = number::three_digits([a, b, c])?;
     let (size, end) = size.split_last_chunk()?;
     (end == b" \"").then_some(())?;
     let bytes_out_is_dash = size == b"-";

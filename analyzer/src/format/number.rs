@@ -98,6 +98,13 @@ pub(crate) fn unsigned(bytes: &[u8]) -> Option<u64> {
     if matches!(bytes.len(), 1..=8) { few_digits(bytes) } else { many_digits(bytes) }
 }
 
+/// As [`unsigned`], of as many digits as a status has.
+// Always inlined: it is hardly longer than a call of it.
+#[inline(always)]
+pub(crate) fn three_digits([a, b, c]: [u8; 3]) -> Option<u16> {
+    Some((digit(a)? * 100 + digit(b)? * 10 + digit(c)?) as u16)
+}
+
 #[inline(never)]
 fn many_digits(bytes: &[u8]) -> Option<u64> {
     let (first, last) = bytes.split_last_chunk::<8>().filter(|_| bytes.len() <= 19)?;
