@@ -59,13 +59,7 @@ pub(crate) fn durations_ns(text: &[u8], unit: Unit) -> Option<Option<i64>> {
 /// A decimal number times `scale`, cut to an integer; exact where it is printed without an exponent.
 #[inline]
 pub(crate) fn scaled(text: &[u8], scale: i64) -> Option<i64> {
-    scaled_at(text, near(b'.', text), scale)
-}
-
-/// As [`scaled`], of a number whose point is at `point`.
-#[inline]
-pub(crate) fn scaled_at(text: &[u8], point: Option<usize>, scale: i64) -> Option<i64> {
-    match billionths(text, point) {
+    match billionths(text) {
         Some(billionths) if scale == 1_000_000_000 => Some(billionths),
         billionths => scaled_otherwise(text, billionths, scale),
     }
@@ -150,15 +144,42 @@ fn few_digits(digits: &[u8]) -> Option<u64> {
 pub(super) const POWERS_OF_TEN: [i64; 10] =
     [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
-/// A decimal number such as `12.345`, whose point is at `point`, in billionths: seconds in, nanoseconds out. Digits beyond
-/// nine are cut off.
+/// A decimal number such as `12.345` in billionths: seconds in, nanoseconds out. Digits beyond nine behind the point are
+/// cut off.
 #[inline]
-pub(crate) fn billionths(bytes: &[u8], point: Option<usize>) -> Option<i64> {
-    let Some(point) = point else {
-        return i64::try_from(unsigned(bytes)?).ok()?.checked_mul(1_000_000_000);
+pub(crate) fn billionths(text: &[u8]) -> Option<i64> {
+    if text.len() > MOST_DIGITS {
+        return long_billionths(text);
+    }
+    let (mut number, mut point) = (0_u64, None);
+    for (at, byte) in text.iter().enumerate() {
+        match digit(*byte) {
+            Some(digit) => number = number * 10 + digit,
+            None if *byte == b'.' && point.is_none() && at > 0 => point = Some(at),
+            None => return None,
+        }
+    }
+    let fraction_digits = match point {
+        Some(point) => text.len() - point - 1,
+        None if text.is_empty() => return None,
+        None => return i64::try_from(number).ok()?.checked_mul(1_000_000_000),
     };
-    let whole = i64::try_from(unsigned(&bytes[..point])?).ok()?;
-    let fraction = &bytes[point + 1..];
+    match fraction_digits {
+        0 => None,
+        1..=9 => i64::try_from(number).ok()?.checked_mul(POWERS_OF_TEN[9 - fraction_digits]),
+        _ => long_billionths(text),
+    }
+}
+
+/// Digits that always fit into 64 bits.
+const MOST_DIGITS: usize = 19;
+
+/// As [`billionths`], of a number of any length.
+#[cold]
+fn long_billionths(text: &[u8]) -> Option<i64> {
+    let point = near(b'.', text)?;
+    let whole = i64::try_from(unsigned(&text[..point])?).ok()?;
+    let fraction = &text[point + 1..];
     let kept = &fraction[..fraction.len().min(9)];
     let digits = i64::try_from(unsigned(kept)?).ok()? * POWERS_OF_TEN[9 - kept.len()];
     fraction[kept.len()..].iter().all(u8::is_ascii_digit).then_some(())?;
@@ -171,19 +192,24 @@ mod tests {
 
     #[test]
     fn decimal_seconds_become_nanoseconds() {
-        let cases: [(&[u8], Option<i64>); 9] = [
+        let cases: [(&[u8], Option<i64>); 14] = [
             (b"0.000", Some(0)),
             (b"12.345", Some(12_345_000_000)),
             (b"1502787600.123", Some(1_502_787_600_123_000_000)),
             (b"3", Some(3_000_000_000)),
             (b"0.1234567891", Some(123_456_789)),
+            (b"1.12345678901234567890123", Some(1_123_456_789)),
+            (b"9223372036.854775807", Some(i64::MAX)),
+            (b"9223372036.854775808", None),
+            (b"1.2.3", None),
+            (b"1.2x", None),
             (b"", None),
             (b".5", None),
             (b"1.", None),
             (b"-1", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(billionths(text, near(b'.', text)), expected, "{}", String::from_utf8_lossy(text));
+            assert_eq!(billionths(text), expected, "{}", String::from_utf8_lossy(text));
         }
     }
 
@@ -227,6 +253,6 @@ mod tests {
     #[test]
     fn numbers_that_do_not_fit_are_refused_not_wrapped() {
         assert_eq!(unsigned(b"18446744073709551616"), None);
-        assert_eq!(billionths(b"9999999999999999999", None), None);
+        assert_eq!(billionths(b"9999999999999999999"), None);
     }
 }

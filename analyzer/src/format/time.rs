@@ -178,7 +178,7 @@ fn epoch(text: &[u8], unit_ns: i64) -> Option<Instant> {
 fn epoch_at(text: &[u8], point: Option<usize>, unit_ns: i64) -> Option<Instant> {
     let fraction = point.map_or(0, |point| text.len() - point - 1);
     let resolution_ns = (unit_ns / number::POWERS_OF_TEN[fraction.min(9)]).max(1);
-    Some(Instant { utc_ns: number::scaled_at(text, point, unit_ns)?, offset_s: Some(0), resolution_ns })
+    Some(Instant { utc_ns: number::scaled(text, unit_ns)?, offset_s: Some(0), resolution_ns })
 }
 
 /// All of a stamp but its seconds, which are the bytes 18 and 19, in words that are compared at once.
