@@ -77,11 +77,8 @@ pub(super) fn program(pieces: Vec<Piece>, quotes: Quotes, meaning: Meaning) -> R
             _ => item.extent,
         };
     }
-    let fields = fields.into_iter().map(|(item, then)| Field {
-        slot: item.claim.map(|(slot, _)| slot),
-        extent: item.extent,
-        then: Literal::new(&then),
-        also_identity: item.is_identity,
+    let fields = fields.into_iter().map(|(item, then)| {
+        Field::new(item.claim.map(|(slot, _)| slot), item.extent, Literal::new(&then), item.is_identity)
     });
     Ok(Program { lead: Literal::new(&lead), fields: fields.collect(), tail: Tail::Nothing, meaning })
 }

@@ -11,8 +11,10 @@ const LANES: usize = 64;
 const WINDOW_BYTES: usize = 16 << 10;
 /// Chunks looked through before there is a look whether there is room for what is in the next.
 const CHUNKS: usize = WINDOW_BYTES / LANES;
-/// Marks written at a time, whether they are there or not: how many there are is hard to guess for a processor.
-const WRITTEN: usize = 3;
+/// Marks of a chunk written at once, whether they are there or not, as how many there are is hard to guess for a
+/// processor: as many as there are in most chunks of most lines, and after them as many as there are in JSON.
+const FEW: usize = 3;
+const MANY: usize = 8;
 
 /// The marks of a stretch of text. One per thread: it is filled again and again.
 #[derive(Debug)]
@@ -185,7 +187,7 @@ fn find<S: Simd>(simd: S, text: &[u8], quotes: &mut Vec<u32>, line_ends: &mut Ve
     let mut search = Search::new(simd);
     for chunks in chunks.chunks(CHUNKS).chain([std::slice::from_ref(&last)]) {
         // Chunks of nothing else, what is written beyond the last, and the end of the text.
-        make_room(quotes, search.count + chunks.len() * LANES + WRITTEN);
+        make_room(quotes, search.count + chunks.len() * LANES + MANY);
         make_room(line_ends, search.line_count + chunks.len() * LANES + 1);
         for chunk in chunks {
             search.look_through(simd, chunk, quotes, line_ends);
@@ -244,15 +246,22 @@ impl<S: Simd> Search<S> {
             ends &= ends - 1;
         }
         let next_count = self.count + quotes.count_ones() as usize;
+        self.write::<FEW>(&mut quotes, found_quotes);
         while self.count < next_count {
-            for at in &mut found_quotes[self.count..][..WRITTEN] {
-                *at = self.start + quotes.trailing_zeros();
-                quotes &= quotes.wrapping_sub(1);
-            }
-            self.count += WRITTEN;
+            self.write::<MANY>(&mut quotes, found_quotes);
         }
         self.count = next_count;
         self.start += LANES as u32;
+    }
+
+    /// Writes the places of the next marks of a chunk, whose bits in `quotes` are cleared.
+    #[inline(always)]
+    fn write<const COUNT: usize>(&mut self, quotes: &mut u64, found: &mut [u32]) {
+        for at in &mut found[self.count..][..COUNT] {
+            *at = self.start + quotes.trailing_zeros();
+            *quotes &= quotes.wrapping_sub(1);
+        }
+        self.count += COUNT;
     }
 }
 

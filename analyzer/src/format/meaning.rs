@@ -81,13 +81,25 @@ impl Default for Meaning {
     }
 }
 
+/// What of a line is a number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbers {
+    stamp: time::Instant,
+    duration_ns: Option<i64>,
+    first_byte_ns: Option<i64>,
+    status: u16,
+    bytes_out: Option<u64>,
+    bytes_in: Option<u64>,
+    weight: Option<f64>,
+}
+
 impl Meaning {
-    /// Everything that is a number; [`Meaning::texts`] adds the text.
+    /// Everything that is a number; [`Meaning::texts`] adds the text to it.
     ///
     /// # Errors
     /// The first field that cannot be understood.
     #[inline]
-    pub(crate) fn numbers(&self, values: &Values<'_>, cache: &mut Cache) -> Result<Request<'static>, Reject> {
+    pub(crate) fn numbers(&self, values: &Values<'_>, cache: &mut Cache) -> Result<Numbers, Reject> {
         // No web server is older than 1970: a clock that says so is broken.
         let stamp = self.stamp(values, cache).filter(|stamp| stamp.utc_ns >= 0).ok_or(Reject::BadTime)?;
         let other = values.get(Slot::OtherTime).and_then(|text| cache.time.read(&self.other_time, text));
@@ -120,21 +132,14 @@ impl Meaning {
             (None, Some(rate)) => number::decimal(rate).filter(|rate| *rate > 0.0).map(|rate| 1.0 / rate),
             (None, None) => None,
         };
-        Ok(Request {
-            stamp_ns: stamp.utc_ns,
-            offset_s: stamp.offset_s.unwrap_or(0),
-            zone_printed: stamp.offset_s.is_some(),
-            stamp: self.stamp,
-            resolution_ns: self.resolution_ns.unwrap_or(stamp.resolution_ns),
+        Ok(Numbers {
+            stamp,
             duration_ns,
             first_byte_ns,
             status,
             bytes_out: number(Slot::BytesOut)?,
-            bytes_out_is_dash: values.printed(Slot::BytesOut) == Some(b"-"),
             bytes_in: number(Slot::BytesIn)?,
             weight,
-            truncated: values.truncated,
-            ..Request::default()
         })
     }
 
@@ -176,12 +181,13 @@ impl Meaning {
         Ok(sum)
     }
 
-    /// Everything that is text, added to `numbers`; `scratch` takes what had to be decoded.
-    #[inline]
+    /// The request of `values`, whose numbers are known; `scratch` takes what had to be decoded.
+    // Always inlined: a request is large, and whoever is given one would copy it.
+    #[inline(always)]
     pub(crate) fn texts<'a>(
         &self,
         values: &mut Values<'a>,
-        numbers: Request<'static>,
+        numbers: Numbers,
         scratch: &'a mut Vec<u8>,
     ) -> Request<'a> {
         values.escaped &= !self.plain;
@@ -220,22 +226,35 @@ impl Meaning {
         let absolute = authority(target);
         let tunnel = || Some(target).filter(|_| is_tunnel);
         Request {
+            stamp_ns: numbers.stamp.utc_ns,
+            offset_s: numbers.stamp.offset_s.unwrap_or(0),
+            zone_printed: numbers.stamp.offset_s.is_some(),
+            stamp: self.stamp,
+            resolution_ns: self.resolution_ns.unwrap_or(numbers.stamp.resolution_ns),
+            duration_ns: numbers.duration_ns,
+            first_byte_ns: numbers.first_byte_ns,
             method: line.method,
             target,
             scheme: values.get(Slot::Scheme).or(absolute.map(|(scheme, _)| scheme)),
             host: values.get(Slot::Host).or(bare_host).or(absolute.map(|(_, host)| host)).or_else(tunnel),
             protocol: line.protocol,
+            status: numbers.status,
+            bytes_out: numbers.bytes_out,
+            bytes_out_is_dash: values.printed(Slot::BytesOut) == Some(b"-"),
+            bytes_in: numbers.bytes_in,
             client: if self.client_port { without_port(client) } else { client },
             // Apache prints a name that is empty as two quotes.
             user: values.get(Slot::User).filter(|user| user != b"\"\"" || values.is_escaped(Slot::User)),
-            session: values.get(Slot::Session),
             referer: values.get(Slot::Referer),
             user_agent: values.get(Slot::UserAgent),
             identity: values.get(Slot::Identity).or(cookie).filter(|identity| !identity.is_empty()),
+            session: values.get(Slot::Session),
+            client_is_trace: false,
             request_id: values.get(Slot::RequestId),
             route: values.get(Slot::Route),
             inbound: values.get(Slot::Cluster).and_then(inbound),
-            ..numbers
+            weight: numbers.weight,
+            truncated: values.truncated,
         }
     }
 

@@ -6,7 +6,7 @@ use super::Cache;
 use super::escape::Escape;
 use super::extent;
 use super::marks::{LineMarks, Walk};
-use super::meaning::Meaning;
+use super::meaning::{Meaning, Numbers};
 use super::near::near;
 use super::other_record::OtherRecords;
 use super::search;
@@ -52,9 +52,33 @@ pub(crate) struct Field {
     pub(crate) then: Literal,
     /// The same field in a second meaning, when `--identity` names a field that also has one of its own.
     pub(crate) also_identity: bool,
+    first_end: FirstEnd,
+}
+
+/// Where the first place is that a field may end at.
+#[derive(Debug, Clone, Copy)]
+enum FirstEnd {
+    /// At the first of this byte.
+    Byte(u8),
+    /// At the first quote.
+    Quote,
+    /// At the first quote without a backslash before it.
+    ClosingQuote,
+    /// That takes more than a search for a byte.
+    Elsewhere,
 }
 
 impl Field {
+    pub(crate) fn new(slot: Option<Slot>, extent: Extent, then: Literal, also_identity: bool) -> Self {
+        let first_end = match (extent, then.bytes().first()) {
+            (Extent::Quoted, Some(_)) => FirstEnd::ClosingQuote,
+            (Extent::Token | Extent::Text, Some(b'"')) => FirstEnd::Quote,
+            (Extent::Token | Extent::Text, Some(first)) => FirstEnd::Byte(*first),
+            _ => FirstEnd::Elsewhere,
+        };
+        Self { slot, extent, then, also_identity, first_end }
+    }
+
     /// Whether the field is not at the start of `rest`, as it may be.
     #[inline]
     fn is_left_out(&self, rest: &[u8]) -> bool {
@@ -79,7 +103,6 @@ pub(crate) struct Literal {
     mask: u64,
     /// The last eight bytes, where there are so many. They may overlap with the first.
     last: u64,
-    first: Option<u8>,
     /// Quotes and backslashes in it.
     pub(super) marks: usize,
 }
@@ -99,7 +122,6 @@ impl Literal {
             word: u64::from_le_bytes(word),
             mask: u64::from_le_bytes(mask),
             last: bytes.last_chunk().map_or(0, |last| u64::from_le_bytes(*last)),
-            first: bytes.first().copied(),
             marks: memchr::memchr2_iter(b'"', b'\\', bytes).count(),
         }
     }
@@ -210,7 +232,7 @@ impl Program {
         &self,
         line: &[u8],
         values: &mut Values<'a>,
-        numbers: Request<'static>,
+        numbers: Numbers,
         cache: &'a mut Cache,
     ) -> Result<Request<'a>, Reject> {
         let request = self.meaning.texts(values, numbers, &mut cache.scratch);
@@ -288,11 +310,13 @@ impl Program {
             Extent::Padded | Extent::Capitals | Extent::Wrapped | Extent::Optional(_) => {
                 extent::find(rest, field, blanks, self.meaning.escape, &mut escaped)?
             }
-            Extent::Token | Extent::Text | Extent::Quoted | Extent::List => match field.then.first {
-                Some(first) => search(line, rest, field, first, blanks, quotes)?,
-                // The last one.
-                None => (rest, end),
-            },
+            Extent::Token | Extent::Text | Extent::Quoted | Extent::List => {
+                match field.then.bytes().first() {
+                    Some(first) => search(line, rest, field, *first, blanks, quotes)?,
+                    // The last one.
+                    None => (rest, end),
+                }
+            }
         };
         if let Extent::Optional(b'{') = field.extent {
             extent::captured(value, &self.meaning, fields);
@@ -417,11 +441,11 @@ fn shortest<'a>(
 ) -> Option<Found<'a>> {
     let passed = line.len() - rest.len();
     let mut escaped = false;
-    let length = match (field.extent, field.then.first?) {
-        (Extent::Quoted, _) => quotes.closing_quote(passed, &mut escaped)? - passed,
-        (Extent::Token | Extent::Text, b'"') => quotes.quote(passed)? - passed,
-        (Extent::Token | Extent::Text, first) => near(first, rest)?,
-        _ => return None,
+    let length = match field.first_end {
+        FirstEnd::Byte(first) => near(first, rest)?,
+        FirstEnd::Quote => quotes.quote(passed)? - passed,
+        FirstEnd::ClosingQuote => quotes.closing_quote(passed, &mut escaped)? - passed,
+        FirstEnd::Elsewhere => return None,
     };
     let (value, then) = rest.split_at(length);
     Some(Found { value, rest: match_literal(&field.then, then, blanks)?, escaped })
@@ -474,12 +498,9 @@ fn keep<'a>(field: &Field, found: Found<'a>, escape: Escape, fields: &mut Values
     if field.also_identity {
         fields.set(Slot::Identity, value);
     }
-    let escaped = match field.extent {
-        Extent::Token => false,
-        Extent::Quoted => escaped,
-        _ => escaped || escape.is_in(value),
-    };
-    if escaped {
+    // Tokens hold none, and those inside quotes were found with the closing one.
+    let is_searched = escape != Escape::None && !matches!(field.extent, Extent::Token | Extent::Quoted);
+    if escaped || is_searched && escape.is_in(value) {
         fields.set_escaped(slot);
         if field.also_identity {
             fields.set_escaped(Slot::Identity);

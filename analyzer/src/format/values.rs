@@ -62,10 +62,10 @@ pub(crate) const SLOTS: usize = Slot::SampleRate as usize + 1;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Values<'a> {
     values: [&'a [u8]; SLOTS],
-    /// The line has the field.
-    printed: u64,
-    /// And something is in it.
+    /// The line has the field, and something is in it.
     present: u64,
+    /// The line had the field with nothing in it; there may have been something later.
+    empty: u64,
     /// The value holds escapes of the format.
     pub(crate) escaped: u64,
     /// The line ended early, after all that a request needs.
@@ -74,24 +74,28 @@ pub(crate) struct Values<'a> {
 
 impl<'a> Values<'a> {
     pub(crate) const NONE: Self =
-        Self { values: [b""; SLOTS], printed: 0, present: 0, escaped: 0, truncated: false };
+        Self { values: [b""; SLOTS], present: 0, empty: 0, escaped: 0, truncated: false };
 
     #[inline]
     pub(crate) fn set(&mut self, slot: Slot, value: &'a [u8]) {
-        let bit = 1 << slot as u32;
         self.values[slot as usize] = value;
-        self.printed |= bit;
-        self.present = if matches!(value, [] | [b'-']) { self.present & !bit } else { self.present | bit };
+        let bit = 1 << slot as u32;
+        if matches!(value, [] | [b'-']) {
+            self.present &= !bit;
+            self.empty |= bit;
+        } else {
+            self.present |= bit;
+        }
     }
 
     /// As [`Values::set`], of a value that is neither empty nor `-`, and whether it holds escapes.
     #[inline]
     pub(crate) fn set_present(&mut self, slot: Slot, value: &'a [u8], escaped: bool) {
-        let bit = 1 << slot as u32;
         self.values[slot as usize] = value;
-        self.printed |= bit;
-        self.present |= bit;
-        self.escaped = self.escaped & !bit | u64::from(escaped) << slot as u32;
+        self.present |= 1 << slot as u32;
+        if self.is_escaped(slot) != escaped {
+            self.escaped ^= 1 << slot as u32;
+        }
     }
 
     /// Says that the value of `slot` holds escapes.
@@ -100,13 +104,14 @@ impl<'a> Values<'a> {
         self.escaped |= 1 << slot as u32;
     }
 
+    #[inline]
     pub(crate) fn is_escaped(&self, slot: Slot) -> bool {
         self.escaped >> slot as u32 & 1 == 1
     }
 
     #[inline]
     pub(crate) fn has(&self, slot: Slot) -> bool {
-        self.printed >> slot as u32 & 1 == 1
+        (self.present | self.empty) >> slot as u32 & 1 == 1
     }
 
     /// The text as it stands in the line.

@@ -4,14 +4,13 @@ use shared::profile::Stamp;
 
 use super::super::Cache;
 use super::super::escape::Escape;
-use super::super::meaning::Meaning;
+use super::super::meaning::{Meaning, Numbers};
 use super::super::number::Unit;
 use super::super::time::TimeFormat;
 use super::super::values::{Slot, Values};
 use super::super::{Options, map};
 use super::columns::{self, Known};
 use crate::reject::Reject;
-use crate::request::Request;
 use crate::session::identity::Identity;
 use crate::source::HeaderLines;
 
@@ -267,7 +266,7 @@ impl Layout {
         line: &'a [u8],
         values: &mut Values<'a>,
         cache: &mut Cache,
-    ) -> Result<Request<'static>, Reject> {
+    ) -> Result<Numbers, Reject> {
         self.split(line, values)?;
         let meaning = match (&self.with_point, values.printed(Slot::Duration)) {
             (Some(with_point), Some(duration)) if duration.contains(&b'.') => with_point,

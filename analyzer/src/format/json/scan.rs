@@ -2,8 +2,8 @@
 
 use super::super::marks::{LineMarks, Walk};
 use super::super::values::{SLOTS, Values};
-use super::shape::Shape;
-use super::tree::{NOWHERE, Place, Tree};
+use super::shape::{self, Shape};
+use super::tree::{NOWHERE, Place, Tree, Use};
 
 /// Why reading a line stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,11 @@ pub(super) struct Scan<'a, 's> {
     at: usize,
     /// The key before this one.
     last: u32,
+    taken: Taken<'a, 's>,
+}
+
+/// What was taken out of a line.
+struct Taken<'a, 's> {
     values: &'s mut Values<'a>,
     /// Of each slot, the rank of the key that has filled it.
     ranks: [u8; SLOTS],
@@ -42,12 +47,13 @@ impl<'a, 's> Scan<'a, 's> {
         values: &'s mut Values<'a>,
     ) -> Self {
         let quotes = Walk::new(line, marks);
-        Self { tree, shape, line, quotes, at: 0, last: 0, values, ranks: [u8::MAX; SLOTS], found: 0 }
+        let taken = Taken { values, ranks: [u8::MAX; SLOTS], found: 0 };
+        Self { tree, shape, line, quotes, at: 0, last: 0, taken }
     }
 
     /// Bits of the conditions that some value decided.
     pub(super) fn found(&self) -> u32 {
-        self.found
+        self.taken.found
     }
 
     /// An object; a bracket before it or a comma behind it are those of an array with one element per line.
@@ -94,33 +100,40 @@ impl<'a, 's> Scan<'a, 's> {
     }
 
     /// Passes members as long as their keys came next before: nearly all of most lines.
-    /// In variables of its own: those of `self` would be stored and loaded again for every member.
     #[inline]
     fn expected_members(&mut self, parent: u32) -> Result<(), Stop> {
-        let (line, tree) = (self.line, self.tree);
-        let (mut at, mut last, mut quotes) = (self.at, self.last, self.quotes);
-        while let Some(rest) = line.get(at..)
-            && let Some((number, seen, after)) = self.shape.expected(last, parent, rest)
-        {
-            let place = seen.place;
-            quotes.pass(seen.text.marks);
-            (at, last) = (line.len() - after.len(), number);
-            if after.first() == Some(&b'"') {
-                let (start, mut escaped) = (at + 1, false);
-                let end = quotes.closing_quote(start, &mut escaped).ok_or(Stop::Cut)?;
-                quotes.pass(1);
-                at = end + 1;
-                if let Some(wanted) = tree.places.get(place as usize) {
-                    self.take(wanted, &line[start..end], escaped);
-                }
-            } else {
-                (self.at, self.last, self.quotes) = (at, last, quotes);
-                self.other_value(place)?;
-                (at, last, quotes) = (self.at, self.last, self.quotes);
-            }
+        while let Some(place) = self.expected_strings(parent)? {
+            self.other_value(place)?;
         }
-        (self.at, self.last, self.quotes) = (at, last, quotes);
         Ok(())
+    }
+
+    /// As [`Scan::expected_members`], as long as their values are strings: the place of the first that is none, whose
+    /// key is passed.
+    // In variables of its own: those of `self` would be stored and loaded again for every member.
+    #[inline(always)]
+    fn expected_strings(&mut self, parent: u32) -> Result<Option<u32>, Stop> {
+        let (line, keys) = (self.line, self.shape.keys.as_slice());
+        let (mut rest, mut last, mut quotes) = (&line[self.at..], self.last, self.quotes);
+        let other_value = loop {
+            let Some((number, seen, after)) = shape::expected(keys, last, parent, rest) else { break None };
+            (rest, last) = (after, number);
+            quotes.pass(seen.text.marks);
+            let [b'"', from_value @ ..] = rest else { break Some(seen.place) };
+            let (start, mut escaped) = (line.len() - from_value.len(), false);
+            let end = quotes.closing_quote(start, &mut escaped).ok_or(Stop::Cut)?;
+            quotes.pass(1);
+            let text = &line[start..end];
+            rest = &line[end + 1..];
+            match seen.used {
+                Use::Passed => {}
+                Use::Fills(_) if matches!(text, [] | b"-") => {}
+                Use::Fills(slot) => self.taken.values.set_present(slot, text, escaped),
+                Use::Several => self.taken.take(&self.tree.places[seen.place as usize], text, escaped),
+            }
+        };
+        (self.at, self.last, self.quotes) = (line.len() - rest.len(), last, quotes);
+        Ok(other_value)
     }
 
     /// Passes a key, its colon and the blanks around it; what is before it starts at `start`.
@@ -148,7 +161,7 @@ impl<'a, 's> Scan<'a, 's> {
         }
         let (text, escaped) = self.string()?;
         if let Some(wanted) = self.tree.places.get(place as usize) {
-            self.take(wanted, text, escaped);
+            self.taken.take(wanted, text, escaped);
         }
         Ok(())
     }
@@ -163,7 +176,7 @@ impl<'a, 's> Scan<'a, 's> {
             opening @ (b'{' | b'[') => {
                 self.at += 1;
                 let Some(wanted) = wanted else { return self.pass_over(1) };
-                self.test(wanted, b"{");
+                self.taken.test(wanted, b"{");
                 match opening {
                     b'{' if !wanted.keys.is_empty() => self.object(place),
                     b'[' => self.first_of_array(place),
@@ -176,7 +189,7 @@ impl<'a, 's> Scan<'a, 's> {
                 self.byte().ok_or(Stop::Cut)?;
                 if let Some(wanted) = wanted {
                     let text = &self.line[start..self.at];
-                    self.take(wanted, if text == b"null" { b"" } else { text }, false);
+                    self.taken.take(wanted, if text == b"null" { b"" } else { text }, false);
                 }
                 Ok(())
             }
@@ -226,13 +239,12 @@ impl<'a, 's> Scan<'a, 's> {
             }
         }
     }
+}
 
-    // Always inlined: it is hardly longer than a call of it.
-    #[inline(always)]
+impl<'a> Taken<'a, '_> {
+    #[inline(never)]
     fn take(&mut self, wanted: &Place, text: &'a [u8], escaped: bool) {
-        if !wanted.tests.is_empty() {
-            self.test(wanted, text);
-        }
+        self.test(wanted, text);
         if matches!(text, [] | b"-") {
             return;
         }
@@ -244,7 +256,7 @@ impl<'a, 's> Scan<'a, 's> {
         }
     }
 
-    #[inline(never)]
+    #[inline]
     fn test(&mut self, wanted: &Place, text: &[u8]) {
         for (test, bit) in &wanted.tests {
             if test.decides(text) {

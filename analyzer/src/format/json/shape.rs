@@ -7,7 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::super::program::Literal;
-use super::tree::{NOWHERE, Tree};
+use super::tree::{NOWHERE, Tree, Use};
 
 /// The keys seen so far, each with what came after it. It makes reading cheaper and never different.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(super) struct Seen {
     /// The place of the object it is in, and of its value.
     pub(super) parent: u32,
     pub(super) place: u32,
+    /// What is done with its value.
+    pub(super) used: Use,
     /// What came after it, the last first; 0 where nothing did.
     pub(super) next: [u32; 2],
 }
@@ -38,31 +40,16 @@ impl Shape {
 
     pub(super) fn of(&mut self, tree: &Arc<Tree>) -> &mut Self {
         if !self.tree.as_ref().is_some_and(|known| Arc::ptr_eq(known, tree)) {
-            let start = Seen { text: Literal::default(), parent: NOWHERE, place: NOWHERE, next: [0; 2] };
+            let start = Seen {
+                text: Literal::default(),
+                parent: NOWHERE,
+                place: NOWHERE,
+                used: Use::Passed,
+                next: [0; 2],
+            };
             *self = Self { tree: Some(Arc::clone(tree)), keys: vec![start], by_text: HashTable::new() };
         }
         self
-    }
-
-    /// The key at the start of `text` in the object at `parent`, if it is one of those that came next after `last` before:
-    /// its number, the key, and the text behind it.
-    // Always inlined: whoever asks knows most of what it would be called with.
-    #[inline(always)]
-    pub(super) fn expected<'a>(
-        &self,
-        last: u32,
-        parent: u32,
-        text: &'a [u8],
-    ) -> Option<(u32, &Seen, &'a [u8])> {
-        for number in self.keys[last as usize].next {
-            let seen = &self.keys[number as usize];
-            if seen.parent == parent
-                && let Some(after) = seen.text.strip_from(text)
-            {
-                return Some((number, seen, after));
-            }
-        }
-        None
     }
 
     /// The number of a key; 0 where there is no room to remember it.
@@ -79,8 +66,9 @@ impl Shape {
         if self.keys.len() >= Self::KEYS || text.len() > Self::KEY_BYTES {
             return 0;
         }
-        let number = self.keys.len() as u32;
-        self.keys.push(Seen { text: Literal::new(text), parent, place: place(), next: [0; 2] });
+        let (number, place) = (self.keys.len() as u32, place());
+        let used = self.tree.as_ref().map_or(Use::Passed, |tree| tree.used_for(place));
+        self.keys.push(Seen { text: Literal::new(text), parent, place, used, next: [0; 2] });
         let keys = &self.keys;
         self.by_text.insert_unique(hash(text, parent), number, |number| {
             let seen = &keys[*number as usize];
@@ -88,4 +76,25 @@ impl Shape {
         });
         number
     }
+}
+
+/// The key at the start of `text` in the object at `parent`, if it is one of those of `keys` that came next after `last`
+/// before: its number, the key, and the text behind it.
+// Always inlined: whoever asks knows most of what it would be called with.
+#[inline(always)]
+pub(super) fn expected<'k, 'a>(
+    keys: &'k [Seen],
+    last: u32,
+    parent: u32,
+    text: &'a [u8],
+) -> Option<(u32, &'k Seen, &'a [u8])> {
+    for number in keys[last as usize].next {
+        let seen = &keys[number as usize];
+        if seen.parent == parent
+            && let Some(after) = seen.text.strip_from(text)
+        {
+            return Some((number, seen, after));
+        }
+    }
+    None
 }

@@ -70,6 +70,17 @@ pub(super) struct Place {
     pub(super) keys: Vec<(Box<[u8]>, u32)>,
 }
 
+/// What is done with a value, as far as its place alone says it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Use {
+    /// Nothing: nobody wants it.
+    Passed,
+    /// It fills this slot, which no other place fills.
+    Fills(Slot),
+    /// It is tested, or fills several slots, or competes with other values for one.
+    Several,
+}
+
 /// The place of what nobody wants.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
@@ -119,6 +130,17 @@ impl Tree {
     /// How many slots some key fills.
     pub(super) fn richness(&self) -> usize {
         self.slots.count_ones() as usize
+    }
+
+    /// What is done with the value at `place`.
+    pub(super) fn used_for(&self, place: u32) -> Use {
+        let Some(place) = self.places.get(place as usize) else { return Use::Passed };
+        let fill =
+            |slot: Slot| self.places.iter().flat_map(|place| &place.slots).filter(move |(of, _)| *of == slot);
+        match *place.slots {
+            [(slot, _)] if place.tests.is_empty() && fill(slot).count() == 1 => Use::Fills(slot),
+            _ => Use::Several,
+        }
     }
 
     /// Whether some key fills `slot`.

@@ -32,11 +32,9 @@ pub(super) fn format(
     meaning: Meaning,
     options: &Options,
 ) -> Format {
-    let fields = columns.iter().map(|column| Field {
-        slot: column.slot,
-        extent: column.extent,
-        then: Literal::new(column.then.as_bytes()),
-        also_identity: matches!(&options.identity, Identity::Field(name) if name == column.name),
+    let fields = columns.iter().map(|column| {
+        let is_identity = matches!(&options.identity, Identity::Field(name) if name == column.name);
+        Field::new(column.slot, column.extent, Literal::new(column.then.as_bytes()), is_identity)
     });
     let program = Program { lead: Literal::default(), fields: fields.collect(), tail, meaning };
     Format::new(label, Reader::Text(program))
