@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use shared::profile::{Sampling, Stamp, StampCheck};
 
-use super::{grouped, percent, sampled, seconds};
+use super::{grouped, percent, resolution, sampled};
 use crate::Counted;
 use crate::error::Error;
 use crate::privacy::gate::Gate;
@@ -272,7 +272,7 @@ impl Inspection {
     }
 }
 
-/// What the stamps are: `end of the request, 1 s, zone printed; durations in 100 % of requests`.
+/// What the stamps are: `end of the request, to 1 s, zone printed, durations in 100 %`.
 fn stamps(input: &InspectedInput) -> String {
     let moment = match input.stamp {
         Stamp::Start => "start of the request",
@@ -293,7 +293,7 @@ fn stamps(input: &InspectedInput) -> String {
         0 => "no durations".to_owned(),
         n => format!("durations in {}", percent(n as f64 / input.requests.max(1) as f64)),
     };
-    format!("{moment}{check}, to {}, {zone}, {timed}", seconds(input.resolution_s))
+    format!("{moment}{check}, to {}, {zone}, {timed}", resolution(input.resolution_s))
 }
 
 fn record_line(record: &Record) -> String {

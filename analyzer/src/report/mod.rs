@@ -7,7 +7,7 @@ pub mod inspect;
 mod number;
 pub mod summary;
 
-pub(crate) use number::{grouped, percent, seconds};
+pub(crate) use number::{grouped, percent, resolution, seconds};
 
 /// How a log was sampled: `a request logged stands for 10.00 in the mean, 5 % not known`.
 pub(crate) fn sampled(sampling: &shared::profile::Sampling) -> String {

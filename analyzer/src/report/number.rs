@@ -35,6 +35,19 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
+/// How fine stamps are, in whole units: `1 s`, `10 ms`, `1 µs`.
+pub(crate) fn resolution(seconds: f64) -> String {
+    // The digits that are printed decide the unit.
+    const ALMOST: f64 = 0.9995;
+    let (size, unit) = match seconds {
+        s if s >= ALMOST => (1.0, "s"),
+        s if s >= ALMOST * 1e-3 => (1e-3, "ms"),
+        s if s >= ALMOST * 1e-6 => (1e-6, "µs"),
+        _ => (1e-9, "ns"),
+    };
+    format!("{:.0} {unit}", seconds / size)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +58,7 @@ mod tests {
         assert_eq!(grouped(12), "12");
         assert_eq!((percent(0.621).as_str(), percent(0.0031).as_str()), ("62 %", "0.31 %"));
         assert_eq!((seconds(0.041).as_str(), seconds(312.0).as_str()), ("41 ms", "5.2 min"));
+        let fine = [1.0, 0.01, 1e-3, 1e-6, 1e-7, 1e-9].map(resolution);
+        assert_eq!(fine, ["1 s", "10 ms", "1 ms", "1 µs", "100 ns", "1 ns"]);
     }
 }

@@ -9,7 +9,7 @@ use shared::profile::{GapRule, GapSensitivity, Stamp, StampCheck};
 use shared::units::format_duration;
 
 use super::page::{Page, plural};
-use crate::report::{grouped, percent, sampled, seconds};
+use crate::report::{grouped, percent, resolution, sampled};
 
 /// What log a profile is of.
 #[derive(Debug, Serialize)]
@@ -114,5 +114,5 @@ fn stamps(source: &shared::profile::Source) -> String {
         Some(StampCheck::Disagrees) => ", BUT overlaps disagree",
         Some(StampCheck::Undecided) | None => "",
     };
-    format!("{moment}, to {}{check}", seconds(source.resolution_s))
+    format!("{moment}, to {}{check}", resolution(source.resolution_s))
 }
