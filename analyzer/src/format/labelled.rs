@@ -174,7 +174,7 @@ impl Labelled {
             return Err(Reject::Truncated);
         }
         let numbers = self.meaning.numbers(&values, cache)?;
-        Ok(self.meaning.texts(&mut values, numbers, &mut cache.scratch))
+        Ok(self.meaning.request(&mut values, numbers, &mut cache.scratch))
     }
 }
 

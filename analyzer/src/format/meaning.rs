@@ -94,7 +94,7 @@ pub(crate) struct Numbers {
 }
 
 impl Meaning {
-    /// Everything that is a number; [`Meaning::texts`] adds the text to it.
+    /// Everything that is a number; [`Meaning::request`] adds what is text.
     ///
     /// # Errors
     /// The first field that cannot be understood.
@@ -184,7 +184,7 @@ impl Meaning {
     /// The request of `values`, whose numbers are known; `scratch` takes what had to be decoded.
     // Always inlined: a request is large, and whoever is given one would copy it.
     #[inline(always)]
-    pub(crate) fn texts<'a>(
+    pub(crate) fn request<'a>(
         &self,
         values: &mut Values<'a>,
         numbers: Numbers,

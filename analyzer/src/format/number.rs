@@ -174,7 +174,7 @@ pub(crate) fn billionths(text: &[u8]) -> Option<i64> {
 /// Digits that always fit into 64 bits.
 const MOST_DIGITS: usize = 19;
 
-/// As [`billionths`], of a number of any length.
+/// As [`billionths`], of a number of any length that has a point; `None` without.
 #[cold]
 fn long_billionths(text: &[u8]) -> Option<i64> {
     let point = near(b'.', text)?;

@@ -235,7 +235,7 @@ impl Program {
         numbers: Numbers,
         cache: &'a mut Cache,
     ) -> Result<Request<'a>, Reject> {
-        let request = self.meaning.texts(values, numbers, &mut cache.scratch);
+        let request = self.meaning.request(values, numbers, &mut cache.scratch);
         let others = self.meaning.others;
         if others != OtherRecords::None && request.known_method().is_none() && others.holds(line) {
             return Err(Reject::NotARequest);

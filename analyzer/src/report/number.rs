@@ -37,12 +37,10 @@ pub(crate) fn seconds(seconds: f64) -> String {
 
 /// How fine stamps are, in whole units: `1 s`, `10 ms`, `1 µs`.
 pub(crate) fn resolution(seconds: f64) -> String {
-    // The digits that are printed decide the unit.
-    const ALMOST: f64 = 0.9995;
     let (size, unit) = match seconds {
-        s if s >= ALMOST => (1.0, "s"),
-        s if s >= ALMOST * 1e-3 => (1e-3, "ms"),
-        s if s >= ALMOST * 1e-6 => (1e-6, "µs"),
+        s if s >= 1.0 => (1.0, "s"),
+        s if s >= 1e-3 => (1e-3, "ms"),
+        s if s >= 1e-6 => (1e-6, "µs"),
         _ => (1e-9, "ns"),
     };
     format!("{:.0} {unit}", seconds / size)

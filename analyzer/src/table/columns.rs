@@ -44,7 +44,7 @@ impl Columns {
                 }
             }
             match self.meaning.numbers(&values, &mut cache) {
-                Ok(numbers) => sink(Ok(self.meaning.texts(&mut values, numbers, &mut scratch))),
+                Ok(numbers) => sink(Ok(self.meaning.request(&mut values, numbers, &mut scratch))),
                 Err(reject) => sink(Err(reject)),
             }
         });

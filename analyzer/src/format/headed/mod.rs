@@ -144,7 +144,7 @@ impl Headed {
                     let mut values = Values::NONE;
                     let numbers = layout.read(line, &mut values, cache);
                     let request = numbers
-                        .map(|numbers| layout.meaning.texts(&mut values, numbers, &mut cache.scratch))
+                        .map(|numbers| layout.meaning.request(&mut values, numbers, &mut cache.scratch))
                         .map_err(|reject| Reject::in_any_format(line).unwrap_or(reject));
                     cache.in_force.layout = Described::Requests(layout);
                     return request;
@@ -153,7 +153,7 @@ impl Headed {
         };
         let mut values = Values::NONE;
         match layout.read(line, &mut values, cache) {
-            Ok(numbers) => Ok(layout.meaning.texts(&mut values, numbers, &mut cache.scratch)),
+            Ok(numbers) => Ok(layout.meaning.request(&mut values, numbers, &mut cache.scratch)),
             Err(reject) => Err(Reject::in_any_format(line).unwrap_or(reject)),
         }
     }

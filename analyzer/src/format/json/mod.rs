@@ -81,7 +81,7 @@ impl Json {
             Err(Stop::Broken) => return Err(Reject::OtherFormat),
         }
         let numbers = self.meaning.numbers(&values, cache)?;
-        Ok(self.meaning.texts(&mut values, numbers, &mut cache.scratch))
+        Ok(self.meaning.request(&mut values, numbers, &mut cache.scratch))
     }
 
     /// Fills the slots with the values of `line`; whether it says that it is a request, and was read to its end.

@@ -135,10 +135,10 @@ impl Tree {
     /// What is done with the value at `place`.
     pub(super) fn used_for(&self, place: u32) -> Use {
         let Some(place) = self.places.get(place as usize) else { return Use::Passed };
-        let fill =
-            |slot: Slot| self.places.iter().flat_map(|place| &place.slots).filter(move |(of, _)| *of == slot);
+        let fillers =
+            |slot| self.places.iter().flat_map(|place| &place.slots).filter(|(of, _)| *of == slot).count();
         match *place.slots {
-            [(slot, _)] if place.tests.is_empty() && fill(slot).count() == 1 => Use::Fills(slot),
+            [(slot, _)] if place.tests.is_empty() && fillers(slot) == 1 => Use::Fills(slot),
             _ => Use::Several,
         }
     }
